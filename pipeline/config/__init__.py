@@ -1,0 +1,40 @@
+"""The typed experiment: the only place that reads YAML."""
+
+from pipeline.config.data import (
+    DataConfig,
+    FoldsConfig,
+    GroupTable,
+    MaskTable,
+    RleOrder,
+    SubmissionConfig,
+)
+from pipeline.config.experiment import Experiment, ModelConfig, slug
+from pipeline.config.loading import build_experiment, load_experiment
+from pipeline.config.model import ModelSpec
+from pipeline.config.training import (
+    AugmentConfig,
+    EnsembleConfig,
+    InferConfig,
+    TileConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "AugmentConfig",
+    "DataConfig",
+    "EnsembleConfig",
+    "Experiment",
+    "FoldsConfig",
+    "GroupTable",
+    "InferConfig",
+    "MaskTable",
+    "ModelConfig",
+    "ModelSpec",
+    "RleOrder",
+    "SubmissionConfig",
+    "TileConfig",
+    "TrainConfig",
+    "build_experiment",
+    "load_experiment",
+    "slug",
+]

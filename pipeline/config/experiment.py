@@ -1,0 +1,131 @@
+"""The experiment as one typed, frozen value."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from pipeline.config.base import Block
+from pipeline.config.data import DataConfig, FoldsConfig, SubmissionConfig
+from pipeline.config.model import ModelSpec
+from pipeline.config.training import EnsembleConfig, InferConfig, TrainConfig
+from pipeline.errors import MaskmillError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+
+
+class ModelConfig(ModelSpec):
+    """One model: its network, and its own `train` and `infer` (the global ones, overridden)."""
+
+    train: TrainConfig = TrainConfig()
+    infer: InferConfig = InferConfig()
+
+    @field_validator("decoder", "encoder")
+    @classmethod
+    def _known_name(cls, name: str, info: ValidationInfo) -> str:
+        _check(str(info.field_name), name, info)
+        return name
+
+    @field_validator("train")
+    @classmethod
+    def _known_losses(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        for name in train.loss or ():
+            _check("loss", name, info)
+        return train
+
+    @field_validator("infer")
+    @classmethod
+    def _known_views(cls, infer: InferConfig, info: ValidationInfo) -> InferConfig:
+        _check("tta", infer.tta, info)
+        return infer
+
+    @property
+    def network(self) -> ModelSpec:
+        """The part that the weights depend on."""
+        return ModelSpec.model_validate(self.model_dump(include=set(ModelSpec.model_fields)))
+
+
+class Experiment(Block):
+    """Everything one YAML file says."""
+
+    name: Name
+    demo: str | None = None
+    """The embedded competition to draw at `data.root` when it is not there."""
+    data: DataConfig
+    folds: FoldsConfig = FoldsConfig()
+    models: dict[Name, ModelConfig] = Field(min_length=1)
+    train: TrainConfig = TrainConfig()
+    infer: InferConfig = InferConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    submission: SubmissionConfig = SubmissionConfig()
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _no_reserved_names(cls, models: Any) -> Any:
+        reserved = {"aligned", "blend", "ensemble"} & set(
+            models if isinstance(models, dict) else ()
+        )
+        if reserved:
+            raise ValueError(f"{reserved.pop()!r} is a folder of its own; call the model otherwise")
+        return models
+
+    @field_validator("ensemble")
+    @classmethod
+    def _known_metric(cls, ensemble: EnsembleConfig, info: ValidationInfo) -> EnsembleConfig:
+        _check("metric", {"name": ensemble.metric_name, **ensemble.metric_options}, info)
+        for step in ensemble.postprocess:
+            _check("step", step, info)
+        return ensemble
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = [*self._weights_problems(), *self._threshold_problems()]
+        problems += self._submission_problems()
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _weights_problems(self) -> list[str]:
+        weights = self.ensemble.weights
+        if not isinstance(weights, dict):
+            return []
+        if set(weights) != set(self.models):
+            return [
+                f"ensemble.weights names {sorted(weights)}, the models are {sorted(self.models)}"
+            ]
+        return [] if sum(weights.values()) > 0 else ["ensemble.weights sum to zero"]
+
+    def _threshold_problems(self) -> list[str]:
+        threshold, count = self.ensemble.threshold, len(self.data.classes)
+        if isinstance(threshold, tuple) and len(threshold) != count:
+            return [f"ensemble.threshold has {len(threshold)} values for {count} classes"]
+        return []
+
+    def _submission_problems(self) -> list[str]:
+        several = len(self.data.classes) > 1
+        if several and self.submission.format == "rle" and self.submission.rows == "image":
+            return ["submission.rows: image takes one class; with several use class (and a key)"]
+        return []
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """The losses that `loss: null` stands for."""
+        return {"ce" if self.data.exclusive else "bce": 1.0, "dice": 1.0}
+
+
+def _check(kind: str, value: Any, info: ValidationInfo) -> None:
+    """Ask whoever knows this kind of name, if anybody was handed in as context."""
+    check = (info.context or {}).get(kind)
+    if check is None:
+        return
+    try:
+        check(value)
+    except MaskmillError as error:
+        raise ValueError(str(error)) from None
+
+
+def slug(text: str) -> str:
+    """`text` with everything that does not belong into a file name replaced."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "unnamed"

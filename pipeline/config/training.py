@@ -1,0 +1,138 @@
+"""The `train` and `infer` blocks; a model may override any key of either."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.base import Block
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+class AugmentConfig(Block):
+    """Random changes of a training sample; geometry moves image, reference and mask together."""
+
+    flips: tuple[Literal["horizontal", "vertical", "transpose"], ...] = ("horizontal",)
+    affine: Probability = 0.7
+    """How often a sample is rotated, scaled and shifted."""
+    rotate: float = Field(10, ge=0, le=180)
+    """Degrees, either way."""
+    scale: float = Field(0.15, ge=0, lt=1)
+    shift: float = Field(0.06, ge=0, lt=1)
+    """Share of the side, either way."""
+    colour: Probability = 0.5
+    """How often brightness, contrast, hue and saturation change."""
+    strength: float = Field(0.2, ge=0, le=1)
+    """How much they change."""
+
+
+class TrainConfig(Block):
+    """How one member is trained."""
+
+    size: Size = (256, 256)
+    """H, W of the random crop; smaller images are padded by reflection."""
+    resize: float | Size | None = None
+    """A factor, or H, W: for training and inference alike. Maps come back at the image's size."""
+    batch: int = Field(8, ge=1)
+    epochs: int = Field(20, ge=1)
+    steps: int | None = Field(None, ge=1)
+    """Steps an epoch; null: as many as see every image once."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of all steps during which the learning rate grows; a cosine takes it down after."""
+    clip: float | None = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+    loss: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    """Weights of named losses; null: bce + dice, for exclusive classes ce + dice."""
+    ema: float | None = Field(0.998, gt=0, lt=1)
+    precision: Precision = "auto"
+    workers: int | Literal["auto"] = "auto"
+    """Loader processes a job; auto: none on a CPU, 4 for each accelerator."""
+    cache: int = Field(1024, ge=0)
+    """MiB of decoded images that a job keeps in memory."""
+    seed: int = Field(0, ge=0, lt=2**32)
+    augment: AugmentConfig = AugmentConfig()
+
+    @field_validator("resize")
+    @classmethod
+    def _grows_or_shrinks(cls, resize: float | Size | None) -> float | Size | None:
+        if isinstance(resize, float) and not 0.01 <= resize <= 16:
+            raise ValueError("a factor between 0.01 and 16, or [H, W]")
+        return resize
+
+    @field_validator("loss")
+    @classmethod
+    def _some_loss(cls, loss: dict[str, float] | None) -> dict[str, float] | None:
+        if loss is not None and not loss:
+            raise ValueError("at least one loss")
+        return loss
+
+    @field_validator("workers")
+    @classmethod
+    def _not_negative(cls, workers: int | str) -> int | str:
+        if isinstance(workers, int) and workers < 0:
+            raise ValueError("0 or more, or auto")
+        return workers
+
+
+class TileConfig(Block):
+    """Prediction of large images in overlapping tiles."""
+
+    size: Size
+    overlap: float = Field(0.25, ge=0, lt=1)
+    weights: Literal["gaussian", "pyramid", "uniform"] = "gaussian"
+
+
+class InferConfig(Block):
+    """How members predict."""
+
+    tta: tuple[str, ...] = Field(("identity", "hflip"), min_length=1)
+    merge: Literal["mean", "geometric", "logit"] = "mean"
+    tile: TileConfig | None = None
+    batch: int = Field(8, ge=1)
+    """Images a forward pass on an accelerator; on a CPU one, so that results are bit-equal."""
+    precision: Precision = "auto"
+    checkpoint: Literal["best", "last"] = "best"
+    channels_last: bool = True
+    compile: bool = False
+    dtype: Literal["uint8", "uint16", "float16"] = "uint8"
+    codec: Literal["raw", "blosc2"] = "raw"
+
+    @field_validator("tile", mode="before")
+    @classmethod
+    def _size_alone(cls, tile: Any) -> Any:
+        return {"size": tile} if isinstance(tile, list | tuple) else tile
+
+
+class EnsembleConfig(Block):
+    """How members become one decision."""
+
+    metric: str | dict[str, Any] = "dice"
+    """A name, or `{name: fbeta, beta: 0.5}`."""
+    mean: Literal["arithmetic", "geometric", "rank"] = "arithmetic"
+    weights: Literal["search", "equal"] | dict[str, Annotated[float, Field(ge=0)]] = "search"
+    threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
+    postprocess: tuple[str | dict[str, Any], ...] = ()
+    accumulate: bool = False
+    """Sum test maps of all models into one store instead of keeping one store a model."""
+
+    @model_validator(mode="after")
+    def _metric_has_a_name(self) -> Self:
+        if isinstance(self.metric, dict) and not isinstance(self.metric.get("name"), str):
+            raise ValueError("metric: a mapping needs the key `name`")
+        return self
+
+    @property
+    def metric_name(self) -> str:
+        return self.metric if isinstance(self.metric, str) else str(self.metric["name"])
+
+    @property
+    def metric_options(self) -> dict[str, Any]:
+        metric = {} if isinstance(self.metric, str) else self.metric
+        return {key: value for key, value in metric.items() if key != "name"}

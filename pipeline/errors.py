@@ -1,0 +1,43 @@
+"""The errors a user can meet, told apart by what the user must do about them."""
+
+from __future__ import annotations
+
+
+class MaskmillError(Exception):
+    """Base of every error that is the user's to mend; its text is the whole message."""
+
+    exit_code = 1
+
+
+class ConfigError(MaskmillError):
+    """The experiment file, or an override of it, is wrong: edit it."""
+
+    exit_code = 2
+
+
+class DataError(MaskmillError):
+    """Something outside is not as the experiment says: mend the data or the experiment."""
+
+
+class ArtefactError(MaskmillError):
+    """Something Maskmill wrote is missing, stale, damaged or in use: run the named stage again."""
+
+
+class ResourceError(MaskmillError):
+    """The machine has too little disk, memory or devices for what was asked."""
+
+
+class TrainingError(MaskmillError):
+    """A member's training went wrong (NaN, divergence): change its settings."""
+
+
+class InterruptedRunError(MaskmillError):
+    """SIGINT or SIGTERM arrived; state is saved and the next `make` goes on from there."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("interrupted; state is saved, the same command goes on from there")
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[type[InterruptedRunError], tuple[int]]:
+        return type(self), (self.signal_number,)

@@ -1,0 +1,109 @@
+"""How stages speak to whoever runs them, and how jobs in other processes say how far they are."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.config import slug
+
+Advance = Callable[[int], None]
+
+
+class Reporter(Protocol):
+    """What a stage can say."""
+
+    def say(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None: ...
+
+    def track(self, title: str, total: int) -> AbstractContextManager[Advance]:
+        """A progress bar of work done in this process."""
+        ...
+
+    def watch(self, title: str, folder: Path, total: int) -> AbstractContextManager[Advance]:
+        """A progress bar over jobs, with a line for each one that reports into `folder`."""
+        ...
+
+
+class SilentReporter:
+    """Keeps what was said and shows nothing."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.warned: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        self.said.append("\n".join([title, " ".join(columns), *(" ".join(row) for row in rows)]))
+
+    @contextmanager
+    def track(self, title: str, total: int) -> Iterator[Advance]:
+        yield lambda count: None
+
+    @contextmanager
+    def watch(self, title: str, folder: Path, total: int) -> Iterator[Advance]:
+        yield lambda count: None
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How far one running job is."""
+
+    name: str
+    done: int
+    total: int
+    note: str = ""
+
+
+class JobProgress:
+    """A job's own side: a small file that is there as long as the job runs."""
+
+    EVERY_S = 0.3
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / f"{slug(name)}.json"
+        self._name = name
+        self._last = 0.0
+
+    def __enter__(self) -> JobProgress:
+        self.update(0, 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def update(self, done: int, total: int, note: str = "") -> None:
+        """Say that `done` of `total` steps are done; most calls cost nothing."""
+        now = time.monotonic()
+        if now - self._last < self.EVERY_S and 0 < done < total:
+            return
+        self._last = now
+        state = {"name": self._name, "done": done, "total": total, "note": note}
+        temporary = self._path.with_suffix(".tmp")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(state))
+        temporary.replace(self._path)
+
+
+def running_jobs(folder: Path) -> list[JobState]:
+    """The jobs that report into `folder` right now (or died while they did)."""
+    states = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            states.append(JobState(**json.loads(path.read_text())))
+        except (FileNotFoundError, json.JSONDecodeError):
+            continue
+    return states

@@ -1,0 +1,212 @@
+"""Where every artefact lives, and how it gets there whole.
+
+No path of an artefact is put together anywhere else. Freshness is decided by fingerprints: a
+manifest beside (or inside) an artefact holds the fingerprint of everything it was made from, and
+it is written last, so an artefact without its manifest is unfinished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from pydantic import BaseModel
+
+from pipeline.errors import ArtefactError
+
+Part = Literal["oof", "test"]
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Put `data` at `path` whole: a reader sees the old file or the new one, never a piece."""
+    payload = data.encode() if isinstance(data, str) else data
+    stream_atomic(path, lambda stream: stream.write(payload))
+
+
+def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Like `write_atomic`, for content that `write` puts into the stream piece by piece."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fingerprint(*parts: Any) -> str:
+    """24 hex digits that change when any of `parts` (JSON values or config blocks) changes."""
+    text = json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} has no place in a fingerprint")
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest at `path`, or None where there is none or it is not readable as one."""
+    try:
+        manifest = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return manifest if isinstance(manifest, dict) else None
+
+
+def write_manifest(path: Path, fingerprint_: str, **facts: Any) -> None:
+    """Declare an artefact finished; call it after everything it speaks of is on disk."""
+    write_atomic(path, json.dumps({"fingerprint": fingerprint_, **facts}, indent=1) + "\n")
+
+
+def is_fresh(path: Path, fingerprint_: str) -> bool:
+    """Whether the manifest at `path` is of an artefact made from just these inputs."""
+    manifest = read_manifest(path)
+    return manifest is not None and manifest.get("fingerprint") == fingerprint_
+
+
+@dataclass(frozen=True)
+class MemberPaths:
+    """The files of one member, a (model, fold)."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def state(self) -> Path:
+        """Everything an interrupted training needs to go on."""
+        return self.folder / "state.bin"
+
+    @property
+    def history(self) -> Path:
+        return self.folder / "history.csv"
+
+    def weights(self, moment: Literal["best", "last"], kind: Literal["ema", "plain"]) -> Path:
+        return self.folder / f"{moment}_{kind}.safetensors"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Every path of one experiment, below `root` (the working directory)."""
+
+    name: str
+    root: Path = Path()
+
+    @property
+    def fold_table(self) -> Path:
+        return self.root / "folds" / f"{self.name}.csv"
+
+    @property
+    def fold_manifest(self) -> Path:
+        return self.fold_table.with_suffix(".json")
+
+    @property
+    def run(self) -> Path:
+        return self.root / "runs" / self.name
+
+    @property
+    def index(self) -> Path:
+        """What `check` read of every image and mask."""
+        return self.run / "index.csv"
+
+    @property
+    def index_manifest(self) -> Path:
+        return self.run / "index.json"
+
+    @property
+    def alignment(self) -> Path:
+        return self.run / "alignment.csv"
+
+    @property
+    def aligned_references(self) -> Path:
+        return self.run / "aligned"
+
+    def member(self, model: str, fold: int) -> MemberPaths:
+        return MemberPaths(self.run / model / f"fold{fold}")
+
+    def maps(self, model: str, part: Part) -> Path:
+        return self.run / model / "maps" / part
+
+    @property
+    def blended_maps(self) -> Path:
+        """Where accumulate mode sums the members' test maps."""
+        return self.run / "blend"
+
+    @property
+    def blend(self) -> Path:
+        return self.run / "ensemble.yaml"
+
+    @property
+    def oof_scores(self) -> Path:
+        """The blend's score of every out-of-fold image."""
+        return self.run / "oof_scores.csv"
+
+    @property
+    def blend_manifest(self) -> Path:
+        return self.run / "ensemble.json"
+
+    def scorecard(self, suffix: Literal["csv", "md"]) -> Path:
+        return self.run / f"scorecard.{suffix}"
+
+    @property
+    def report(self) -> Path:
+        return self.run / "report.html"
+
+    @property
+    def report_manifest(self) -> Path:
+        return self.run / "report.json"
+
+    @property
+    def submissions(self) -> Path:
+        return self.root / "submissions" / self.name
+
+    def submission(self, label: str) -> Path:
+        return self.submissions / f"{label}.csv"
+
+    @property
+    def progress(self) -> Path:
+        """Where running jobs say how far they are."""
+        return self.run / ".progress"
+
+    @property
+    def locks(self) -> Path:
+        return self.root / "runs" / ".locks"
+
+
+def verified(path: Path, checksum: str, remedy: str) -> Path:
+    """`path` itself if its bytes have that checksum; ArtefactError with the remedy if not."""
+    if not path.is_file():
+        raise ArtefactError(f"{path} is missing; {remedy}")
+    if file_checksum(path) != checksum:
+        raise ArtefactError(f"{path} is damaged (its checksum differs); {remedy}")
+    return path
