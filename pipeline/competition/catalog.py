@@ -1,0 +1,154 @@
+"""Lists the samples of a competition: ids matched by value, never by the order of a listing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.config import DataConfig, GroupTable
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image, and what belongs to it."""
+
+    id: str
+    image: Path
+    masks: tuple[Path, ...] = ()
+    """Mask files; empty for test samples and for masks from a table."""
+    reference: Path | None = None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All samples by part, in the order of their ids, and the ids that several files claim."""
+
+    train: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+    duplicates: tuple[str, ...]
+    masks_without_image: tuple[str, ...]
+
+    @cached_property
+    def by_id(self) -> dict[str, dict[str, Sample]]:
+        """part → id → sample."""
+        parts = {"train": self.train, "test": self.test}
+        return {part: {each.id: each for each in samples} for part, samples in parts.items()}
+
+
+def list_samples(data: DataConfig) -> Catalog:
+    """Find every sample. DataError when the folder or all training images are missing."""
+    if not data.root.is_dir():
+        raise DataError(f"data.root: there is no folder {data.root}; set it, or give DATA=…")
+    images = find_files(data.root, data.images)
+    if not images:
+        raise DataError(f"data.images: no file matches {data.root / data.images}")
+    masks = find_files(data.root, data.masks) if isinstance(data.masks, str) else {}
+    references = find_files(data.root, data.reference) if data.reference else {}
+    test = find_files(data.root, data.test) if data.test else {}
+    test_references = find_files(data.root, data.test_reference) if data.test_reference else {}
+    return Catalog(
+        train=_samples(images, masks, references, data),
+        test=_samples(test, {}, test_references, data),
+        duplicates=tuple(_claimed_twice(images) + _claimed_twice(test)),
+        masks_without_image=tuple(sorted(set(masks) - set(images))),
+    )
+
+
+def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:
+    """id → the files below `root` that match `pattern`, where `{id}` stands for the id.
+
+    `*` stands for anything within a name; `{class}` for the name of a class.
+    """
+    wanted = re.compile(_as_regex(pattern))
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(root.glob(re.sub(r"\{(id|class)\}", "*", pattern))):
+        match = wanted.fullmatch(path.relative_to(root).as_posix())
+        if match and path.is_file():
+            found[match["id"]].append(path)
+    return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
+
+
+def _as_regex(pattern: str) -> str:
+    """The pattern as a regex; a second `{id}` must repeat what the first one matched."""
+    pieces, seen = [], set()
+    for piece in re.split(r"(\{id\}|\{class\}|\*)", Path(pattern).as_posix()):
+        if piece == "*":
+            pieces.append("[^/]*")
+        elif piece in ("{id}", "{class}"):
+            name = piece[1:-1]
+            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
+            seen.add(name)
+        else:
+            pieces.append(re.escape(piece))
+    return "".join(pieces)
+
+
+def _samples(
+    images: dict[str, tuple[Path, ...]],
+    masks: dict[str, tuple[Path, ...]],
+    references: dict[str, tuple[Path, ...]],
+    data: DataConfig,
+) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(
+            id=sample_id,
+            image=paths[0],
+            masks=masks.get(sample_id, ()),
+            reference=references.get(sample_id, (None,))[0],
+        )
+        for sample_id, paths in images.items()
+        if sample_id not in data.drop
+    )
+
+
+def _claimed_twice(images: dict[str, tuple[Path, ...]]) -> list[str]:
+    return [sample_id for sample_id, paths in images.items() if len(paths) > 1]
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A CSV with every cell as text, column names stripped; DataError when a column is missing."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as CSV: {error}") from None
+    table.columns = table.columns.str.strip()
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{path} has no column {missing[0]!r}; it has {list(table.columns)}")
+    return table
+
+
+def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
+    """id → group; without `data.group` every image is its own. DataError names ids with none."""
+    if data.group is None:
+        return {each: each for each in ids}
+    if isinstance(data.group, GroupTable):
+        return _groups_from_table(ids, data.root / data.group.csv, data.group)
+    found = {each: re.search(data.group, each) for each in ids}
+    missing = [each for each, match in found.items() if match is None or match[1] is None]
+    if missing:
+        raise DataError(f"data.group: {data.group!r} matches no group in {listed(missing)}")
+    return {each: str(match[1]) for each, match in found.items() if match}
+
+
+def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[str, str]:
+    table = read_table(path, (columns.id, columns.group))
+    groups = dict(zip(table[columns.id], table[columns.group], strict=True))
+    missing = [each for each in ids if each not in groups]
+    if missing:
+        raise DataError(f"{path} names no group for {listed(missing)}")
+    return {each: str(groups[each]) for each in ids}
+
+
+def listed(ids: list[str], most: int = 5) -> str:
+    """The first few ids and how many more there are."""
+    shown = ", ".join(ids[:most])
+    return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"

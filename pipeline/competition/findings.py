@@ -1,0 +1,131 @@
+"""What is wrong, or worth knowing, about a competition's data before hours are spent on it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.competition.catalog import Catalog, listed
+from pipeline.competition.inspection import Record
+from pipeline.config import Experiment
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem: an error stops the pipeline, a warning does not."""
+
+    severity: Literal["error", "warning"]
+    subject: str
+    text: str
+
+
+def find_problems(
+    catalog: Catalog, records: Sequence[Record], groups: dict[str, str], experiment: Experiment
+) -> list[Finding]:
+    """Every problem, errors first; each names the id, file or key it is about."""
+    findings = [
+        *_unreadable(records),
+        *_identity_problems(catalog, records),
+        *_reference_problems(catalog, experiment),
+        *_group_problems(groups, experiment),
+        *_mask_problems(catalog, records, experiment),
+        *_twins(records, groups),
+        *_oddities(records),
+    ]
+    return sorted(findings, key=lambda finding: finding.severity)
+
+
+def _unreadable(records: Sequence[Record]) -> Iterator[Finding]:
+    for record in records:
+        if record.problem:
+            yield Finding("error", f"{record.part} {record.id}", record.problem)
+
+
+def _identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[Finding]:
+    for sample_id in catalog.duplicates:
+        yield Finding("error", sample_id, "several images have this id; keep one, or data.drop it")
+    images: dict[str, dict[str, str]] = defaultdict(dict)
+    for record in records:
+        images[record.id][record.part] = record.digest
+    shared = sorted(each for each, parts in images.items() if len(parts) == 2)
+    if shared:
+        yield Finding(
+            "error",
+            "data.test",
+            f"{len(shared)} id(s) are in train and in test: {listed(shared)}; "
+            "mend the patterns, or list them in data.drop",
+        )
+
+
+def _reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
+    data = experiment.data
+    for samples, key in ((catalog.train, "reference"), (catalog.test, "test_reference")):
+        if data.reference is None or (key == "test_reference" and data.test is None):
+            continue
+        missing = [sample.id for sample in samples if sample.reference is None]
+        if missing:
+            yield Finding("error", f"data.{key}", f"no reference for {listed(missing)}")
+
+
+def _group_problems(groups: dict[str, str], experiment: Experiment) -> Iterator[Finding]:
+    count, folds = len(set(groups.values())), experiment.folds.count
+    if count < folds:
+        yield Finding(
+            "error",
+            "folds.count",
+            f"{folds} folds need {folds} groups, the data has {count}; set folds.count ≤ {count}"
+            if count > 1
+            else "one group (or one image) cannot be split; add data",
+        )
+
+
+def _mask_problems(
+    catalog: Catalog, records: Sequence[Record], experiment: Experiment
+) -> Iterator[Finding]:
+    train = [record for record in records if record.part == "train" and not record.problem]
+    if catalog.masks_without_image:
+        yield Finding(
+            "warning",
+            "data.masks",
+            "masks of no image: " + listed(list(catalog.masks_without_image)),
+        )
+    if train and not any(any(record.shares) for record in train):
+        yield Finding("error", "data.masks", "every mask is empty; there is nothing to learn")
+        return
+    for position, name in enumerate(experiment.data.class_names):
+        holders = [record for record in train if record.shares[position] > 0]
+        if not holders and train:
+            yield Finding("error", f"class {name}", "is in no mask; remove it from data.classes")
+        elif len(holders) < experiment.folds.count:
+            yield Finding(
+                "warning",
+                f"class {name}",
+                f"is in {len(holders)} image(s), fewer than "
+                f"folds: {listed([record.id for record in holders])}",
+            )
+    if experiment.data.test is not None and not catalog.test:
+        yield Finding("warning", "data.test", f"no file matches {experiment.data.test}: no test")
+
+
+def _twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding]:
+    """Training samples with the same bytes in different groups leak from fold to fold."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        if record.part == "train" and record.digest:
+            same[record.digest].append(record.id)
+    for ids in same.values():
+        if len({groups[each] for each in ids if each in groups}) > 1:
+            yield Finding(
+                "warning",
+                ids[0],
+                f"is the same picture as {listed(ids[1:])}, in another group: a leak between folds",
+            )
+
+
+def _oddities(records: Sequence[Record]) -> Iterator[Finding]:
+    notes = Counter(note for record in records for note in record.note.split("; ") if note)
+    for note, count in sorted(notes.items()):
+        ids = [record.id for record in records if note in record.note.split("; ")]
+        yield Finding("warning", f"{count} image(s)", f"{note}: {listed(ids, most=2)}")

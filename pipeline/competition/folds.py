@@ -1,0 +1,120 @@
+"""The fold table: who is held out when, decided once for every model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from pipeline.competition.inspection import Record
+from pipeline.config import FoldsConfig
+from pipeline.errors import ArtefactError, ConfigError
+
+COLUMNS = ("id", "group", "stratum", "fold")
+QUANTILES = 4
+
+
+def make_fold_table(
+    records: Sequence[Record], groups: Mapping[str, str], classes: Sequence[str], folds: FoldsConfig
+) -> pd.DataFrame:
+    """`id,group,stratum,fold` of the training samples, by id: no group in two folds.
+
+    Stratified by coverage as scikit-learn's StratifiedGroupKFold does it (StratifiedKFold where
+    every image is its own group). ConfigError when there are fewer groups than folds.
+    """
+    ordered = sorted(records, key=lambda record: record.id)
+    group = np.array([groups[record.id] for record in ordered])
+    stratum = np.array(_strata(ordered, classes, folds))
+    count = len(set(group.tolist()))
+    if count < folds.count:
+        raise ConfigError(
+            f"folds.count: {folds.count} folds need as many groups; there are {count}"
+        )
+    table = pd.DataFrame({"id": [r.id for r in ordered], "group": group, "stratum": stratum})
+    return table.assign(fold=_split(group, stratum, folds))
+
+
+def _split(group: np.ndarray, stratum: np.ndarray, folds: FoldsConfig) -> np.ndarray:
+    alone = len(set(group.tolist())) == len(group)
+    kind = StratifiedKFold if alone else StratifiedGroupKFold
+    splitter = kind(folds.count, shuffle=True, random_state=folds.seed)
+    fold = np.full(len(group), -1)
+    with warnings.catch_warnings():
+        # a stratum smaller than the number of folds is spread as far as it goes
+        warnings.filterwarnings("ignore", message="The least populated class")
+        merged = _without_rare(stratum, folds.count) if alone else stratum
+        for number, (_, held_out) in enumerate(splitter.split(group, merged, group)):
+            fold[held_out] = number
+    return _without_empty_folds(fold, group, folds.count)
+
+
+def _without_rare(stratum: np.ndarray, count: int) -> np.ndarray:
+    """Strata that cannot reach every fold, as one."""
+    names, sizes = np.unique(stratum, return_counts=True)
+    merged = np.where(np.isin(stratum, names[sizes < count]), "rare", stratum)
+    enough = np.unique(merged, return_counts=True)[1].max() >= count
+    return merged if enough else np.full_like(merged, "all")
+
+
+def _without_empty_folds(fold: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
+    """Give every empty fold the smallest group of the fold that has most groups.
+
+    StratifiedGroupKFold may leave a fold empty when groups are few and unequal.
+    """
+    for number in range(count):
+        if (fold == number).any():
+            continue
+        owners = {each: fold[group == each][0] for each in sorted(set(group.tolist()))}
+        richest = max(range(count), key=lambda f: sum(owner == f for owner in owners.values()))
+        movable = [each for each, owner in owners.items() if owner == richest]
+        smallest = min(movable, key=lambda each: int((group == each).sum()))
+        fold[group == smallest] = number
+    return fold
+
+
+def _strata(records: Sequence[Record], classes: Sequence[str], folds: FoldsConfig) -> list[str]:
+    if folds.stratify == "none":
+        return ["all"] * len(records)
+    shares = np.array([record.shares for record in records]).reshape(len(records), len(classes))
+    if len(classes) == 1:
+        return _by_coverage(shares[:, 0])
+    return _by_rarest_class(shares, classes)
+
+
+def _by_coverage(shares: np.ndarray) -> list[str]:
+    """`empty`, or the quantile of the covered ones."""
+    covered = shares > 0
+    edges = np.quantile(shares[covered], np.linspace(0, 1, QUANTILES + 1)[1:-1])
+    quantile = np.searchsorted(edges, shares, side="right") + 1
+    return [f"q{q}" if c else "empty" for q, c in zip(quantile, covered, strict=True)]
+
+
+def _by_rarest_class(shares: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """The rarest class in the image, so that the rare ones are spread evenly."""
+    present = shares > 0
+    rarity = present.sum(axis=0)
+    order = np.argsort(rarity, kind="stable")
+    names = []
+    for row in present:
+        found = [classes[number] for number in order if row[number]]
+        names.append(found[0] if found else "empty")
+    return names
+
+
+def check_fold_table(
+    table: pd.DataFrame, ids: Sequence[str], groups: Mapping[str, str], where: str
+) -> None:
+    """ArtefactError unless the table splits exactly these ids and keeps every group together."""
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise ArtefactError(f"{where} has no column {missing[0]!r}; it needs {','.join(COLUMNS)}")
+    listed = table["id"].tolist()
+    if sorted(listed) != sorted(ids):
+        strange = sorted(set(listed) ^ set(ids))[:5]
+        raise ArtefactError(f"{where} is not of this data (e.g. {', '.join(strange)}); delete it")
+    leaks = table.assign(group=[groups[i] for i in listed]).groupby("group")["fold"].nunique()
+    if (leaks > 1).any():
+        raise ArtefactError(f"{where}: the group {leaks.idxmax()!r} is in several folds: a leak")

@@ -1,0 +1,43 @@
+"""The one rule for working at another size than the image's own."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+
+
+def working_size(size: Size, resize: float | Size | None) -> Size:
+    """H, W at which a network sees an image of `size`: a factor of it, a fixed one, or itself."""
+    if resize is None:
+        return size
+    if isinstance(resize, tuple):
+        return resize
+    return max(1, round(size[0] * resize)), max(1, round(size[1] * resize))
+
+
+def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """HWC uint8 at `size`: area averages when shrinking, bilinear when enlarging."""
+    if image.shape[:2] == size:
+        return image
+    resized = cv2.resize(image, size[::-1], interpolation=_interpolation(image.shape[:2], size))
+    return np.asarray(resized, np.uint8).reshape(*size, image.shape[2])
+
+
+def resize_planes(planes: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """CHW planes of 0/1 at `size`: 1 where the class covers at least half of the pixel."""
+    if planes.shape[1:] == size:
+        return planes
+    interpolation = _interpolation(planes.shape[1:], size)
+    full = [
+        cv2.resize(plane * np.uint8(255), size[::-1], interpolation=interpolation)
+        for plane in planes
+    ]
+    return np.asarray(np.stack(full) >= 128).view(np.uint8)
+
+
+def _interpolation(before: tuple[int, ...], after: Size) -> int:
+    shrinks = after[0] * after[1] < before[0] * before[1]
+    return cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -1,0 +1,148 @@
+"""Reads every sample once and notes what later stages need to know of it, or what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import joblib
+import numpy as np
+from PIL import Image
+
+from pipeline.competition.catalog import Catalog, Sample
+from pipeline.competition.images import decode_rgb, read_bytes
+from pipeline.competition.masks import TruthReader
+from pipeline.config import DataConfig, MaskTable
+from pipeline.errors import DataError
+
+Part = Literal["train", "test"]
+PARTS: tuple[Part, ...] = ("train", "test")
+_EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample as it was found. Text only, so that it survives a CSV unchanged."""
+
+    id: str
+    part: str
+    stamp: str
+    """Size and time of the files: while it stays, the files need not be read again."""
+    digest: str = ""
+    """Hash of the bytes of image, masks and reference."""
+    height: int = 0
+    width: int = 0
+    coverage: str = ""
+    """Share of the valid pixels that each class covers, space-separated in class order."""
+    note: str = ""
+    problem: str = ""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return tuple(float(share) for share in self.coverage.split())
+
+
+def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
+    """What changes when any file of the sample changes."""
+    paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
+    if part == "train" and isinstance(data.masks, MaskTable):
+        paths.append(data.root / data.masks.csv)
+    return hashlib.sha256("|".join(map(_stat, paths)).encode()).hexdigest()[:16]
+
+
+def _stat(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return f"{path.name}:missing"
+    return f"{path}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def inspect(
+    catalog: Catalog,
+    data: DataConfig,
+    known: dict[tuple[str, str], Record],
+    advance: Callable[[int], None],
+    threads: int = -1,
+) -> list[Record]:
+    """A record of every sample, train first, by id; those in `known` with the same stamp as is."""
+    reader = TruthReader(data)
+    tasks = [
+        (sample, part, stamp_of(sample, part, data))
+        for part in PARTS
+        for sample in catalog.by_id[part].values()
+    ]
+    fresh = [task for task in tasks if not _is_known(known, task)]
+    pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
+    read = pool(joblib.delayed(_inspect_one)(*task, data, reader) for task in fresh)
+    found = {(record.part, record.id): record for record in _counted(read, advance)}
+    return [found.get((part, sample.id)) or known[part, sample.id] for sample, part, _ in tasks]
+
+
+def _is_known(known: dict[tuple[str, str], Record], task: tuple[Sample, Part, str]) -> bool:
+    sample, part, stamp = task
+    record = known.get((part, sample.id))
+    return record is not None and record.stamp == stamp and not record.problem
+
+
+def _counted(records: Iterable[Record], advance: Callable[[int], None]) -> Iterator[Record]:
+    for record in records:
+        advance(1)
+        yield record
+
+
+def _inspect_one(
+    sample: Sample, part: Part, stamp: str, data: DataConfig, reader: TruthReader
+) -> Record:
+    try:
+        facts = _facts(sample, part, data, reader)
+    except DataError as error:
+        return Record(sample.id, part, stamp, problem=str(error))
+    return replace(Record(sample.id, part, stamp), **facts)
+
+
+def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) -> dict[str, Any]:
+    encoded = read_bytes(sample.image)
+    image = decode_rgb(encoded, sample.image)
+    size = (image.shape[0], image.shape[1])
+    digest = hashlib.sha256(encoded)
+    if sample.reference is not None:
+        reference = read_bytes(sample.reference)
+        decode_rgb(reference, sample.reference)
+        digest.update(reference)
+    facts = {"height": size[0], "width": size[1], "note": _note(sample.image, image)}
+    if part == "train":
+        truth = reader.read(sample, size)
+        valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
+        shares = truth.planes.sum(axis=(1, 2), dtype=np.int64) / max(1, valid)
+        facts["coverage"] = " ".join(f"{share:.6g}" for share in shares)
+        digest.update(np.packbits(truth.planes).tobytes())
+        if truth.valid is not None:
+            digest.update(np.packbits(truth.valid).tobytes())
+    return {**facts, "digest": digest.hexdigest()[:24]}
+
+
+def _note(path: Path, image: np.ndarray) -> str:
+    notes = []
+    with Image.open(path) as header:
+        if header.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+            notes.append("rotated by EXIF")
+        if header.mode not in ("RGB", "L", "P"):
+            notes.append(f"{header.mode} read as RGB")
+    if (image == image[:1, :1]).all():
+        notes.append("constant image")
+    return "; ".join(notes)
+
+
+def as_row(record: Record) -> dict[str, str]:
+    """The record as a row of text."""
+    return {key: str(value) for key, value in asdict(record).items()}
+
+
+def from_row(row: dict[str, str]) -> Record:
+    """The record that `as_row` made the row of."""
+    numbers = {"height": int(row["height"]), "width": int(row["width"])}
+    return Record(**{**row, **numbers})  # type: ignore[arg-type]

@@ -1,0 +1,154 @@
+"""Reads the truth of a sample: mask files of several kinds, or run lengths from a table."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.competition import rle
+from pipeline.competition.catalog import Sample, listed, read_table
+from pipeline.competition.images import decode_values, read_bytes
+from pipeline.competition.truth import Truth
+from pipeline.config import DataConfig, MaskTable
+from pipeline.errors import DataError
+
+Size = tuple[int, int]
+
+
+class TruthReader:
+    """Turns a sample into its Truth; made once, it keeps the table of run lengths in memory."""
+
+    def __init__(self, data: DataConfig) -> None:
+        self._data = data
+
+    def read(self, sample: Sample, size: Size) -> Truth:
+        """The truth of `sample`, whose image has that H, W.
+
+        Raises DataError, naming file or row, on a missing mask, another size or unknown values.
+        """
+        if isinstance(self._data.masks, MaskTable):
+            return self._from_table(self._data.masks, sample.id, size)
+        if not sample.masks:
+            raise DataError(f"{sample.id}: no mask matches {self._data.masks}")
+        if "{class}" in self._data.masks:
+            return self._from_class_files(sample, size)
+        if len(sample.masks) > 1 or "*" in self._data.masks:
+            return self._from_instance_files(sample, size)
+        return self._from_values(read_values(sample.masks[0], size), sample.masks[0])
+
+    def _from_values(self, values: NDArray[np.generic], path: Path) -> Truth:
+        data = self._data
+        valid = None if data.void is None else np.asarray(values != data.void)
+        if len(data.classes) == 1:
+            set_ = np.asarray(values != 0)
+            planes = set_ if valid is None else set_ & valid
+            return Truth(planes[None].view(np.uint8), valid)
+        self._refuse_strangers(values, path)
+        planes = np.stack([values == value for value in data.classes.values()])
+        return Truth(planes.view(np.uint8), valid)
+
+    def _refuse_strangers(self, values: NDArray[np.generic], path: Path) -> None:
+        data = self._data
+        known = set(data.classes.values()) | ({data.void} if data.void is not None else set())
+        if not data.exclusive:
+            known.add(0)
+        strangers = sorted(set(np.unique(values).tolist()) - known)
+        if strangers:
+            raise DataError(
+                f"{path} holds the values {listed([str(each) for each in strangers])}, which are "
+                f"no class of data.classes ({data.classes}) and not data.void"
+            )
+
+    def _from_class_files(self, sample: Sample, size: Size) -> Truth:
+        planes = np.zeros((len(self._data.classes), *size), np.uint8)
+        names = self._data.class_names
+        for path in sample.masks:
+            name = _class_in(path, self._data, sample.id)
+            planes[names.index(name)] |= np.asarray(read_values(path, size) != 0).view(np.uint8)
+        return Truth(planes)
+
+    def _from_instance_files(self, sample: Sample, size: Size) -> Truth:
+        return _united(read_values(path, size) != 0 for path in sample.masks)
+
+    @cached_property
+    def _rows(self) -> dict[str, list[str]]:
+        """The table's key → its run lengths."""
+        assert isinstance(self._data.masks, MaskTable)
+        columns = self._data.masks
+        table = read_table(self._data.root / columns.csv, (columns.id, columns.rle))
+        rows: dict[str, list[str]] = defaultdict(list)
+        for key, text in zip(table[columns.id], table[columns.rle], strict=True):
+            rows[str(key).strip()].append(str(text).strip())
+        return rows
+
+    def _from_table(self, columns: MaskTable, sample_id: str, size: Size) -> Truth:
+        by_class = "{class}" in columns.key
+        keys = [table_key(columns.key, sample_id, name) for name in self._data.class_names]
+        if not by_class:
+            return self._plane(columns, keys[0], size, required=True)
+        found = [self._plane(columns, key, size, required=False) for key in keys]
+        return Truth(np.concatenate([truth.planes for truth in found]))
+
+    def _plane(self, columns: MaskTable, key: str, size: Size, *, required: bool) -> Truth:
+        if required and key not in self._rows:
+            raise DataError(f"{columns.csv} has no row {key!r}")
+        texts = [text for text in self._rows.get(key, []) if text not in columns.empty]
+        masks = [self._decoded(columns, key, text, size) for text in texts]
+        if columns.instances:
+            return _united(masks, size)
+        return Truth(_united(masks, size).planes)
+
+    def _decoded(self, columns: MaskTable, key: str, text: str, size: Size) -> NDArray[np.bool_]:
+        try:
+            mask = rle.decode(text, columns.size or size, columns.order, relative=columns.relative)
+        except DataError as error:
+            raise DataError(f"{columns.csv}, row {key!r}: {error}") from None
+        return mask.astype(bool) if columns.size is None else _resized(mask, size)
+
+
+def table_key(template: str, sample_id: str, class_name: str) -> str:
+    """What a table calls a (sample, class)."""
+    return template.replace("{id}", sample_id).replace("{class}", class_name)
+
+
+def read_values(path: Path, size: Size) -> NDArray[np.uint8] | NDArray[np.int32]:
+    """The values of a mask file, HW; DataError when its size is not the image's."""
+    values = decode_values(read_bytes(path), path)
+    if values.shape != size:
+        height, width = values.shape
+        raise DataError(f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)")
+    return values
+
+
+def _united(masks: Iterable[NDArray[np.bool_]], size: Size | None = None) -> Truth:
+    """One plane and its instances; a pixel claimed twice belongs to the first instance."""
+    labels = np.zeros(size, np.int32) if size is not None else None
+    for number, mask in enumerate(masks, start=1):
+        labels = np.zeros(mask.shape, np.int32) if labels is None else labels
+        labels[mask & (labels == 0)] = number
+    assert labels is not None, "an instance sample has at least one file"
+    return Truth(np.asarray(labels > 0)[None].view(np.uint8), None, labels[None])
+
+
+def _class_in(path: Path, data: DataConfig, sample_id: str) -> str:
+    """The class that a file name of a `{class}` pattern stands for."""
+    assert isinstance(data.masks, str)
+    for name in data.class_names:
+        pattern = data.masks.replace("{id}", sample_id).replace("{class}", name)
+        regex = "[^/]*".join(re.escape(piece) for piece in pattern.split("*"))
+        if re.fullmatch(regex, path.relative_to(data.root).as_posix()):
+            return name
+    raise DataError(f"{path} is of no class in data.classes ({', '.join(data.class_names)})")
+
+
+def _resized(mask: NDArray[np.generic], size: Size) -> NDArray[np.bool_]:
+    import cv2
+
+    resized = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(resized, bool)

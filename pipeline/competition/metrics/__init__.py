@@ -1,0 +1,63 @@
+"""The registry of metrics: a competition's score is one line here and the one function it names.
+
+The docstring of that function states the rule for empty masks and where the rule comes from.
+"""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from functools import partial
+from math import inf
+
+from pipeline.competition.metrics.counts import counts
+from pipeline.competition.metrics.instances import airbus, dsb, matches
+from pipeline.competition.metrics.metric import MeanOfImages, Measure, Metric, Pooled, Score
+from pipeline.competition.metrics.pixels import (
+    dice,
+    fbeta,
+    global_dice,
+    iou,
+    mean_iou,
+    pixel_accuracy,
+    right_pixels,
+    tgs,
+)
+from pipeline.errors import ConfigError
+
+__all__ = ["METRICS", "Metric", "counts", "get_metric"]
+
+METRICS: dict[str, tuple[type[MeanOfImages] | type[Pooled], Measure, Score]] = {
+    "dice": (MeanOfImages, counts, dice),
+    "global_dice": (Pooled, counts, global_dice),
+    "iou": (MeanOfImages, counts, iou),
+    "mean_iou": (Pooled, counts, mean_iou),
+    "tgs": (MeanOfImages, counts, tgs),
+    "dsb": (MeanOfImages, matches, dsb),
+    "airbus": (MeanOfImages, matches, airbus),
+    "fbeta": (Pooled, counts, fbeta),
+    "pixel_accuracy": (Pooled, right_pixels, pixel_accuracy),
+}
+
+
+def get_metric(name: str, **options: float) -> Metric:
+    """The metric of that name; `fbeta` must be given `beta`, the others take no option.
+
+    Raises ConfigError for an unknown name (with the nearest known ones) or wrong options.
+    """
+    if name not in METRICS:
+        nearest = get_close_matches(name, METRICS, n=3, cutoff=0.4) or METRICS
+        raise ConfigError(f"metric {name!r} is not known; nearest: {', '.join(nearest)}")
+    kind, measure, score = METRICS[name]
+    _check_options(name, score, options)
+    return kind(name, measure, partial(score, **options))
+
+
+def _check_options(name: str, score: Score, options: dict[str, float]) -> None:
+    try:
+        inspect.signature(score).bind("measures", **options)
+    except TypeError as error:
+        raise ConfigError(f"metric {name}: {error}") from None
+    for option, value in options.items():
+        if not (isinstance(value, int | float) and 0 < value < inf):
+            raise ConfigError(f"metric {name}: {option} must be a number above 0, not {value!r}")

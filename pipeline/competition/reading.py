@@ -1,0 +1,55 @@
+"""What a network is shown of a sample, and what is true of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.competition.catalog import Sample
+from pipeline.competition.images import read_rgb
+from pipeline.competition.masks import TruthReader
+from pipeline.competition.truth import Truth
+from pipeline.config import DataConfig
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class SampleReader:
+    """Reads samples of one experiment. Cheap to pickle: tables are read again where needed."""
+
+    data: DataConfig
+    aligned: Path | None = None
+    """Folder of references that `align` has brought onto their images, as `<id>.png`."""
+
+    @property
+    def channels(self) -> int:
+        """3, or 6 with a reference: image first."""
+        return 3 if self.aligned is None else 6
+
+    def image(self, sample: Sample) -> NDArray[np.uint8]:
+        """HWC uint8 with `channels` channels. DataError names the file that cannot be read."""
+        image = read_rgb(sample.image)
+        if self.aligned is None:
+            return image
+        reference = read_rgb(self.aligned / f"{sample.id}.png")
+        if reference.shape != image.shape:
+            raise DataError(f"{sample.id}: its aligned reference has another size; run align again")
+        return np.concatenate([image, reference], axis=2)
+
+    def truth(self, sample: Sample, size: tuple[int, int]) -> Truth:
+        """The truth of a training sample whose image has that H, W."""
+        return self._truths.read(sample, size)
+
+    @property
+    def _truths(self) -> TruthReader:
+        reader = self.__dict__.get("_truth_reader")
+        if reader is None:
+            reader = TruthReader(self.data)
+            object.__setattr__(self, "_truth_reader", reader)
+        return reader
+
+    def __reduce__(self) -> tuple[type[SampleReader], tuple[DataConfig, Path | None]]:
+        return SampleReader, (self.data, self.aligned)
