@@ -1,0 +1,108 @@
+"""What a training leaves on disk: weights that run no code, and the state to go on from."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from pipeline.errors import ArtefactError
+from pipeline.workspace import write_atomic
+
+_MAGIC = b"MASKMILL-STATE\n"
+
+
+@dataclass
+class Progress:
+    """How far a training is, and what it has seen on the way."""
+
+    step: int = 0
+    """Optimizer steps made, over all epochs."""
+    best_score: float = -1.0
+    best_epoch: int = 0
+    loss_sum: float = 0.0
+    """Of the current epoch, so that an interrupted one reports the loss it would have."""
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_weights(path: Path, network: nn.Module, **facts: Any) -> None:
+    """Write a network's tensors as safetensors, with `facts` in its header."""
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    metadata = {name: json.dumps(value) for name, value in facts.items()}
+    write_atomic(path, save(tensors, metadata=metadata))
+
+
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Put saved tensors into a network of the same shape; ArtefactError when they do not fit."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ArtefactError(f"{path} cannot be read: {error}; train its member again") from None
+    strange = sorted(set(tensors) ^ set(network.state_dict()))
+    if strange:
+        raise ArtefactError(
+            f"{path} holds the weights of another network (e.g. {strange[0]}); delete its folder "
+            "and train its member again"
+        )
+    network.load_state_dict(tensors)
+
+
+def save_state(path: Path, fingerprint: str, content: dict[str, Any]) -> None:
+    """Write tensors, numbers and strings with a checksum before them."""
+    stream = io.BytesIO()
+    torch.save({"fingerprint": fingerprint, **content}, stream)
+    payload = stream.getvalue()
+    write_atomic(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
+
+
+def load_state(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """What `save_state` wrote for these very inputs; None when missing, damaged or of others."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    start = len(_MAGIC) + 32
+    if data[:start] != _MAGIC + hashlib.sha256(data[start:]).digest():
+        return None
+    content: dict[str, Any] = torch.load(io.BytesIO(data[start:]), weights_only=True)
+    return content if content["fingerprint"] == fingerprint else None
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Every generator a training step may draw from."""
+    version, internal, gauss = random.getstate()
+    name, keys, *rest = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        "python": [version, list(internal), gauss],
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],  # type: ignore[union-attr]
+        "torch": torch.get_rng_state(),
+    }
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Undo everything drawn since `random_state`."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, _numpy_keys(keys), *rest))
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def _numpy_keys(keys: Tensor) -> np.ndarray:
+    return keys.numpy().astype(np.uint32)

@@ -1,0 +1,114 @@
+"""Training samples by (epoch, position, index): what is drawn depends on nothing else."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline.competition.catalog import Sample
+from pipeline.competition.geometry import resize_image, resize_planes, working_size
+from pipeline.competition.reading import SampleReader
+from pipeline.config import TrainConfig
+from pipeline.training.augmentation import Augmenter
+
+Key = tuple[int, int, int]
+Decoded = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_] | None]
+
+
+class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Augmented crops as uint8 tensors: image CHW, planes CHW, validity 1HW."""
+
+    def __init__(
+        self, samples: Sequence[Sample], reader: SampleReader, settings: TrainConfig
+    ) -> None:
+        self._samples = samples
+        self._reader = reader
+        self._settings = settings
+        self._augmenter = Augmenter(settings.size, settings.augment)
+        self._cache = _Cache(settings.cache * 2**20)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor, Tensor]:
+        epoch, position, index = key
+        decoded = self._cache.get(index)
+        if decoded is None:
+            decoded = self._decode(self._samples[index])
+            self._cache.put(index, decoded)
+        image, planes, valid = self._augmenter(*decoded, [self._settings.seed, epoch, position])
+        channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
+        return (
+            torch.from_numpy(channels_first),
+            torch.from_numpy(np.ascontiguousarray(planes)),
+            torch.from_numpy(np.ascontiguousarray(valid)[None]),
+        )
+
+    def _decode(self, sample: Sample) -> Decoded:
+        image = self._reader.image(sample)
+        own = (image.shape[0], image.shape[1])
+        truth = self._reader.truth(sample, own)
+        size = working_size(own, self._settings.resize)
+        valid = truth.valid
+        if valid is not None:
+            valid = resize_planes(valid[None].view(np.uint8), size)[0].view(np.bool_)
+        return resize_image(image, size), resize_planes(truth.planes, size), valid
+
+
+class _Cache:
+    """Decoded samples up to a number of bytes; the ones that came first stay."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._kept: OrderedDict[int, Decoded] = OrderedDict()
+
+    def get(self, index: int) -> Decoded | None:
+        return self._kept.get(index)
+
+    def put(self, index: int, decoded: Decoded) -> None:
+        size = sum(array.nbytes for array in decoded if array is not None)
+        if size <= self._left:
+            self._left -= size
+            self._kept[index] = decoded
+
+
+def epoch_batches(count: int, settings: TrainConfig, epoch: int, start: int) -> Iterator[list[Key]]:
+    """The keys of every batch of an epoch from step `start` on.
+
+    An epoch is a random order of all samples, repeated (reordered) as far as its steps go.
+    """
+    total = steps_an_epoch(count, settings) * settings.batch
+    rounds = -(-total // count)
+    random = np.random.default_rng([settings.seed, epoch, 1])
+    order = np.concatenate([random.permutation(count) for _ in range(rounds)])[:total].tolist()
+    keys = [(epoch, position, index) for position, index in enumerate(order)]
+    for first in range(start * settings.batch, total, settings.batch):
+        yield keys[first : first + settings.batch]
+
+
+def steps_an_epoch(count: int, settings: TrainConfig) -> int:
+    """Steps an epoch: as configured, or as many whole batches as there are."""
+    return settings.steps or max(1, count // settings.batch)
+
+
+def make_loader(data: TrainingSet, batches: list[list[Key]], workers: int) -> DataLoader[Any]:
+    """A loader over just these batches, in order."""
+    return DataLoader(
+        data,
+        batch_sampler=batches,
+        num_workers=workers,
+        worker_init_fn=_calm_opencv if workers else None,
+        pin_memory=workers > 0 and torch.cuda.is_available(),
+    )
+
+
+def _calm_opencv(_worker: int) -> None:
+    cv2.setNumThreads(0)  # OpenCV's thread pool does not survive a fork

@@ -1,0 +1,253 @@
+"""Trains one member: a model on all folds but one.
+
+Kill it anywhere and run it again: it goes on from its last saved state and, on a CPU, ends with
+the bytes that an unbroken run ends with.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict, dataclass
+
+import lightning_fabric
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from pipeline.competition.catalog import Sample
+from pipeline.competition.reading import SampleReader
+from pipeline.config import EnsembleConfig, ModelConfig
+from pipeline.errors import TrainingError
+from pipeline.executor import JobContext
+from pipeline.inference.precision import resolve
+from pipeline.models.factory import build_model
+from pipeline.models.losses import weighted_loss
+from pipeline.training.checkpoint import (
+    Progress,
+    load_state,
+    random_state,
+    restore_random_state,
+    save_state,
+    save_weights,
+)
+from pipeline.training.dataset import TrainingSet, epoch_batches, make_loader, steps_an_epoch
+from pipeline.training.ema import MovingAverage
+from pipeline.training.schedule import learning_rate, make_optimizer
+from pipeline.training.validation import validation_score
+from pipeline.workspace import MemberPaths, file_checksum, write_atomic, write_manifest
+
+LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
+_FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Everything that training one member takes."""
+
+    name: str
+    model: ModelConfig
+    ensemble: EnsembleConfig
+    classes: tuple[str, ...]
+    exclusive: bool
+    losses: dict[str, float]
+    reader: SampleReader
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+    paths: MemberPaths
+    fingerprint: str
+
+
+def train_member(job: TrainJob, context: JobContext) -> None:
+    """Train `job` to the end and declare it finished.
+
+    Raises TrainingError on a loss that is not finite, InterruptedRunError after a signal, with
+    everything saved.
+    """
+    run = _Run(job, context)
+    for epoch in range(run.epoch, job.model.train.epochs):
+        run.train_epoch(epoch)
+        run.finish_epoch(epoch)
+    run.finish()
+
+
+class _Run:
+    """The things that live as long as a training: networks, optimizer, progress."""
+
+    def __init__(self, job: TrainJob, context: JobContext) -> None:
+        self.job, self.context, self.settings = job, context, job.model.train
+        self.device = torch.device(context.device)
+        self.data = TrainingSet(job.train, job.reader, self.settings)
+        self.steps = steps_an_epoch(len(job.train), self.settings)
+        self.total = self.steps * self.settings.epochs
+        self.fabric = _make_fabric(self.settings.precision, context.device)
+        _seed_everything(self.settings.seed)
+        network = build_model(
+            job.model.network, classes=len(job.classes), in_channels=job.reader.channels
+        ).to(self.device)
+        if self.device.type == "cuda":
+            network = network.to(memory_format=torch.channels_last)
+        self.average = MovingAverage(network, self.settings.ema) if self.settings.ema else None
+        self.plain = network
+        self.network, self.optimizer = self.fabric.setup(
+            network, make_optimizer(network, self.settings)
+        )
+        self.progress = Progress()
+        self._resume()
+
+    @property
+    def epoch(self) -> int:
+        return self.progress.step // self.steps
+
+    def train_epoch(self, epoch: int) -> None:
+        self.network.train()
+        start = self.progress.step - epoch * self.steps
+        batches = list(epoch_batches(len(self.job.train), self.settings, epoch, start))
+        losses: list[Tensor] = []
+        for batch in make_loader(self.data, batches, self._workers()):
+            losses.append(self._step(*batch))
+            if len(losses) >= LOOK_EVERY[self.device.type]:
+                self._look(losses)
+            self._tell(epoch)
+            if self.context.stop:
+                self._look(losses)
+                self._save()
+                self.context.stop.check()
+        self._look(losses)
+
+    def _step(self, images: Tensor, planes: Tensor, valid: Tensor) -> Tensor:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.progress.step, self.total, self.settings)
+        inputs = images.to(self.device, non_blocking=True).float().div_(255)
+        truth = planes.to(self.device, non_blocking=True).float()
+        counted = valid.to(self.device, non_blocking=True).float()
+        loss = self._loss(self.network(inputs), truth, counted)
+        self.fabric.backward(loss)
+        if self.settings.clip:
+            self.fabric.clip_gradients(
+                self.network, self.optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.progress.step += 1
+        if self.average:
+            self.average.update(self.plain, self.progress.step)
+        return loss.detach()
+
+    def _loss(self, output: Tensor | tuple[Tensor, Tensor], truth: Tensor, valid: Tensor) -> Tensor:
+        def loss(logits: Tensor) -> Tensor:
+            return weighted_loss(self.job.losses, logits, truth, valid, self.job.exclusive)
+
+        if isinstance(output, Tensor):
+            return loss(output)
+        logits, auxiliary = output
+        return loss(logits) + self.plain.auxiliary_weight * loss(auxiliary)
+
+    def _look(self, losses: list[Tensor]) -> None:
+        """Add up the losses since the last look; TrainingError at the first that is not finite."""
+        values = torch.stack(losses).tolist() if losses else []
+        first = self.progress.step - len(values) + 1
+        for step, value in enumerate(values, start=first):
+            if not np.isfinite(value):
+                raise TrainingError(
+                    f"{self.job.name}: the loss is {value} at step {step} of {self.total}; lower "
+                    "train.lr, or set train.precision: fp32. It is not counted as trained."
+                )
+            self.progress.loss_sum += value
+        losses.clear()
+
+    def finish_epoch(self, epoch: int) -> None:
+        """Validate, keep the best weights, write history and state."""
+        progress, judged = self.progress, self._judged()
+        score = validation_score(self.job, judged, self.context)
+        row = {
+            "epoch": epoch + 1,
+            "loss": progress.loss_sum / self.steps,
+            "score": score,
+            "lr": learning_rate(progress.step - 1, self.total, self.settings),
+        }
+        progress.history.append(row)
+        progress.loss_sum = 0.0
+        if score > progress.best_score:
+            progress.best_score, progress.best_epoch = score, epoch + 1
+            self._save_weights("best", judged, self._kind)
+        history = pd.DataFrame(progress.history).astype({"epoch": int})
+        write_atomic(self.job.paths.history, history.to_csv(index=False))
+        self._save()
+        self.context.stop.check()
+
+    def finish(self) -> None:
+        """Write the last weights and the manifest that says the member is trained."""
+        self._save_weights("last", self.plain, "plain")
+        if self.average:
+            self._save_weights("last", self.average.network, "ema")
+        paths = self.job.paths
+        files = sorted(paths.folder.glob("*.safetensors"))
+        write_manifest(
+            paths.manifest,
+            self.job.fingerprint,
+            weights=self._kind,
+            best_epoch=self.progress.best_epoch,
+            best_score=self.progress.best_score,
+            files={file.name: file_checksum(file) for file in files},
+        )
+        paths.state.unlink(missing_ok=True)
+
+    @property
+    def _kind(self) -> str:
+        return "ema" if self.average else "plain"
+
+    def _judged(self) -> nn.Module:
+        """The network that is validated and kept: the moving average where there is one."""
+        return self.average.network if self.average else self.plain
+
+    def _save_weights(self, moment: str, network: nn.Module, kind: str) -> None:
+        path = self.job.paths.weights(moment, kind)  # type: ignore[arg-type]
+        save_weights(path, network, member=self.job.name, step=self.progress.step, weights=kind)
+
+    def _save(self) -> None:
+        average = self.average.network.state_dict() if self.average else {}
+        content = {
+            "network": self.plain.state_dict(),
+            "average": average,
+            "optimizer": self.optimizer.state_dict(),
+            "progress": asdict(self.progress),
+            "random": random_state(self.device),
+        }
+        save_state(self.job.paths.state, self.job.fingerprint, content)
+
+    def _resume(self) -> None:
+        state = load_state(self.job.paths.state, self.job.fingerprint)
+        if state is None:
+            return
+        self.plain.load_state_dict(state["network"])
+        if self.average:
+            self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])
+        restore_random_state(state["random"], self.device)
+
+    def _workers(self) -> int:
+        if self.settings.workers != "auto":
+            return self.settings.workers
+        return 4 if self.device.type == "cuda" else 0
+
+    def _tell(self, epoch: int) -> None:
+        best = f"best {self.progress.best_score:.4f}" if self.progress.history else ""
+        note = f"epoch {epoch + 1}/{self.settings.epochs} {best}"
+        self.context.progress.update(self.progress.step, self.total, note)
+
+
+def _make_fabric(precision: str, device: str) -> lightning_fabric.Fabric:
+    kind, _, number = device.partition(":")
+    return lightning_fabric.Fabric(
+        accelerator=kind,
+        devices=[int(number)] if number else 1,
+        precision=_FABRIC_PRECISION[resolve(precision, device)],  # type: ignore[arg-type]
+    )
+
+
+def _seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

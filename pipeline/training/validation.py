@@ -1,0 +1,53 @@
+"""The score of a network on the fold that it does not see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import nn
+
+from pipeline.competition.metrics import get_metric
+from pipeline.errors import TrainingError
+from pipeline.inference.predictor import Predictor
+
+if TYPE_CHECKING:
+    from pipeline.executor import JobContext
+    from pipeline.training.loop import TrainJob
+
+PLAIN_THRESHOLD = 0.5
+
+
+def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> float:
+    """The experiment's metric on the held-out fold, without TTA, at 0.5 (or the likeliest class).
+
+    Raises TrainingError when the network puts out something that is no probability.
+    """
+    metric = get_metric(job.ensemble.metric_name, **job.ensemble.metric_options)
+    plain = job.model.infer.model_copy(update={"tta": ("identity",)})
+    predictor = Predictor(
+        [network],
+        plain,
+        resize=job.model.train.resize,
+        exclusive=job.exclusive,
+        device=context.device,
+    )
+    measures = []
+    for sample in job.held_out:
+        image = job.reader.image(sample)
+        (probabilities,) = predictor.predict([image])
+        if not np.isfinite(probabilities).all():
+            raise TrainingError(
+                f"{job.name} predicts NaN for {sample.id}: it has diverged; lower "
+                "train.lr. It is not counted as trained."
+            )
+        decision = _decided(probabilities, job.exclusive)
+        measures.append(metric.measure(decision, job.reader.truth(sample, image.shape[:2])))
+    return float(metric.aggregate(np.stack(measures)))
+
+
+def _decided(probabilities: np.ndarray, exclusive: bool) -> np.ndarray:
+    if not exclusive:
+        return np.asarray(probabilities > PLAIN_THRESHOLD)
+    winner = probabilities.argmax(axis=0)
+    return np.asarray(winner == np.arange(len(probabilities))[:, None, None])
