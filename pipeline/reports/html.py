@@ -1,0 +1,86 @@
+"""One HTML file that holds a whole report: no network, no scripts, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined
+
+from pipeline.reports.overlay import OUTCOMES
+
+TEMPLATE = "report.html.j2"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The number that a reader came for."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under named columns."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    emphasised: int | None = None
+    """The row that stands out (negative: from the end)."""
+
+    def is_emphasised(self, row: int) -> bool:
+        return self.emphasised is not None and row == self.emphasised % len(self.rows)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image or a figure as a data URI, and what it shows."""
+
+    uri: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image with truth and decision painted on."""
+
+    id: str
+    score: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: text (a plain str is escaped, `markupsafe.Markup` goes in as it is)."""
+
+    title: str
+    text: str = ""
+    table: Table | None = None
+    figures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a page shows; what is empty is left out."""
+
+    name: str
+    headline: Headline
+    facts: Sequence[tuple[str, str]] = ()
+    scorecard: Table | None = None
+    curves: Picture | None = None
+    worst: Sequence[Case] = ()
+    best: Sequence[Case] = ()
+    folds: Picture | None = None
+    sections: Sequence[Section] = ()
+
+
+def render_report(report: Report) -> str:
+    """The page as HTML text; every string of the report is escaped."""
+    source = resources.files("pipeline.reports").joinpath(TEMPLATE).read_text("utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(source).render(report=report, outcomes=OUTCOMES)
