@@ -1,0 +1,66 @@
+# The stages of Maskmill, in order. `make` alone runs the embedded demo from nothing to a scorecard.
+CONFIG ?= configs/demo.yaml
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+STAGES := demo check align folds train infer ensemble submit scorecard
+
+ARGUMENTS = --config $(CONFIG) $(if $(DATA),--data "$(DATA)") $(if $(SET),--set $(SET)) \
+            $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
+MEMBER = $(if $(MODEL),--model $(MODEL)) $(if $(FOLD),--fold $(FOLD))
+RUN = $(BIN)/python -m pipeline
+
+.DEFAULT_GOAL := all
+.NOTPARALLEL:
+.PHONY: all $(STAGES) leaderboard help test test-slow lint bench clean clean-all environment
+
+all: $(STAMP)            ## every stage in order; without CONFIG= the embedded demo
+	@$(RUN) all $(ARGUMENTS)
+
+demo: $(STAMP)           ## draw the embedded competition
+check: $(STAMP)          ## what the data is, and what is wrong with it
+align: $(STAMP)          ## bring references onto their images (experiments that have them)
+folds: $(STAMP)          ## split the training images: folds/<name>.csv
+train: $(STAMP)          ## train every (model, fold); MODEL= and FOLD= choose
+infer: $(STAMP)          ## predict out-of-fold and test maps; MODEL= and FOLD= choose
+ensemble: $(STAMP)       ## choose weights, thresholds and post-processing
+submit: $(STAMP)         ## write submissions/<name>/<label>.csv
+scorecard: $(STAMP)      ## what it is all worth: table and report.html
+demo check align folds ensemble submit scorecard:
+	@$(RUN) $@ $(ARGUMENTS)
+train infer:
+	@$(RUN) $@ $(ARGUMENTS) $(MEMBER)
+
+leaderboard: $(STAMP)    ## record what the competition gave: SCORE=0.9961 [LABEL=3fa91c02]
+	@$(RUN) leaderboard $(ARGUMENTS) --score $(SCORE) $(if $(LABEL),--label $(LABEL))
+
+environment: $(STAMP)    ## build .venv from requirements.txt
+$(STAMP): requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Maskmill needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+test: $(STAMP) lint      ## the tests
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)      ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)           ## format, lint and types
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+bench: $(STAMP)          ## the figures of benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+clean:                   ## remove what the stages made of CONFIG's experiment (not data, folds, submissions)
+	rm -rf runs/$(basename $(notdir $(CONFIG)))
+
+clean-all:               ## remove all runs and the drawn demo data
+	rm -rf runs data/demo data/demo_reference
+
+help:                    ## this list
+	@echo "make [target] [CONFIG=configs/x.yaml] [DATA=/where] [SET='train.epochs=2 …'] [JOBS=n]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done

@@ -1,0 +1,136 @@
+"""The command line: one command a stage, errors as one message, exit codes that mean something."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Experiment, load_experiment
+from pipeline.console import ConsoleReporter
+from pipeline.errors import MaskmillError
+from pipeline.stages.context import ORDER, StageContext
+from pipeline.workspace import Workspace
+
+COMMANDS = {
+    "all": "every stage, in order",
+    "demo": "draw the embedded competition",
+    "check": "what the data is, and what is wrong with it",
+    "align": "bring references onto their images",
+    "folds": "split the training images",
+    "train": "train every (model, fold)",
+    "infer": "predict out-of-fold and test maps",
+    "ensemble": "choose weights and thresholds",
+    "submit": "write the submission",
+    "scorecard": "what it is worth: table and report",
+    "leaderboard": "record a leaderboard score beside a submission",
+}
+OUT_OF_DISK = {errno.ENOSPC, errno.EDQUOT}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 (data, artefacts), 2 (config) or 128 + signal."""
+    options = _parser().parse_args(arguments)
+    reporter = ConsoleReporter()
+    try:
+        _run(options, reporter)
+    except MaskmillError as error:
+        reporter.fail(str(error))
+        return error.exit_code
+    except OSError as error:
+        if error.errno not in OUT_OF_DISK:
+            raise
+        reporter.fail(
+            f"no space left on the disk ({error.filename or 'runs/'}); free some, then "
+            "run the same command again: it goes on from here"
+        )
+        return 1
+    except KeyboardInterrupt:
+        reporter.fail("interrupted")
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
+        command.add_argument("--data", help="folder of the data (data.root)")
+        command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
+        command.add_argument("--jobs", type=_positive, help="jobs at a time (default: all devices)")
+        command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all there are)")
+        if name in ("train", "infer"):
+            command.add_argument("--model", help="only these models, comma-separated")
+            command.add_argument("--fold", type=int, help="only this fold")
+        if name == "leaderboard":
+            command.add_argument("--score", type=float, required=True)
+            command.add_argument("--label", help="which submission (default: the newest)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:
+    experiment = load_experiment(
+        options.config, overrides=options.overrides, data=options.data, checks=_name_checks()
+    )
+    context = _context(options, experiment, reporter)
+    for stage in ORDER if options.command == "all" else [options.command]:
+        run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
+        extra = (options.score, options.label) if stage == "leaderboard" else ()
+        run(context, *extra)
+
+
+def _context(
+    options: argparse.Namespace, experiment: Experiment, reporter: ConsoleReporter
+) -> StageContext:
+    return StageContext(
+        experiment=experiment,
+        workspace=Workspace(experiment.name),
+        reporter=reporter,
+        asked=options.command,
+        jobs=options.jobs,
+        devices=tuple((options.devices or os.environ.get("DEVICES", "")).split(","))
+        if (options.devices or os.environ.get("DEVICES"))
+        else (),
+        model=getattr(options, "model", None),
+        fold=getattr(options, "fold", None),
+        arguments=_as_make_arguments(options),
+    )
+
+
+def _as_make_arguments(options: argparse.Namespace) -> str:
+    """What to append to `make <stage>` for the same experiment."""
+    words = [f"CONFIG={options.config}"] if options.config != Path("configs/demo.yaml") else []
+    words += [f"DATA={options.data}"] if options.data else []
+    words += ["SET='" + " ".join(options.overrides) + "'"] if options.overrides else []
+    words += [f"JOBS={options.jobs}"] if options.jobs else []
+    return "".join(f" {word}" for word in words)
+
+
+def _name_checks() -> dict[str, Callable[[Any], object]]:
+    """Who knows which names exist; asked while the experiment is read."""
+    from pipeline.competition.metrics import get_metric
+    from pipeline.inference.tta import parse_tta
+    from pipeline.models.losses import LOSSES
+    from pipeline.models.names import check_name
+    from pipeline.models.decoders.registry import DECODERS
+
+    return {
+        "decoder": lambda name: check_name("decoder", name, DECODERS),
+        "loss": lambda name: check_name("loss", name, LOSSES),
+        "tta": parse_tta,
+        "metric": lambda metric: get_metric(**metric),
+    }

@@ -1,0 +1,139 @@
+"""check: what the data is and what is wrong with it, before hours are spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.competition.catalog import Catalog, Sample, groups_of, list_samples
+from pipeline.competition.findings import Finding, find_problems
+from pipeline.competition.inspection import PARTS, Part, Record, as_row, from_row, inspect, stamp_of
+from pipeline.errors import DataError
+from pipeline.stages import demo
+from pipeline.stages.context import StageContext, once
+from pipeline.workspace import fingerprint, is_fresh, read_manifest, write_atomic, write_manifest
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The competition's samples and what was found in them."""
+
+    catalog: Catalog
+    records: tuple[Record, ...]
+    groups: dict[str, str]
+
+    def of(self, part: Part) -> list[Record]:
+        return [record for record in self.records if record.part == part]
+
+    def samples(self, part: Part, ids: Sequence[str]) -> tuple[Sample, ...]:
+        return tuple(self.catalog.by_id[part][each] for each in ids)
+
+    @cached_property
+    def sizes(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """(part, id) → height, width."""
+        return {(each.part, each.id): (each.height, each.width) for each in self.records}
+
+    def fingerprint(self, part: Part) -> str:
+        """Changes with any byte of that part's images and masks."""
+        return fingerprint([(record.id, record.digest) for record in self.of(part)])
+
+
+@once
+def run(context: StageContext) -> Survey:
+    """Read everything that is new or changed; DataError when something must be mended first."""
+    demo.run(context)
+    started = time.monotonic()
+    experiment, workspace = context.experiment, context.workspace
+    catalog = list_samples(experiment.data)
+    groups = groups_of([sample.id for sample in catalog.train], experiment.data)
+    with context.exclusive("check"):
+        records, is_new = _records(context, catalog)
+    findings = find_problems(catalog, records, groups, experiment)
+    survey = Survey(catalog, tuple(records), groups)
+    if is_new or context.asked == "check":
+        _show(context, survey, findings)
+    _stop_on_errors(findings)
+    if is_new:
+        made = f"{len(survey.of('train'))} train and {len(survey.of('test'))} test images read"
+        context.done("check", made, workspace.index, started)
+    else:
+        context.up_to_date("check", workspace.index)
+    return survey
+
+
+def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], bool]:
+    """The record of every sample, and whether any had to be made."""
+    data, workspace = context.experiment.data, context.workspace
+    stamps = [
+        (part, each.id, stamp_of(each, part, data))
+        for part in PARTS
+        for each in catalog.by_id[part].values()
+    ]
+    rules = fingerprint("check/1", data.model_copy(update={"group": None, "drop": ()}))
+    current = fingerprint(rules, stamps)
+    known = _known(workspace.index) if _rules_held(workspace.index_manifest, rules) else {}
+    if is_fresh(workspace.index_manifest, current):
+        return [known[part, sample_id] for part, sample_id, _ in stamps], False
+    with context.reporter.track("check", len(stamps)) as advance:
+        records = inspect(catalog, data, known, advance)
+    table = pd.DataFrame([as_row(record) for record in records])
+    write_atomic(workspace.index, table.to_csv(index=False))
+    if any(record.problem for record in records):
+        workspace.index_manifest.unlink(missing_ok=True)
+    else:
+        write_manifest(workspace.index_manifest, current, rules=rules)
+    return records, True
+
+
+def _rules_held(manifest: Path, rules: str) -> bool:
+    return (read_manifest(manifest) or {}).get("rules") == rules
+
+
+def _known(path: Path) -> dict[tuple[str, str], Record]:
+    if not path.is_file():
+        return {}
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows: list[dict[str, str]] = table.to_dict("records")  # type: ignore[assignment]
+    records = [from_row(row) for row in rows]
+    return {(record.part, record.id): record for record in records}
+
+
+def _show(context: StageContext, survey: Survey, findings: Sequence[Finding]) -> None:
+    rows = [_summary(part, survey) for part in PARTS if survey.of(part)]
+    context.reporter.table("data", ["part", "images", "groups", "sizes (H×W)", "empty"], rows)
+    shares = np.array([r.shares for r in survey.of("train") if not r.problem])
+    names = context.experiment.data.class_names
+    if shares.size:
+        rows = [
+            [name, str(int((column > 0).sum())), f"{column.mean():.2%}"]
+            for name, column in zip(names, shares.T, strict=True)
+        ]
+        context.reporter.table("classes", ["class", "images with it", "mean coverage"], rows)
+    for finding in findings:
+        if finding.severity == "warning":
+            context.reporter.warn(f"{finding.subject}: {finding.text}")
+
+
+def _summary(part: Part, survey: Survey) -> list[str]:
+    records = [record for record in survey.of(part) if not record.problem]
+    sizes = sorted({(record.height, record.width) for record in records})
+    shown = [f"{height}×{width}" for height, width in (sizes[:1] + sizes[-1:])]
+    size = " … ".join(dict.fromkeys(shown)) + (f" ({len(sizes)})" if len(sizes) > 1 else "")
+    if part == "test":
+        return [part, str(len(records)), "", size, ""]
+    empty = np.mean([not any(record.shares) for record in records]) if records else 0
+    groups = len(set(survey.groups.values()))
+    return [part, str(len(records)), str(groups), size, f"{empty:.0%}"]
+
+
+def _stop_on_errors(findings: Sequence[Finding]) -> None:
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        lines = [f"  {finding.subject}: {finding.text}" for finding in errors]
+        raise DataError(f"check found {len(errors)} error(s):\n" + "\n".join(lines))

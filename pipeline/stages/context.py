@@ -1,0 +1,126 @@
+"""What every stage is given, and how it says that it is done."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.config import Experiment
+from pipeline.errors import ConfigError
+from pipeline.executor import Job, Machine, run_jobs
+from pipeline.locks import hold
+from pipeline.reporting import Reporter
+from pipeline.workspace import Workspace
+
+Result = TypeVar("Result")
+
+ORDER = ("demo", "check", "align", "folds", "train", "infer", "ensemble", "submit", "scorecard")
+
+
+@dataclass
+class StageContext:
+    """One invocation: the experiment, where it lives, who listens, and what was asked for."""
+
+    experiment: Experiment
+    workspace: Workspace
+    reporter: Reporter
+    asked: str = ""
+    """The stage that the user called; the ones it needs speak only when they do something."""
+    jobs: int | None = None
+    devices: tuple[str, ...] = ()
+    model: str | None = None
+    fold: int | None = None
+    arguments: str = ""
+    """What the user typed after `make <stage>`, for the next command."""
+    results: dict[str, Any] = field(default_factory=dict)
+    """What each stage returned in this invocation, kept by `once`."""
+
+    @cached_property
+    def machine(self) -> Machine:
+        return Machine.detect(self.jobs, self.devices)
+
+    def run_jobs(self, title: str, jobs: list[Job]) -> dict[str, object]:
+        """Run jobs on this machine's devices, under this workspace's locks."""
+        return run_jobs(title, jobs, self.machine, self.workspace, self.reporter)
+
+    def models(self) -> list[str]:
+        """The models that MODEL= leaves; ConfigError for one that the experiment does not have."""
+        names = list(self.experiment.models)
+        if self.model is None:
+            return names
+        chosen = [name.strip() for name in self.model.split(",")]
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise ConfigError(f"MODEL={self.model}: no model {unknown[0]!r}; there are {names}")
+        return chosen
+
+    def used_folds(self) -> list[int]:
+        """The folds that are trained and scored, by the experiment."""
+        count, use = self.experiment.folds.count, self.experiment.folds.use
+        for fold in use or ():
+            self._check_fold(fold, "folds.use")
+        return sorted(set(use)) if use else list(range(count))
+
+    def folds(self) -> list[int]:
+        """The folds that FOLD= leaves; ConfigError for one that the fold table does not have."""
+        if self.fold is None:
+            return self.used_folds()
+        self._check_fold(self.fold, "FOLD")
+        return [self.fold]
+
+    def _check_fold(self, fold: int, key: str) -> None:
+        count = self.experiment.folds.count
+        if not 0 <= fold < count:
+            raise ConfigError(f"{key}={fold}: the fold table has the folds 0 … {count - 1}")
+
+    @contextmanager
+    def exclusive(self, what: str) -> Iterator[None]:
+        """Be the only process that makes `what`; another one is waited for."""
+
+        def waiting(owner: str) -> None:
+            self.reporter.say(f"{what}: waiting for {owner}, which is making it")
+
+        with hold(self.workspace.run / ".locks" / f"{what}.lock", waiting=waiting):
+            yield
+
+    def up_to_date(self, stage: str, where: Path) -> None:
+        """Say that nothing had to be done, to whoever asked for just this stage."""
+        if self.asked in (stage, "all"):
+            self.reporter.say(f"{stage}: up to date, {where}")
+
+    def done(self, stage: str, made: str, where: Path, started: float) -> None:
+        """The one line at the end of a stage: what, where, how long, and what comes next."""
+        line = f"{stage}: {made} → {where} in {_duration(time.monotonic() - started)}"
+        following = ORDER[ORDER.index(stage) + 1 :]
+        if self.asked == stage and following:
+            line += f"; next: make {self._next(following)}{self.arguments}"
+        self.reporter.say(line)
+
+    def _next(self, following: tuple[str, ...]) -> str:
+        skip_alignment = following[0] == "align" and self.experiment.data.reference is None
+        return following[1] if skip_alignment else following[0]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def once(run: Callable[[StageContext], Result]) -> Callable[[StageContext], Result]:
+    """A stage runs once an invocation, however many others ask for its result."""
+
+    @functools.wraps(run)
+    def remembered(context: StageContext) -> Result:
+        if run.__module__ not in context.results:
+            context.results[run.__module__] = run(context)
+        result: Result = context.results[run.__module__]
+        return result
+
+    return remembered

@@ -1,0 +1,26 @@
+"""demo: draws the embedded competition that an experiment asks for, once."""
+
+from __future__ import annotations
+
+import time
+
+from pipeline.demo import DEMOS
+from pipeline.errors import ConfigError
+from pipeline.stages.context import StageContext, once
+
+
+@once
+def run(context: StageContext) -> None:
+    """Draw the demo named by the experiment, unless it is there (or none is named)."""
+    name, root = context.experiment.demo, context.experiment.data.root
+    if name is None:
+        return
+    if name not in DEMOS:
+        raise ConfigError(f"demo: {name!r} is not one of {', '.join(sorted(DEMOS))}")
+    with context.exclusive("demo"):
+        if (root / "demo.json").is_file():
+            context.up_to_date("demo", root)
+            return
+        started = time.monotonic()
+        DEMOS[name](root)
+    context.done("demo", f"the {name} competition drawn", root, started)

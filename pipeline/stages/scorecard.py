@@ -1,0 +1,99 @@
+"""scorecard: what every model and the blend are worth, as table, file and page."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.competition.private import private_score
+from pipeline.demo import private_masks
+from pipeline.reports.scorecard import as_markdown, scorecard_table
+from pipeline.stages import check, ensemble, folds, infer, report, submit
+from pipeline.stages.context import StageContext, once
+from pipeline.stages.leaderboard import recorded
+from pipeline.workspace import fingerprint, is_fresh, write_atomic, write_manifest
+
+
+@once
+def run(context: StageContext) -> pd.DataFrame:
+    """The scorecard; the page is drawn anew when anything that it shows has changed."""
+    survey, inferred = check.run(context), infer.run(context)
+    ensembled = ensemble.run(context)
+    submission = submit.run(context) if inferred.test else None
+    started = time.monotonic()
+    workspace = context.workspace
+    leaderboard = recorded(submission) if submission else None
+    hidden = _hidden_score(context, submission)
+    table = scorecard_table(context.experiment, ensembled.facts, leaderboard, hidden)
+    made_from = fingerprint(
+        "scorecard/1",
+        ensembled.fingerprint,
+        leaderboard,
+        hidden,
+        context.experiment.models,
+        context.experiment.data.root,
+    )
+    fresh = is_fresh(workspace.report_manifest, made_from) and workspace.report.is_file()
+    if not fresh:
+        with context.exclusive("scorecard"):
+            write_atomic(workspace.scorecard("csv"), table.to_csv(index=False))
+            write_atomic(workspace.scorecard("md"), as_markdown(table))
+            page = report.render(context, survey, folds.run(context), inferred, ensembled, table)
+            write_atomic(workspace.report, page)
+            write_manifest(workspace.report_manifest, made_from)
+    if not fresh or context.asked in ("scorecard", "all"):
+        _show(context, table, ensembled.facts, hidden)
+    if fresh:
+        context.up_to_date("scorecard", workspace.report)
+    else:
+        context.done("scorecard", "table and page", workspace.report, started)
+    if context.asked == "all":
+        _say_what_next(context, submission)
+    return table
+
+
+def _hidden_score(context: StageContext, submission: Path | None) -> float | None:
+    """What a demo's own hidden test masks say of the submission."""
+    if context.experiment.demo is None or submission is None:
+        return None
+    return private_score(
+        submission, private_masks(context.experiment.data.root), context.experiment
+    )
+
+
+def _show(
+    context: StageContext, table: pd.DataFrame, facts: dict[str, Any], hidden: float | None
+) -> None:
+    rows = [[str(cell) for cell in row] for row in table.fillna("").to_numpy().tolist()]
+    metric = context.experiment.ensemble.metric_name
+    context.reporter.table(
+        f"scorecard of {context.experiment.name}: {metric}", table.columns.tolist(), rows
+    )
+    score = facts["score"]
+    low, high = score["interval"]
+    context.reporter.say(
+        f"a test set of {score['interval_groups']} groups should score {low:.4f} … {high:.4f} "
+        f"({score['interval_level']:.0%} interval)"
+    )
+    if score["gap"] is not None:
+        context.reporter.say(f"tuned − nested = {score['gap']:+.5f}: what the tuning flatters by")
+    if hidden is not None:
+        context.reporter.say(f"hidden test masks of the demo: {metric} {hidden:.5f}")
+
+
+def _say_what_next(context: StageContext, submission: Path | None) -> None:
+    workspace = context.workspace
+    made = [
+        workspace.fold_table,
+        workspace.run,
+        workspace.report,
+        *([submission] if submission else []),
+    ]
+    context.reporter.say("made: " + ", ".join(map(str, made)))
+    if context.experiment.demo:
+        context.reporter.say(
+            "your own data: copy configs/own.yaml, then make CONFIG=configs/<yours>.yaml"
+        )

@@ -1,0 +1,156 @@
+"""submit: the blended test maps as rows that the competition takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from pipeline.competition import rle
+from pipeline.competition.submission import Row, plan_rows, write_checked
+from pipeline.config import SubmissionConfig
+from pipeline.ensemble.instances import connected_instances
+from pipeline.ensemble.members import check_members, reader_of
+from pipeline.ensemble.recipe import Recipe
+from pipeline.errors import DataError
+from pipeline.maps import MapStore
+from pipeline.stages import check, ensemble, infer
+from pipeline.stages.check import Survey
+from pipeline.stages.context import StageContext, once
+from pipeline.stages.ensemble import Ensembled
+from pipeline.stages.infer import Inferred
+from pipeline.workspace import file_checksum, fingerprint, write_atomic
+
+Runs = NDArray[np.int64]
+
+
+@once
+def run(context: StageContext) -> Path:
+    """The submission's path; its label is the start of its fingerprint, so none is overwritten."""
+    survey, inferred, ensembled = check.run(context), infer.run(context), ensemble.run(context)
+    if not inferred.test:
+        raise DataError("there are no test images (data.test), so there is nothing to submit")
+    started = time.monotonic()
+    made_from = _fingerprint(context, survey, inferred, ensembled)
+    path = context.workspace.submission(made_from[:8])
+    with context.exclusive("submit"):
+        if _is_whole(path):
+            context.up_to_date("submit", path)
+            return path
+        rows, header = plan_rows(
+            context.experiment.submission,
+            context.experiment.data.root,
+            [record.id for record in survey.of("test")],
+            context.experiment.data.class_names,
+        )
+        _write(context, survey, inferred.test, ensembled.recipe, rows, header, path)
+        write_atomic(path.with_suffix(".yaml"), _facts(path, made_from, ensembled, len(rows)))
+    context.done("submit", f"{len(rows)} rows", path, started)
+    return path
+
+
+def _fingerprint(
+    context: StageContext, survey: Survey, inferred: Inferred, ensembled: Ensembled
+) -> str:
+    submission, root = context.experiment.submission, context.experiment.data.root
+    sample = root / submission.sample if submission.sample else None
+    if sample is not None and not sample.is_file():
+        raise DataError(f"submission.sample: there is no {sample}")
+    return fingerprint(
+        "submit/1",
+        submission,
+        file_checksum(sample) if sample else None,
+        ensembled.fingerprint,
+        {name: store.fingerprint for name, store in inferred.test.items()},
+        survey.fingerprint("test"),
+    )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the submission is there and has the checksum that its note says."""
+    note = path.with_suffix(".yaml")
+    if not (path.is_file() and note.is_file()):
+        return False
+    facts = yaml.safe_load(note.read_text())
+    return bool(facts.get("checksum") == file_checksum(path))
+
+
+def _write(
+    context: StageContext,
+    survey: Survey,
+    stores: dict[str, MapStore],
+    recipe: Recipe,
+    rows: Sequence[Row],
+    header: tuple[str, str],
+    path: Path,
+) -> None:
+    settings = context.experiment.submission
+    check_members(stores, dict.fromkeys(row.id for row in rows))
+    read = reader_of(stores)
+
+    @lru_cache(maxsize=1)  # the rows of one image usually follow each other
+    def runs_of_image(each: str) -> list[Sequence[Runs]]:
+        return _runs_of_image(recipe, read(each), settings)
+
+    with context.reporter.track("submit", len(rows)) as advance:
+
+        def runs_of(row: Row) -> Sequence[Runs]:
+            advance(1)
+            return runs_of_image(row.id)[row.plane]
+
+        def size_of(each: str) -> tuple[int, int]:
+            return settings.size or survey.sizes["test", each]
+
+        write_checked(path, header, rows, runs_of, settings, size_of)
+
+
+def _runs_of_image(
+    recipe: Recipe, maps: list[NDArray[Any]], settings: SubmissionConfig
+) -> list[Sequence[Runs]]:
+    """For each class, the runs of each of its rows (one, or one an instance)."""
+    if settings.rows != "instance" and settings.size is None:
+        runs = recipe.runs(maps, settings.order)
+        if runs is not None:
+            return [[each] for each in runs]
+    decision = recipe.decide(maps)
+    if settings.size is not None:
+        decision = np.stack([_resized(plane, settings.size) for plane in decision])
+    if settings.rows != "instance":
+        return [[rle.runs_of(plane, settings.order)] for plane in decision]
+    return [
+        [rle.runs_of(mask, settings.order) for mask in _objects(labels)]
+        for labels in connected_instances(decision)
+    ]
+
+
+def _objects(labels: NDArray[np.int32]) -> Iterator[NDArray[np.bool_]]:
+    for number in range(1, int(labels.max(initial=0)) + 1):
+        yield np.asarray(labels == number)
+
+
+def _resized(plane: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    full = plane.view(np.uint8) * np.uint8(255)
+    shrunk = cv2.resize(full, size[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk >= 128)
+
+
+def _facts(path: Path, made_from: str, ensembled: Ensembled, rows: int) -> str:
+    """What stands beside a submission: what it was made of and what it is thought to be worth."""
+    chosen = ("metric", "mean", "weights", "thresholds", "postprocess", "score")
+    return yaml.safe_dump(
+        {
+            "fingerprint": made_from,
+            "checksum": file_checksum(path),
+            "rows": rows,
+            "leaderboard": None,
+            **{key: ensembled.facts[key] for key in chosen},
+        },
+        sort_keys=False,
+    )

@@ -1,0 +1,125 @@
+"""train: every member, a (model, fold), that is not trained yet."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.competition.reading import SampleReader
+from pipeline.config import ModelConfig
+from pipeline.executor import Job, JobContext
+from pipeline.locks import hold
+from pipeline.stages import align, check, folds
+from pipeline.stages.check import Survey
+from pipeline.stages.context import StageContext, once
+from pipeline.training.loop import TrainJob, train_member
+from pipeline.workspace import MemberPaths, file_checksum, fingerprint, is_fresh, read_manifest
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained network: where its weights are and what they were made from."""
+
+    model: str
+    fold: int
+    paths: MemberPaths
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}/fold{self.fold}"
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return read_manifest(self.paths.manifest) or {}
+
+
+@once
+def run(context: StageContext) -> dict[tuple[str, int], Member]:
+    """Train what is missing or stale of the chosen models and folds.
+
+    Returns the members of the chosen models on all used folds, also those that FOLD= left out.
+    """
+    survey, table = check.run(context), folds.run(context)
+    reader = align.run(context)
+    started = time.monotonic()
+    every = sorted({*context.used_folds(), *context.folds()})
+    jobs = {
+        (model, fold): _job(context, survey, table, reader, model, fold)
+        for model in context.models()
+        for fold in every
+    }
+    chosen = [job for (_, fold), job in jobs.items() if fold in context.folds()]
+    stale = [job for job in chosen if not is_fresh(job.paths.manifest, job.fingerprint)]
+    if stale:
+        context.run_jobs("train", [Job(job.name, _train, (job,)) for job in stale])
+        names = ", ".join(job.name for job in stale)
+        made = f"{len(stale)} member(s) trained ({names})"
+        context.done("train", made, context.workspace.run, started)
+    else:
+        context.up_to_date("train", context.workspace.run)
+    return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
+
+
+def _train(job: TrainJob, context: JobContext) -> None:
+    """Train one member unless another process has just done it."""
+    with hold(job.paths.folder / ".lock"):
+        if not is_fresh(job.paths.manifest, job.fingerprint):
+            train_member(job, context)
+
+
+def _job(
+    context: StageContext,
+    survey: Survey,
+    table: pd.DataFrame,
+    reader: SampleReader,
+    model: str,
+    fold: int,
+) -> TrainJob:
+    experiment = context.experiment
+    config = experiment.models[model]
+    seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
+    seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
+    held_out = table["fold"] == fold
+    return TrainJob(
+        name=f"{model}/fold{fold}",
+        model=seeded,
+        ensemble=experiment.ensemble,
+        classes=experiment.data.class_names,
+        exclusive=experiment.data.exclusive,
+        losses=config.train.loss or experiment.losses,
+        reader=reader,
+        train=survey.samples("train", table.loc[~held_out, "id"].tolist()),
+        held_out=survey.samples("train", table.loc[held_out, "id"].tolist()),
+        paths=context.workspace.member(model, fold),
+        fingerprint=_fingerprint(context, survey, table, seeded, fold),
+    )
+
+
+def _fingerprint(
+    context: StageContext, survey: Survey, table: pd.DataFrame, model: ModelConfig, fold: int
+) -> str:
+    """Everything that the member's bytes depend on; not how fast they are made."""
+    experiment = context.experiment
+    return fingerprint(
+        "member/1",
+        model.network,
+        _weights_checksum(model.weights),
+        model.train.model_copy(update={"workers": 0, "cache": 0}),
+        model.train.loss or experiment.losses,
+        experiment.ensemble.metric,
+        experiment.data.class_names,
+        experiment.data.exclusive,
+        survey.fingerprint("train"),
+        sorted(table.loc[table["fold"] == fold, "id"]),
+        align.fingerprint_of(context),
+    )
+
+
+def _weights_checksum(weights: str | None) -> str | None:
+    path = Path(weights) if weights else None
+    return file_checksum(path) if path is not None and path.is_file() else None
