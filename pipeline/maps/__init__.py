@@ -1,0 +1,7 @@
+"""Probability maps on disk: quantised, checksummed, resumable."""
+
+from pipeline.maps.files import Problem
+from pipeline.maps.index import MapShape
+from pipeline.maps.store import MapStore
+
+__all__ = ["MapShape", "MapStore", "Problem"]

@@ -1,0 +1,177 @@
+"""Accumulate mode: the members' maps summed straight into one store, each counted just once.
+
+A sum is exact: stored levels (0..255, say) times whole-number weights, in uint32. A sum and the
+list of who is in it stand or fall together: before either changes, the map is marked not done,
+and it is done again when both are on disk. After a kill in between, that map is at zero with no
+member in it, and `pending` names it for every member: a few maps predicted again, and never half
+a sum or a member twice. (A journal or two alternating slots would save those few maps at the
+price of twice the writing or twice the disk.) Sums of whole numbers do not depend on the order of
+adding, so the bytes at the end are those of an unbroken run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ArtefactError
+from pipeline.maps.files import Problem, StoreFiles
+from pipeline.maps.header import StoreHeader
+from pipeline.maps.index import MapIndex, MapShape
+from pipeline.maps.layout import creating, index_sha256
+from pipeline.maps.npy import map_table
+from pipeline.maps.quantise import LEVELS, Stored
+from pipeline.maps.weights import SourceDtype, whole_weights
+from pipeline.workspace import stream_atomic
+
+MEMBERS = "members.npy"
+Sums = NDArray[np.uint32]
+
+
+class Accumulator:
+    """Weighted sums (uint32, CxHxW) of members' quantised maps, by id. See `create` and `open`."""
+
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+        self._weights = dict(files.header.weights)
+        self._column = {member: column for column, member in enumerate(self._weights)}
+        # One row a map, one column a member; says nothing of a map that is not done.
+        shape = (len(self.ids), len(self._weights))
+        self._table = map_table(files.folder / MEMBERS, shape, np.uint8, writable=files.writable)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        shapes: Sequence[MapShape],
+        classes: Sequence[str],
+        weights: Mapping[str, float],
+        *,
+        fingerprint: str,
+        dtype: SourceDtype = "uint8",
+    ) -> Accumulator:
+        """Sums to add to: made anew at zero, or those there, to go on with.
+
+        `weights` (by member, none negative) count relative to their sum; `dtype` is that of the
+        maps to be added. Raises as `MapStore.create` does.
+        """
+        index = MapIndex.of(shapes, len(classes))
+        header = StoreHeader(
+            kind="weighted sum",
+            fingerprint=fingerprint,
+            classes=tuple(classes),
+            dtype="uint32",
+            codec="raw",
+            index_sha256=index_sha256(index.to_csv()),
+            weights=whole_weights(weights, dtype),
+            source_dtype=dtype,
+        )
+        files = StoreFiles.create(folder, header, index)
+        with creating(folder):
+            try:
+                return cls(files)
+            except ArtefactError:  # no table of members yet, or a damaged one
+                files.forget(np.arange(len(shapes)))
+                nobody = np.zeros((len(shapes), len(weights)), np.uint8)
+                stream_atomic(folder / MEMBERS, lambda stream: np.save(stream, nobody))
+                return cls(files)
+
+    @classmethod
+    def open(cls, folder: Path) -> Accumulator:
+        """Sums to read; ArtefactError if there are none."""
+        files = StoreFiles(folder, writable=False)
+        if files.header.kind != "weighted sum":
+            raise ArtefactError(f"{folder} holds {files.header.kind} maps, not sums of them")
+        return cls(files)
+
+    @property
+    def ids(self) -> list[str]:
+        return self._files.index.ids
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What each member really counts for, all together 1."""
+        total = sum(self._weights.values())
+        return {member: weight / total for member, weight in self._weights.items()}
+
+    def pending(self, member: str) -> list[str]:
+        """The ids whose sums this member is not in yet, in index order."""
+        inside = self._table[:, self._column[member]].astype(bool) & self._files.records.done
+        return [self.ids[row] for row in np.flatnonzero(~inside)]
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._files.records.done.all() and self._table.all())
+
+    def claim(self, ids: Iterable[str]) -> AbstractContextManager[None]:
+        """Be the only writer of these sums; ArtefactError with the pid of another one."""
+        return self._files.claim(self._files.index.rows(ids))
+
+    def add(self, maps: Mapping[str, Mapping[str, Stored]]) -> None:
+        """Add a batch, {id: {member: its quantised map}}; on disk when this returns.
+
+        Raises ArtefactError for another shape, a member that is in that sum already, a sum that
+        was altered on disk, or if another process writes it.
+        """
+        rows = self._files.index.rows(maps)
+        with self._files.owned(rows):
+            before = self._table[rows] * self._files.records.done[rows, None]
+            after = before.copy()
+            for i, (id, by_member) in enumerate(maps.items()):
+                self._check(id, by_member, before[i])
+                after[i, [self._column[member] for member in by_member]] = 1
+            self._files.forget(rows)
+            self._table[rows] = after
+            self._table.flush()
+            batch = list(maps.values())
+            self._files.write(
+                rows, lambda i: self._sum(int(rows[i]), batch[i], is_first=not before[i].any())
+            )
+
+    def read(self, id: str) -> NDArray[np.float32]:
+        """The weighted mean of all members, CxHxW float32 0..1; ArtefactError until all are in."""
+        row = self._files.index.row(id)
+        sums = self._files.read(row)
+        if not self._table[row].all():
+            absent = [member for member, i in self._column.items() if not self._table[row, i]]
+            raise ArtefactError(f"{', '.join(absent)} not in the sum of {id!r}; run `make infer`")
+        levels = LEVELS[str(self._files.header.source_dtype)]
+        full_scale = levels * sum(self._weights.values())
+        return (sums / np.float64(full_scale)).astype(np.float32)
+
+    def verify(self) -> Iterator[Problem]:
+        """Read every byte and name each sum that is missing, truncated or altered."""
+        return self._files.verify()
+
+    def reset(self, ids: Iterable[str]) -> None:
+        """Put these sums back to zero, with no member in them."""
+        rows = self._files.index.rows(ids)
+        with self._files.owned(rows):
+            self._files.forget(rows)
+
+    def _sum(self, row: int, by_member: Mapping[str, Stored], *, is_first: bool) -> Sums:
+        shape = self._files.index.shape(row)
+        total = np.zeros(shape, np.uint32) if is_first else self._files.stored(row).copy()
+        for member, values in by_member.items():
+            total += np.multiply(values, np.uint32(self._weights[member]), dtype=np.uint32)
+        return total
+
+    def _check(self, id: str, by_member: Mapping[str, Stored], before: NDArray[np.uint8]) -> None:
+        row = self._files.index.row(id)
+        for member, values in by_member.items():
+            assert values.dtype == self._files.header.source_dtype, f"{id}: {values.dtype}"
+            if values.shape != self._files.index.shape(row):
+                raise ArtefactError(
+                    f"map of {id!r} by {member} is {values.shape} (CxHxW), and "
+                    f"{self._files.folder} has room for {self._files.index.shape(row)}"
+                )
+            if before[self._column[member]]:
+                raise ArtefactError(f"{member} is in the sum of {id!r} already")
+        if before.any() and not self._files.is_intact(row):
+            raise ArtefactError(
+                f"the sum of {id!r} was altered; run `make verify` and `make infer`"
+            )

@@ -1,0 +1,154 @@
+"""The files of one store, read and written so that a kill loses no finished map."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ArtefactError
+from pipeline.maps import disk, locks
+from pipeline.maps.codec import codec_of
+from pipeline.maps.header import StoreHeader, read_header
+from pipeline.maps.index import MapIndex
+from pipeline.maps.layout import HEADER, INDEX, RECORDS, lay_out, read_index
+from pipeline.maps.records import Records, checksum
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A map that cannot be used, and why."""
+
+    id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.reason}"
+
+
+class StoreFiles:
+    """A folder with a slot of bytes for each row of its index."""
+
+    def __init__(self, folder: Path, *, writable: bool) -> None:
+        self.folder = folder
+        self.writable = writable
+        self._claimed: set[int] = set()
+        self.header = read_header(folder / HEADER)
+        self.index = read_index(folder / INDEX, self.header)
+        self.codec = codec_of(self.header.codec, self.index, self.header.dtype)
+        self.records = Records(folder / RECORDS, len(self.index.ids), writable=writable)
+        self._data = _map_bytes(self.data_path)
+        if not self.codec.preamble.startswith(self._data[: len(self.codec.preamble)].tobytes()):
+            raise ArtefactError(f"{self.data_path} is damaged at its start; run `make infer`")
+
+    @classmethod
+    def create(cls, folder: Path, header: StoreHeader, index: MapIndex) -> StoreFiles:
+        """To write to; raises as `lay_out` does."""
+        lay_out(folder, header, index)
+        return cls(folder, writable=True)
+
+    @property
+    def data_path(self) -> Path:
+        return self.folder / self.codec.file_name
+
+    @contextmanager
+    def claim(self, rows: NDArray[np.int64]) -> Iterator[None]:
+        """Sole writer of those rows, until the block ends or this process dies."""
+        claimed = set(rows.tolist())
+        with locks.exclusive(self.folder.resolve() / ".writers", claimed):
+            self._claimed |= claimed
+            try:
+                yield
+            finally:
+                self._claimed -= claimed
+
+    @contextmanager
+    def owned(self, rows: NDArray[np.int64]) -> Iterator[None]:
+        """Like `claim`, but rows that are claimed through this object already are no conflict."""
+        others = [row for row in rows.tolist() if row not in self._claimed]
+        with self.claim(np.array(others)) if others else nullcontext():
+            yield
+
+    def read(self, row: int) -> NDArray[Any]:
+        """The stored values of a map that is done, CxHxW; a read-only view if not packed."""
+        if not self.records.is_done(row):
+            name = f"map {self.index.ids[row]!r} of {self.folder}"
+            raise ArtefactError(f"{name} is not done; run `make infer`")
+        return self.stored(row)
+
+    def stored(self, row: int) -> NDArray[Any]:
+        """The values in the slot of a map that is or was done, CxHxW."""
+        slot, dtype = self._slot(row), np.dtype(self.header.dtype)
+        # Nothing that was altered may reach a decompressor; raw maps are only measured.
+        has_all = len(slot) == self.index.sizes[row] * dtype.itemsize
+        if not (self.is_intact(row) if self.codec.packed else has_all):
+            name = f"map {self.index.ids[row]!r} of {self.folder}"
+            raise ArtefactError(f"{name} is damaged; run `make verify` and `make infer`")
+        return self.codec.decode(slot).view(dtype).reshape(self.index.shape(row))
+
+    def is_intact(self, row: int) -> bool:
+        """Whether the bytes of that map are those that were written."""
+        return checksum(self._slot(row).data) == self.records.checksum(row)
+
+    def _slot(self, row: int) -> NDArray[np.uint8]:
+        start = int(self.codec.starts[row])
+        return self._data[start : start + self.records.length(row)]
+
+    def write(self, rows: NDArray[np.int64], map_of: Callable[[int], NDArray[Any]]) -> None:
+        """Write one batch; `map_of(i)` gives the stored values of `rows[i]`, used before the next.
+
+        The caller owns the rows. Everything is on disk when this returns.
+        """
+        assert self.writable, f"{self.folder} was opened for reading"
+        self.records.forget(rows)
+        with disk.opened(self.data_path) as descriptor:
+            stored = [self._put(descriptor, row, map_of(i)) for i, row in enumerate(rows.tolist())]
+            os.fdatasync(descriptor)
+        self.records.finish(rows, stored)
+
+    def _put(self, descriptor: int, row: int, values: NDArray[Any]) -> tuple[int, int]:
+        packed = self.codec.encode(values)
+        disk.write_at(descriptor, packed, int(self.codec.starts[row]), self.data_path)
+        return checksum(packed), len(packed)
+
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """Mark maps as not done, also in a store that was opened for reading."""
+        path = self.folder / RECORDS
+        Records(path, len(self.index.ids), writable=True).forget(rows)
+
+    def verify(self) -> Iterator[Problem]:
+        """Read every byte and name each map that is missing, truncated or altered."""
+        # Through `pread`, since a bad sector below a memory map is a SIGBUS.
+        buffer = bytearray(self.codec.slot_size)
+        # A data file that is gone counts as one without bytes.
+        path = self.data_path if self.data_path.exists() else Path(os.devnull)
+        with path.open("rb", buffering=0) as stream:
+            for row, id in enumerate(self.index.ids):
+                reason = self._fault(row, stream.fileno(), buffer)
+                if reason:
+                    yield Problem(id, reason)
+
+    def _fault(self, row: int, descriptor: int, buffer: bytearray) -> str | None:
+        if not self.records.is_done(row):
+            return "missing"
+        expected = memoryview(buffer)[: self.records.length(row)]
+        try:
+            count = os.preadv(descriptor, [expected], int(self.codec.starts[row]))
+        except OSError as error:
+            return f"unreadable ({error.strerror})"
+        if count < len(expected):
+            return "truncated"
+        return None if checksum(expected) == self.records.checksum(row) else "altered"
+
+
+def _map_bytes(path: Path) -> NDArray[np.uint8]:
+    """The bytes there are, as a read-only view: all of the file, even if it was truncated."""
+    if not path.exists() or not path.stat().st_size:
+        return np.empty(0, np.uint8)
+    return np.asarray(np.memmap(path, np.uint8, "r"))

@@ -1,0 +1,68 @@
+"""What a store says about itself: header.json, the last file that its creation writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.errors import ArtefactError
+
+Codec = Literal["raw", "blosc2"]
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StoreHeader:
+    """Everything that must agree before a store is gone on with, or blended with another."""
+
+    kind: Literal["probability", "weighted sum"]
+    fingerprint: str
+    classes: tuple[str, ...]
+    dtype: Literal["uint8", "uint16", "float16", "uint32"]
+    codec: Codec
+    index_sha256: str
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Of a weighted sum: the whole-number weight of each member, in order."""
+    source_dtype: Literal["uint8", "uint16"] | None = None
+    """Of a weighted sum: the dtype of the maps that are added."""
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    def difference(self, other: StoreHeader) -> str | None:
+        """The first thing in which `other` differs, both values named; None if nothing does."""
+        mine, theirs = asdict(self), asdict(other)
+        for name, value in mine.items():
+            if value != theirs[name]:
+                if name == "index_sha256":
+                    return "the list of images or their sizes is another"
+                return f"{name} is {value!r} there and {theirs[name]!r} now"
+        return None
+
+
+def read_header(path: Path) -> StoreHeader:
+    """Raises ArtefactError where there is no header, or none that this version understands."""
+    again = f"remove {path.parent} and run `make infer`"
+    try:
+        header = TypeAdapter(StoreHeader).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ArtefactError(
+            f"no map store at {path.parent} (or its creation was cut short); run `make infer`"
+        ) from None
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        where = ".".join(map(str, mistake["loc"])) or "the text"
+        raise ArtefactError(
+            f"{path} is damaged or of another program ({where}: {mistake['msg']}); {again}"
+        ) from None
+    if header.format != FORMAT:
+        raise ArtefactError(
+            f"{path.parent} has format {header.format}, and this version reads {FORMAT}; {again}"
+        )
+    return header

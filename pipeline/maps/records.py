@@ -1,0 +1,70 @@
+"""What is known of each map: 16 bytes in `records.npy`, written after the map itself is on disk."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.maps.npy import map_table
+from pipeline.workspace import stream_atomic
+
+# 16 bytes divide a disk sector, so that a power failure leaves a record old or new.
+RECORD = np.dtype([("length", "<u8"), ("checksum", "<u4"), ("done", "<u4")])
+
+
+def checksum(data: memoryview) -> int:
+    """CRC-32 of the stored bytes."""
+    return zlib.crc32(data)
+
+
+class Records:
+    """The table of one store; `done` of a row is 1 when its map is whole on disk."""
+
+    def __init__(self, path: Path, count: int, *, writable: bool) -> None:
+        self._table = map_table(path, (count,), RECORD, writable=writable)
+
+    @staticmethod
+    def create(path: Path, count: int) -> None:
+        """A table that says that nothing is done."""
+        empty = np.zeros(count, RECORD)
+        stream_atomic(path, lambda stream: np.save(stream, empty))
+
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        done: NDArray[np.bool_] = self._table["done"] == 1
+        return done
+
+    def is_done(self, row: int) -> bool:
+        return bool(self._table["done"][row] == 1)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Stored bytes of each map."""
+        lengths: NDArray[np.int64] = self._table["length"].astype(np.int64)
+        return lengths
+
+    def length(self, row: int) -> int:
+        return int(self._table["length"][row])
+
+    def checksum(self, row: int) -> int:
+        return int(self._table["checksum"][row])
+
+    def finish(self, rows: NDArray[np.int64], stored: Sequence[tuple[int, int]]) -> None:
+        """Declare maps whole, given (checksum, length) of each. Their bytes are on disk already."""
+        self._table["checksum"][rows], self._table["length"][rows] = np.array(stored, np.uint64).T
+        # Last, so that a kill between these two lines leaves the map undone.
+        self._table["done"][rows] = 1
+        self._flush()
+
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """Declare maps not done, on disk, before anything happens to their bytes."""
+        if self._table["done"][rows].any():
+            self._table["done"][rows] = 0
+            self._flush()
+
+    def _flush(self) -> None:
+        self._table.flush()

@@ -1,0 +1,176 @@
+"""The map store: a folder that holds one probability map an image, in one file.
+
+`maps.npy` holds the quantised maps one after another, `index.csv` says where each one is,
+`records.npy` which are done and their checksums, `header.json` what they are maps of. A map is
+done only after its bytes are on disk; a process may be killed at any instant, and the next one
+goes on from the maps that are done. Readers need no lock; a writer locks the rows it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ArtefactError, MaskmillError
+from pipeline.maps.files import Problem, StoreFiles
+from pipeline.maps.header import Codec, StoreHeader
+from pipeline.maps.index import MapIndex, MapShape
+from pipeline.maps.layout import index_sha256
+from pipeline.maps.quantise import MapDtype, Stored, dequantise, quantise
+
+
+class MapStore:
+    """Probability maps (CxHxW, float32 0..1) by id, kept quantised. See `create` and `open`."""
+
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        shapes: Sequence[MapShape],
+        classes: Sequence[str],
+        *,
+        fingerprint: str,
+        dtype: MapDtype = "uint8",
+        codec: Codec = "raw",
+    ) -> MapStore:
+        """A store to write to: made anew with all its space, or the one there, to go on with.
+
+        Raises ArtefactError if the folder holds other maps (of another fingerprint, say), and
+        ResourceError if the disk cannot hold the store.
+        """
+        index = MapIndex.of(shapes, len(classes))
+        header = StoreHeader(
+            kind="probability",
+            fingerprint=fingerprint,
+            classes=tuple(classes),
+            dtype=dtype,
+            codec=codec,
+            index_sha256=index_sha256(index.to_csv()),
+        )
+        return cls(StoreFiles.create(folder, header, index))
+
+    @classmethod
+    def open(cls, folder: Path) -> MapStore:
+        """A store to read from; ArtefactError if there is none, or not one that was laid out."""
+        files = StoreFiles(folder, writable=False)
+        if files.header.kind != "probability":
+            raise ArtefactError(f"{folder} holds a {files.header.kind} of maps, not maps")
+        return cls(files)
+
+    def __reduce__(self) -> tuple[Callable[..., MapStore], tuple[Path, bool]]:
+        """Travels to another process as its folder; a memory map would travel as its content."""
+        return _reopen, (self.folder, self._files.writable)
+
+    @property
+    def folder(self) -> Path:
+        return self._files.folder
+
+    @property
+    def ids(self) -> list[str]:
+        """In index order."""
+        return self._files.index.ids
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._files.header.classes
+
+    @property
+    def fingerprint(self) -> str:
+        return self._files.header.fingerprint
+
+    @property
+    def dtype(self) -> MapDtype:
+        return cast("MapDtype", self._files.header.dtype)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def shape(self, id: str) -> tuple[int, int, int]:
+        """(classes, height, width)."""
+        return self._files.index.shape(self._files.index.row(id))
+
+    def pending(self) -> list[str]:
+        """The ids whose maps are not done, in index order."""
+        return [self.ids[row] for row in np.flatnonzero(~self._files.records.done)]
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._files.records.done.all())
+
+    def claim(self, ids: Iterable[str]) -> AbstractContextManager[None]:
+        """Be the only writer of these maps; ArtefactError with the pid of another one."""
+        return self._files.claim(self._files.index.rows(ids))
+
+    def write(self, maps: Mapping[str, NDArray[np.float32]]) -> None:
+        """Quantise and write a batch of probability maps; on disk and done when this returns.
+
+        Raises ArtefactError for another shape, for values outside 0..1 or if another process
+        writes one of these maps; TrainingError for NaN; ResourceError if the disk is full.
+        """
+        ids = list(maps)
+        rows = self._files.index.rows(ids)
+        largest = max((values.size for values in maps.values()), default=0)
+        buffer = np.empty(largest, self.dtype)
+
+        def stored(position: int) -> Stored:
+            values = self._checked(ids[position], maps[ids[position]])
+            out = buffer[: values.size].reshape(values.shape)
+            try:
+                return quantise(values, self.dtype, out)
+            except MaskmillError as error:
+                raise type(error)(f"{ids[position]} for {self.folder}: {error}") from None
+
+        self._write(rows, stored)
+
+    def write_raw(self, maps: Mapping[str, Stored]) -> None:
+        """Like `write`, for maps that are quantised already."""
+        ids = list(maps)
+        for id, values in maps.items():
+            assert values.dtype == self.dtype, f"{id} is {values.dtype}, the store {self.dtype}"
+
+        def stored(position: int) -> Stored:
+            return np.ascontiguousarray(self._checked(ids[position], maps[ids[position]]))
+
+        self._write(self._files.index.rows(ids), stored)
+
+    def read(self, id: str) -> NDArray[np.float32]:
+        """The map as float32 CxHxW, within half a step of what was written."""
+        return dequantise(self.read_raw(id))
+
+    def read_raw(self, id: str) -> Stored:
+        """The stored values, CxHxW: a read-only view into the file unless it is packed."""
+        return self._files.read(self._files.index.row(id))
+
+    def verify(self) -> Iterator[Problem]:
+        """Read every byte and name each map that is missing, truncated or altered."""
+        return self._files.verify()
+
+    def reset(self, ids: Iterable[str]) -> None:
+        """Mark these maps as not done, so that they are made again."""
+        rows = self._files.index.rows(ids)
+        with self._files.owned(rows):
+            self._files.forget(rows)
+
+    def _write(self, rows: NDArray[np.int64], map_of: Callable[[int], NDArray[Any]]) -> None:
+        with self._files.owned(rows):
+            self._files.write(rows, map_of)
+
+    def _checked(self, id: str, values: NDArray[Any]) -> NDArray[Any]:
+        if values.shape != self.shape(id):
+            raise ArtefactError(
+                f"map of {id!r} is {values.shape} (CxHxW), and {self.folder} has room for "
+                f"{self.shape(id)}"
+            )
+        return values
+
+
+def _reopen(folder: Path, writable: bool) -> MapStore:
+    return MapStore(StoreFiles(folder, writable=writable))
