@@ -1,0 +1,46 @@
+"""Where a decision changes along the scan order: from blocks of rows to run lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class EdgeBlock:
+    """What is kept of some rows of a decision.
+
+    first: number of the first row; changes: int64 (E,), flat places, counted from that row, that
+    differ from the place above; top, bottom: bool (W,), the outer rows.
+    """
+
+    first: int
+    changes: NDArray[np.int64]
+    top: NDArray[np.bool_]
+    bottom: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, decided: NDArray[np.bool_], first: int) -> EdgeBlock:
+        """The edges of decisions bool (rows, W) that begin at row `first` of the image."""
+        flat, width = decided.reshape(-1), decided.shape[1]
+        changes = np.flatnonzero(flat[width:] != flat[:-width]) + width
+        return cls(first, changes, decided[0].copy(), decided[-1].copy())
+
+
+def runs_from_edges(blocks: Sequence[EdgeBlock], height: int, width: int) -> NDArray[np.int64]:
+    """Runs (start from 0, length), int64 (R, 2), scanning down, then right, over H x W pixels."""
+    ordered = sorted(blocks, key=lambda block: block.first)
+    places = [block.first * width + block.changes for block in ordered]
+    for above, below in pairwise(ordered):
+        places.append(np.flatnonzero(above.bottom != below.top) + below.first * width)
+    rows, columns = np.divmod(np.concatenate(places), width)
+    head, tail = ordered[0].top, ordered[-1].bottom
+    # The scan goes on from the bottom of a column to the head of the next.
+    turns = (np.flatnonzero(tail[:-1] != head[1:]) + 1) * height
+    ends = np.array([0] * int(head[0]) + [height * width] * int(tail[-1]), np.int64)
+    edges = np.sort(np.concatenate([columns * height + rows, turns, ends]))
+    return np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1)

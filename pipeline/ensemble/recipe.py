@@ -1,0 +1,64 @@
+"""The chosen blend as a value: what turns the models' maps into decisions, everywhere alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.ensemble.kernel import blend, decide, decide_runs
+from pipeline.ensemble.means import Mean
+from pipeline.ensemble.postprocess import ChosenStep, apply_steps
+
+Runs = NDArray[np.int64]
+Maps = Sequence[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """weights: by model, summing to 1; thresholds: a class each; steps: post-processing, in order.
+
+    exclusive: thresholds divide the classes' probabilities, and the largest quotient wins.
+    """
+
+    weights: dict[str, float]
+    thresholds: tuple[float, ...]
+    exclusive: bool
+    mean: Mean
+    steps: tuple[ChosenStep, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.weights)
+
+    def blend(self, maps: Maps) -> NDArray[np.float32]:
+        """Blended probabilities CHW of one image, from each model's stored map."""
+        return blend(maps, list(self.weights.values()), self.mean)
+
+    def decide(self, maps: Maps) -> NDArray[np.bool_]:
+        """The decision CHW of one image, after post-processing."""
+        weights = list(self.weights.values())
+        decision = decide(maps, weights, self.thresholds, exclusive=self.exclusive, mean=self.mean)
+        return apply_steps(decision, self.blend(maps), self.steps) if self.steps else decision
+
+    def runs(self, maps: Maps, order: Literal["row", "column"]) -> list[Runs] | None:
+        """The decision as runs, a class each, without a mask; None when steps need the mask."""
+        if self.steps:
+            return None
+        weights = list(self.weights.values())
+        return decide_runs(
+            maps, weights, self.thresholds, order, exclusive=self.exclusive, mean=self.mean
+        )
+
+
+def steps_as_yaml(steps: Sequence[ChosenStep]) -> list[dict[str, Any]]:
+    """How `ensemble.yaml` writes steps."""
+    return [{"name": step.name, "value": step.value} for step in steps]
+
+
+def steps_from_yaml(items: Sequence[Mapping[str, Any]]) -> tuple[ChosenStep, ...]:
+    """The steps that `steps_as_yaml` wrote."""
+    return tuple(ChosenStep(str(item["name"]), float(item["value"])) for item in items)

@@ -1,0 +1,62 @@
+"""Objects from decisions: disjoint, complete, and cut where the map has a valley."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pipeline.ensemble.instances import connected_instances, watershed_instances
+
+EIGHT = np.ones((3, 3))
+
+
+def bumpy(seed, size=(40, 50), classes=2):
+    rng = np.random.default_rng(seed)
+    noise = [cv2.GaussianBlur(rng.normal(size=size), (0, 0), 2) * 6 for _ in range(classes)]
+    probability = (1 / (1 + np.exp(-np.stack(noise)))).astype(np.float32)
+    return probability >= 0.4, probability
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_components_are_scipys(seed):
+    decision, _ = bumpy(seed)
+    for plane, labels in zip(decision, connected_instances(decision), strict=True):
+        expected, count = ndimage.label(plane, EIGHT)
+        assert labels.max() == count and ((labels > 0) == plane).all()
+        assert len(set(zip(labels[plane], expected[plane], strict=True))) == count
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_watershed_objects_fill_the_decision_and_have_a_seed_each(seed):
+    decision, probability = bumpy(seed)
+    found = watershed_instances(decision, probability, 0.8)
+    assert found.dtype == np.int32 and ((found > 0) == decision).all()
+    for plane, likely, labels in zip(decision, probability, found, strict=True):
+        whole, count = ndimage.label(plane, EIGHT)
+        seeds, seed_count = ndimage.label(plane & (likely >= 0.8), EIGHT)
+        alone = sum(not seeds[whole == number].any() for number in range(1, count + 1))
+        assert sorted(set(labels[plane])) == list(range(1, seed_count + alone + 1))
+        for number in range(1, labels.max() + 1):
+            assert ndimage.label(labels == number, EIGHT)[1] == 1, "an object is in one piece"
+            assert len(set(seeds[labels == number]) - {0}) <= 1
+
+
+def test_two_touching_discs_are_cut_between_them():
+    y, x = np.mgrid[:40, :70]
+    peaks = [np.exp(-((y - 20) ** 2 + (x - centre) ** 2) / 150) for centre in (22, 46)]
+    probability = np.maximum(*peaks)[None].astype(np.float32)
+    decision = probability >= 0.3
+    assert connected_instances(decision).max() == 1
+    labels = watershed_instances(decision, probability, 0.7)[0]
+    assert labels.max() == 2
+    nearer = np.where(x < 34, labels[20, 22], labels[20, 46])
+    clear = decision[0] & (x != 34)
+    assert (labels == nearer)[clear].all()
+
+
+def test_nothing_decided_is_no_object():
+    nothing = np.zeros((1, 6, 7), bool)
+    assert not watershed_instances(nothing, np.zeros((1, 6, 7), np.float32), 0.5).any()
+    assert not connected_instances(nothing).any()

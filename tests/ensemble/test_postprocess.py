@@ -1,0 +1,219 @@
+"""Post-processing steps against slow references, and the search that keeps or drops them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pipeline.competition.metrics import get_metric
+from pipeline.competition.truth import Truth
+from pipeline.ensemble.disputed import find_disputed
+from pipeline.ensemble.kernel import blend, decide
+from pipeline.ensemble.nested import nested_score
+from pipeline.ensemble.postprocess import STEPS, ChosenStep, apply_steps, get_step
+from pipeline.ensemble.postprocess_search import search_postprocess
+from pipeline.ensemble.search import search_blend
+from pipeline.errors import ConfigError
+from tests.ensemble.synthetic import source
+
+DICE = get_metric("dice")
+EIGHT = np.ones((3, 3))
+
+
+def picture(seed, classes=2, size=(40, 50)):
+    """A decision with components, holes and specks of many sizes, and its probabilities."""
+    rng = np.random.default_rng(seed)
+    noise = [cv2.GaussianBlur(rng.normal(size=size), (0, 0), 1.3) * 4 for _ in range(classes)]
+    probability = (1 / (1 + np.exp(-np.stack(noise)))).astype(np.float32)
+    return probability >= 0.6, probability
+
+
+def components(plane, structure=EIGHT):
+    labels, count = ndimage.label(plane, structure)
+    return [labels == number for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_step_leaves_its_arguments_alone_and_treats_classes_apart(name, seed):
+    decision, probability = picture(seed)
+    before = decision.copy(), probability.copy()
+    for value in STEPS[name].candidates:
+        after = STEPS[name].function(decision, probability, value)
+        assert after.dtype == np.bool_ and after.shape == decision.shape
+        for plane in range(2):
+            one = slice(plane, plane + 1)
+            alone = STEPS[name].function(decision[one], probability[one], value)
+            assert (alone[0] == after[plane]).all()
+    assert (decision == before[0]).all() and (probability == before[1]).all()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_leaves_an_empty_plane_empty(name):
+    nothing, low = np.zeros((1, 8, 9), bool), np.full((1, 8, 9), 0.05, np.float32)
+    for value in STEPS[name].candidates:
+        assert not STEPS[name].function(nothing, low, value).any()
+
+
+@pytest.mark.parametrize("name", ["fill_holes", "keep_largest", "minimum_area"])
+def test_a_full_plane_stays_full(name):
+    full, high = np.ones((1, 8, 9), bool), np.ones((1, 8, 9), np.float32)
+    for value in STEPS[name].candidates:
+        assert STEPS[name].function(full, high, value).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_minimum_area_removes_exactly_the_smaller_components(seed):
+    decision, probability = picture(seed)
+    for value in (0.0005, 0.005, 0.05):
+        after = STEPS["minimum_area"].function(decision, probability, value)
+        for plane, cleaned in zip(decision, after, strict=True):
+            expected = np.zeros_like(plane)
+            for part in components(plane):
+                expected |= part & (part.sum() >= value * plane.size)
+            assert (cleaned == expected).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_keep_largest_keeps_that_many_and_none_smaller_than_one_dropped(seed):
+    decision, probability = picture(seed)
+    for count in (1, 2, 5):
+        after = STEPS["keep_largest"].function(decision, probability, count)
+        for plane, cleaned in zip(decision, after, strict=True):
+            sizes = sorted((int(part.sum()) for part in components(plane)), reverse=True)
+            kept = sorted((int(part.sum()) for part in components(cleaned)), reverse=True)
+            assert kept == sizes[:count]
+            assert not (cleaned & ~plane).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fill_holes_of_any_size_is_scipys_and_a_limit_fills_the_small_ones(seed):
+    decision, probability = picture(seed)
+    decision[:, 3:12, 5:17] = True
+    decision[:, 5:10, 8:14] = False
+    everything = STEPS["fill_holes"].function(decision, probability, 1.0)
+    some = STEPS["fill_holes"].function(decision, probability, 0.005)
+    for plane, all_filled, part_filled in zip(decision, everything, some, strict=True):
+        reference = ndimage.binary_fill_holes(plane)
+        assert (all_filled == reference).all() and (reference & ~plane).any()
+        expected = plane.copy()
+        for hole in components(reference & ~plane, structure=None):
+            expected |= hole & (hole.sum() <= 0.005 * plane.size)
+        assert (part_filled == expected).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hysteresis_is_growth_from_the_decision_through_likely_pixels(seed):
+    _, probability = picture(seed)
+    decision = probability >= 0.8
+    after = STEPS["hysteresis"].function(decision, probability, 0.5)
+    for seed_plane, likely, grown in zip(decision, probability >= 0.5, after, strict=True):
+        assert (grown == ndimage.binary_propagation(seed_plane, EIGHT, mask=likely)).all()
+
+
+def test_a_gate_empties_only_the_planes_without_a_certain_pixel():
+    decision, probability = picture(0)
+    probability[0] *= 0.5
+    probability[1, 4:8, 4:8] = 0.99
+    after = STEPS["gate"].function(decision, probability, 0.9)
+    assert not after[0].any() and (after[1] == decision[1]).all()
+
+
+def test_steps_are_applied_in_their_order():
+    decision, probability = picture(1)
+    area, holes = ChosenStep("minimum_area", 0.01), ChosenStep("fill_holes", 1.0)
+    one = STEPS["minimum_area"].function(decision, probability, 0.01)
+    expected = STEPS["fill_holes"].function(one, probability, 1.0)
+    assert (apply_steps(decision, probability, [area, holes]) == expected).all()
+    assert apply_steps(decision, probability, []) is decision
+
+
+def test_an_entry_of_the_experiment_names_a_step_and_may_name_its_values():
+    assert get_step("gate") is STEPS["gate"]
+    assert get_step({"name": "gate", "values": [0.3]}).candidates == (0.3,)
+    for entry, message in [
+        ("gates", "did you mean gate"),
+        ({"name": "gate", "value": 3}, "has no key value"),
+        ({"name": "gate", "values": []}, "list of numbers"),
+        ({"values": [1]}, "no step"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            get_step(entry)
+
+
+def speckled(images=9):
+    """Maps with specks that are in no truth: minimum_area helps, a gate cannot."""
+    data = source(3, images=images, members=2, noise=1.0, size=(48, 48))
+    rng = np.random.default_rng(0)
+    dots = {id: rng.random(data.truth(id).planes.shape) < 0.01 for id in data.ids}
+
+    def maps(id):
+        return [np.where(dots[id], 255, values).astype(np.uint8) for values in data.maps(id)]
+
+    truths = {}
+    for id in data.ids:
+        plane = ndimage.binary_opening(data.truth(id).planes[0], EIGHT, iterations=2)
+        truths[id] = Truth(plane[None].astype(np.uint8))
+    return replace(data, maps=maps, truth=truths.__getitem__)
+
+
+def chosen_on(data, names, tmp_path):
+    folds = np.arange(len(data.ids)) % 3
+    oof = find_disputed(data, tmp_path)
+    tuned, nested = search_blend(oof, DICE), nested_score(oof, DICE, folds)
+    steps = [get_step(name) for name in names]
+    return folds, tuned, nested, search_postprocess(data, DICE, folds, tuned, nested, steps)
+
+
+def test_a_step_that_helps_is_kept_and_its_scores_are_those_of_the_decisions(tmp_path):
+    data = speckled()
+    folds, tuned, nested, choice = chosen_on(data, ["gate", "minimum_area"], tmp_path)
+    assert [step.name for step in choice.steps] == ["minimum_area"]
+    assert [trial.kept for trial in choice.trials] == [False, True]
+    assert choice.trials[1].gain == pytest.approx(choice.nested.score - nested.score)
+    assert choice.score > tuned.score
+    for fold, own in choice.nested.blends.items():
+        weights = list(own.weights.values())
+        for row in np.flatnonzero(folds == fold):
+            maps, truth = data.maps(data.ids[row]), data.truth(data.ids[row])
+            decided = decide(maps, weights, own.thresholds)
+            decided = apply_steps(decided, blend(maps, weights), choice.fold_steps[fold])
+            assert (choice.nested.measures[row] == DICE.measure(decided, truth)).all()
+    assert choice.nested.score == DICE.aggregate(choice.nested.measures)
+
+
+def test_a_step_that_only_harms_is_dropped_and_changes_nothing(tmp_path):
+    data = source(images=6, members=2, size=(48, 48))
+    names = [{"name": "minimum_area", "values": [1.0]}, {"name": "gate", "values": [1.0]}]
+    _, tuned, nested, choice = chosen_on(data, names, tmp_path)
+    assert choice.steps == () and choice.score == tuned.score and choice.nested is nested
+    assert [trial.value for trial in choice.trials] == [None, None]
+
+
+def test_a_step_that_helps_on_all_maps_but_not_on_folds_left_out_is_dropped(tmp_path):
+    """In fold 0 the specks are real: each fold then learns the wrong thing from the other."""
+    data, folds = speckled(), np.array([0, 0, 0, 1, 1, 1, 1, 1, 1])
+
+    def truth(id):
+        real = data.maps(id)[0] == 255
+        known = data.truth(id)
+        return known if folds[data.ids.index(id)] else replace(known, planes=known.planes | real)
+
+    mixed = replace(data, truth=truth)
+    oof = find_disputed(mixed, tmp_path)
+    blend, nested = search_blend(oof, DICE), nested_score(oof, DICE, folds)
+    steps = [get_step({"name": "minimum_area", "values": [0.005]})]
+    choice = search_postprocess(mixed, DICE, folds, blend, nested, steps)
+    assert choice.trials[0].value == 0.005, "all maps together would take it"
+    assert choice.trials[0].gain < -0.001 and not choice.steps
+    assert choice.nested is nested
+
+
+def test_exclusive_classes_take_no_steps(tmp_path):
+    data = replace(source(classes=2), exclusive=True)
+    with pytest.raises(ConfigError, match="exclusive"):
+        search_postprocess(data, DICE, np.zeros(6), None, None, [get_step("gate")])
