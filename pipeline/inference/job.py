@@ -1,9 +1,10 @@
-"""Predicts one range of maps into a store: decode, compute and write at the same time."""
+"""Predicts one range of samples with several models: decode, compute and write at the same time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from torch import nn
 from pipeline.competition.catalog import Sample
 from pipeline.competition.reading import SampleReader
 from pipeline.config import ModelConfig
-from pipeline.errors import ArtefactError
 from pipeline.executor import JobContext
 from pipeline.inference.predictor import Predictor
 from pipeline.maps import MapStore
@@ -26,59 +26,90 @@ AHEAD = 2  # batches decoded before they are needed
 WRITE_BYTES = 64 * 2**20  # maps are flushed to disk together up to this size
 WRITE_MAPS = 64
 
+Batch = dict[str, NDArray[np.float32]]
+
 
 @dataclass(frozen=True)
-class InferJob:
-    """One model's members over a range of samples."""
+class Weights:
+    """One member's weights on disk."""
 
-    name: str
+    member: str
+    path: Path
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """A model whose members (averaged) fill a store."""
+
     model: ModelConfig
-    classes: int
-    exclusive: bool
-    members: tuple[tuple[str, str, str], ...]
-    """Name, path and checksum of each member's weights; their maps are averaged."""
-    reader: SampleReader
-    samples: tuple[Sample, ...]
+    members: tuple[Weights, ...]
     store: MapStore
 
 
+@dataclass(frozen=True)
+class InferJob:
+    """Several models over one range of samples, each of which is decoded once."""
+
+    outputs: tuple[Output, ...]
+    classes: int
+    exclusive: bool
+    reader: SampleReader
+    samples: tuple[Sample, ...]
+
+
 def predict_range(job: InferJob, context: JobContext) -> None:
-    """Fill the store with the maps of `job.samples`; stops after a signal with all flushed."""
-    networks = [_load(job, *member) for member in job.members]
-    predictor = Predictor(
-        networks,
-        job.model.infer,
-        resize=job.model.train.resize,
-        exclusive=job.exclusive,
-        device=context.device,
-    )
+    """Fill the stores with the maps of `job.samples`; stops after a signal with all flushed."""
+    predictors = [make_predictor(job, output, context.device) for output in job.outputs]
     ids = [sample.id for sample in job.samples]
-    with job.store.claim(ids), ThreadPoolExecutor(1) as writer:
+    with ExitStack() as claims, ThreadPoolExecutor(1) as writer:
+        for output in job.outputs:
+            claims.enter_context(output.store.claim(ids))
         written: Future[None] | None = None
-        for batch in _write_batches(_predicted(job, predictor, context)):
+        for batches in _write_batches(_predicted(job, predictors, context), len(predictors)):
             if written is not None:
                 written.result()
-            written = writer.submit(job.store.write, batch)
+            written = writer.submit(_write, job.outputs, batches)
         if written is not None:
             written.result()
     context.stop.check()
 
 
-def _load(job: InferJob, name: str, path: str, checksum: str) -> nn.Module:
-    remedy = f"delete its folder and run `make train` to train {name} again"
-    random_weights = job.model.network.model_copy(update={"weights": None})
-    network = build_model(random_weights, classes=job.classes, in_channels=job.reader.channels)
-    load_weights(verified(Path(path), checksum, remedy), network)
+def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
+    """The predictor of one model, its members' weights verified and loaded."""
+    return Predictor(
+        [_load(job, output.model, weights) for weights in output.members],
+        output.model.infer,
+        resize=output.model.train.resize,
+        exclusive=job.exclusive,
+        device=device,
+    )
+
+
+def _load(job: InferJob, model: ModelConfig, weights: Weights) -> nn.Module:
+    remedy = f"delete its folder and run `make train` to train {weights.member} again"
+    path = verified(weights.path, weights.checksum, remedy)
+    unweighted = model.network.model_copy(update={"weights": None})
+    network = build_model(unweighted, classes=job.classes, in_channels=job.reader.channels)
+    load_weights(path, network)
     return network
 
 
+def _write(outputs: Sequence[Output], batches: Sequence[Batch]) -> None:
+    for output, batch in zip(outputs, batches, strict=True):
+        output.store.write(batch)
+
+
 def _predicted(
-    job: InferJob, predictor: Predictor, context: JobContext
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    job: InferJob, predictors: Sequence[Predictor], context: JobContext
+) -> Iterator[tuple[str, list[NDArray[np.float32]]]]:
+    """Every sample's id and its map by each model."""
     done = 0
-    for samples, images in _decoded(job.samples, job.reader, job.model.infer.batch):
-        for sample, probabilities in zip(samples, predictor.predict(images), strict=True):
-            yield sample.id, probabilities
+    size = max(output.model.infer.batch for output in job.outputs)
+    for samples, images in _decoded(job.samples, job.reader, size):
+        maps = zip(*(predictor.predict(images) for predictor in predictors), strict=True)
+        for sample, by_model in zip(samples, maps, strict=True):
+            yield sample.id, list(by_model)
         done += len(samples)
         context.progress.update(done, len(job.samples))
         if context.stop:
@@ -104,15 +135,17 @@ def _read_all(reader: SampleReader, samples: Sequence[Sample]) -> list[NDArray[n
 
 
 def _write_batches(
-    maps: Iterator[tuple[str, NDArray[np.float32]]],
-) -> Iterator[dict[str, NDArray[np.float32]]]:
-    batch: dict[str, NDArray[np.float32]] = {}
+    maps: Iterator[tuple[str, list[NDArray[np.float32]]]], models: int
+) -> Iterator[list[Batch]]:
+    """One batch a model, of the same samples."""
+    batches: list[Batch] = [{} for _ in range(models)]
     size = 0
-    for sample_id, probabilities in maps:
-        batch[sample_id] = probabilities
-        size += probabilities.nbytes
-        if size >= WRITE_BYTES or len(batch) >= WRITE_MAPS:
-            yield batch
-            batch, size = {}, 0
-    if batch:
-        yield batch
+    for sample_id, by_model in maps:
+        for batch, probabilities in zip(batches, by_model, strict=True):
+            batch[sample_id] = probabilities
+            size += probabilities.nbytes
+        if size >= WRITE_BYTES or len(batches[0]) >= WRITE_MAPS:
+            yield batches
+            batches, size = [{} for _ in range(models)], 0
+    if batches[0]:
+        yield batches

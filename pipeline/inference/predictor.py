@@ -11,22 +11,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.competition.geometry import resize_image, working_size
-from pipeline.config import InferConfig
+from pipeline.config import InferConfig, TileConfig
+from pipeline.errors import ResourceError
 from pipeline.inference.merge import RunningMerge
 from pipeline.inference.padding import pad_to_multiple
 from pipeline.inference.precision import autocast, resolve
+from pipeline.inference.tiles import TileMerger, plan_tiles, tile_weights
 from pipeline.inference.tta import group_by_shape, parse_tta
 
 Size = tuple[int, int]
 PADDING_MULTIPLE = 32
+CPU_BATCH = 8
 
 
 class Predictor:
     """Averages networks (the folds of a model) and views (TTA) of images.
 
-    On a CPU every image goes through by itself, so that maps do not depend, bit for bit, on which
-    images share a batch. On an accelerator `infer.batch` images of one size share a batch, and a
-    batch that does not fit its memory is halved.
+    Views, and tiles where asked for, are stacked into forward passes of `infer.batch` pictures,
+    fewer when the device's memory says so. On a CPU each image goes by itself in passes of a
+    fixed size, so that its map depends, bit for bit, on nothing but the image.
     """
 
     def __init__(
@@ -38,42 +41,35 @@ class Predictor:
         exclusive: bool,
         device: str,
     ) -> None:
-        self._networks = [network.to(device).eval() for network in networks]
+        self._device = torch.device(device)
         self._settings = settings
+        self._networks = [self._prepared(network) for network in networks]
         self._views = parse_tta(settings.tta)
         self._resize = resize
         self._exclusive = exclusive
-        self._device = torch.device(device)
         self._precision = resolve(settings.precision, device)
-        self._batch = 1 if self._device.type == "cpu" else settings.batch
+        on_cpu = self._device.type == "cpu"
+        self._images = 1 if on_cpu else settings.batch
+        self._batch = CPU_BATCH if on_cpu else settings.batch
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """HWC uint8 images of any sizes → CHW float32 probabilities, each at its image's size."""
+        """HWC uint8 images of any sizes → CHW float32 probabilities, each at its image's size.
+
+        Raises ResourceError when not even one picture fits the device.
+        """
         maps: dict[int, NDArray[np.float32]] = {}
         for size in dict.fromkeys(image.shape[:2] for image in images):
             alike = [place for place, image in enumerate(images) if image.shape[:2] == size]
-            for place, each in zip(
-                alike, self._predict_alike([images[i] for i in alike]), strict=True
-            ):
-                maps[place] = each
+            for start in range(0, len(alike), self._images):
+                places = alike[start : start + self._images]
+                maps.update(
+                    zip(places, self._predict_alike([images[i] for i in places]), strict=True)
+                )
         return [maps[place] for place in range(len(images))]
 
-    def _predict_alike(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """`predict` for images of one size, halving the batch while it does not fit."""
-        done: list[NDArray[np.float32]] = []
-        while len(done) < len(images):
-            batch = images[len(done) : len(done) + self._batch]
-            try:
-                done.extend(self._predict_batch(batch))
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise
-                self._batch = len(batch) // 2
-                torch.cuda.empty_cache()
-        return done
-
     @torch.inference_mode()
-    def _predict_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+    def _predict_alike(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        """`predict` for a few images of one size."""
         own = (images[0].shape[0], images[0].shape[1])
         size = working_size(own, self._resize)
         stacked = torch.from_numpy(np.stack([resize_image(each, size) for each in images]))
@@ -89,10 +85,55 @@ class Predictor:
         for views in group_by_shape(self._views, size):
             stacked = torch.cat([view.apply(inputs) for view in views])
             for network in self._networks:
-                probabilities = self._probabilities(network, stacked)
+                probabilities = self._of_any_size(network, stacked)
                 for view, maps in zip(views, probabilities.chunk(len(views)), strict=True):
                     merge.add(view.undo(maps, size))
         return merge.result()
+
+    def _of_any_size(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        tile = self._settings.tile
+        if tile is None or all(a <= b for a, b in zip(inputs.shape[2:], tile.size, strict=True)):
+            return self._in_batches(network, inputs)
+        return self._in_tiles(network, inputs, tile)
+
+    def _in_tiles(self, network: nn.Module, inputs: Tensor, tile: TileConfig) -> Tensor:
+        """Weighted means of overlapping tiles; a batch may hold tiles of several pictures."""
+        size = (inputs.shape[2], inputs.shape[3])
+        tiles = plan_tiles(size, tile.size, tile.overlap)
+        merger: TileMerger[int] = TileMerger(
+            tile_weights((tiles[0].height, tiles[0].width), tile.weights)
+        )
+        pairs = [(number, each) for number in range(len(inputs)) for each in tiles]
+        for number in range(len(inputs)):
+            merger.expect(number, size, tiles)
+        whole: list[Tensor] = []
+        for start in range(0, len(pairs), self._batch):
+            chosen = pairs[start : start + self._batch]
+            stacked = torch.stack([inputs[number][:, *each.area] for number, each in chosen])
+            maps = self._in_batches(network, stacked)
+            finished = [merger.add(*pair, one) for pair, one in zip(chosen, maps, strict=True)]
+            whole.extend(one for one in finished if one is not None)
+        return torch.stack(whole)
+
+    def _in_batches(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        """Passes of as many pictures as fit the device; a pass that does not is halved."""
+        done: list[Tensor] = []
+        start = 0
+        while start < len(inputs):
+            chunk = inputs[start : start + self._batch]
+            try:
+                done.append(self._probabilities(network, chunk))
+            except torch.OutOfMemoryError:
+                if len(chunk) == 1:
+                    raise ResourceError(
+                        f"one picture of {tuple(chunk.shape[2:])} does not fit {self._device}; set "
+                        "infer.tile, or a smaller infer.precision"
+                    ) from None
+                self._batch = len(chunk) // 2
+                torch.cuda.empty_cache()
+                continue
+            start += len(chunk)
+        return torch.cat(done)
 
     def _probabilities(self, network: nn.Module, inputs: Tensor) -> Tensor:
         padded, crop = pad_to_multiple(inputs, PADDING_MULTIPLE)
@@ -102,3 +143,11 @@ class Predictor:
             logits = network(padded)
         logits = crop(logits).float()
         return logits.softmax(dim=1) if self._exclusive else logits.sigmoid()
+
+    def _prepared(self, network: nn.Module) -> nn.Module:
+        network = network.to(self._device).eval()
+        if self._settings.channels_last and self._device.type != "cpu":
+            network = network.to(memory_format=torch.channels_last)
+        if self._settings.compile:
+            network.compile()
+        return network

@@ -6,14 +6,15 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from pipeline.competition.reading import SampleReader
+from pipeline.competition.inspection import Part as SamplePart
 from pipeline.errors import ArtefactError
 from pipeline.executor import Job
-from pipeline.inference.job import InferJob, predict_range
+from pipeline.inference.job import InferJob, Output, Weights, predict_range
 from pipeline.maps import MapShape, MapStore
 from pipeline.stages import align, check, folds, train
 from pipeline.stages.check import Survey
@@ -34,20 +35,19 @@ class Inferred:
 def run(context: StageContext) -> Inferred:
     """Predict what is missing or stale of the chosen models and folds."""
     survey, table, members = check.run(context), folds.run(context), train.run(context)
-    reader = align.run(context)
     started = time.monotonic()
-    planner = _Planner(context, survey, table, members, reader)
-    for model in context.models():
-        planner.plan(model)
-    if planner.jobs:
-        maps = sum(len(job.arguments[0].samples) for job in planner.jobs)
-        context.run_jobs("infer", planner.jobs)
+    planner = _Planner(context, survey, table, members)
+    oof, test = planner.out_of_fold(), planner.test()
+    jobs = planner.jobs
+    if jobs:
+        maps = sum(len(job.samples) * len(job.outputs) for job in jobs.values())
+        context.run_jobs("infer", [Job(name, predict_range, (job,)) for name, job in jobs.items()])
         context.done("infer", f"{maps} maps", context.workspace.run, started)
     else:
         context.up_to_date("infer", context.workspace.run)
     return Inferred(
-        {model: MapStore.open(store.folder) for model, store in planner.oof.items()},
-        {model: MapStore.open(store.folder) for model, store in planner.test.items()},
+        {model: MapStore.open(store.folder) for model, store in oof.items()},
+        {model: MapStore.open(store.folder) for model, store in test.items()},
     )
 
 
@@ -60,92 +60,125 @@ class _Planner:
         survey: Survey,
         table: pd.DataFrame,
         members: dict[tuple[str, int], Member],
-        reader: SampleReader,
     ) -> None:
-        self._context, self._survey, self._table = context, survey, table
-        self._members, self._reader = members, reader
-        self.jobs: list[Job] = []
-        self.oof: dict[str, MapStore] = {}
-        self.test: dict[str, MapStore] = {}
+        self._context, self._survey, self._table, self._members = context, survey, table, members
+        self._used = context.used_folds()
+        self.jobs: dict[str, InferJob] = {}
 
-    def plan(self, model: str) -> None:
-        used = self._context.used_folds()
-        held_out = self._table[self._table["fold"].isin(used)]
-        store = self.oof[model] = self._store(model, "oof", held_out["id"].tolist(), used)
-        pending = set(store.pending())
-        for fold in self._context.folds():
-            mine = held_out.loc[held_out["fold"] == fold, "id"]
-            ids = [each for each in mine if each in pending]
-            self._add(store, model, "oof", ids, [fold])
+    def out_of_fold(self) -> dict[str, MapStore]:
+        """Each model's store of maps by the members that did not see the image."""
+        context, held_out = self._context, self._table[self._table["fold"].isin(self._used)]
+        stores = {
+            model: self._store(model, "oof", held_out["id"].tolist()) for model in context.models()
+        }
+        for fold in context.folds():
+            mine = set(held_out.loc[held_out["fold"] == fold, "id"])
+            self._add(f"oof{fold}", "train", stores, mine, [fold], share=len(context.folds()))
+        return stores
+
+    def test(self) -> dict[str, MapStore]:
+        """Each model's store of test maps, averaged over its folds; none when FOLD= chose one."""
         everyone = [record.id for record in self._survey.of("test")]
-        if everyone and self._context.fold is None:
-            store = self.test[model] = self._store(model, "test", everyone, used)
-            slots = len(self._context.machine.devices) if store.pending() else 1
-            for ids in _split(store.pending(), slots):
-                self._add(store, model, "test", ids, used)
+        if not everyone or self._context.fold is not None:
+            return {}
+        stores = {model: self._store(model, "test", everyone) for model in self._context.models()}
+        self._add("test", "test", stores, set(everyone), self._used, share=1)
+        return stores
 
     def _add(
-        self, store: MapStore, model: str, part: Part, ids: list[str], used: Sequence[int]
+        self,
+        what: str,
+        part: SamplePart,
+        stores: dict[str, MapStore],
+        wanted: set[str],
+        used: Sequence[int],
+        share: int,
     ) -> None:
+        """Jobs for what `stores` lack of `wanted`: models that lack the same share each decoding.
+
+        share: how many such calls will divide the devices between them.
+        """
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for model, store in stores.items():
+            pending = tuple(each for each in store.pending() if each in wanted)
+            alike.setdefault(pending, []).append(model)
+        for pending, models in alike.items():
+            for number, ids in enumerate(self._split(pending, share)):
+                name = f"{what} {','.join(models)} {number}"
+                self.jobs[name] = self._job(part, [(m, stores[m]) for m in models], ids, used)
+
+    def _split(self, ids: Sequence[str], share: int) -> list[Sequence[str]]:
+        """Contiguous ranges of nearly equal length, one a device."""
         if not ids:
-            return
-        where: Literal["train", "test"] = "train" if part == "oof" else "test"
-        config, data = self._context.experiment.models[model], self._context.experiment.data
-        name = f"{model}/{part}{used[0] if part == 'oof' else ''} {ids[0]}"
-        job = InferJob(
-            name=name,
-            model=config,
+            return []
+        size = -(-len(ids) // max(1, len(self._context.machine.devices) // share))
+        return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+    def _job(
+        self,
+        part: SamplePart,
+        stores: Sequence[tuple[str, MapStore]],
+        ids: Sequence[str],
+        used: Sequence[int],
+    ) -> InferJob:
+        data, models = self._context.experiment.data, self._context.experiment.models
+        outputs = [
+            Output(
+                models[model],
+                tuple(
+                    _weights_of(self._members[model, fold], models[model].infer.checkpoint)
+                    for fold in used
+                ),
+                store,
+            )
+            for model, store in stores
+        ]
+        return InferJob(
+            outputs=tuple(outputs),
             classes=len(data.classes),
             exclusive=data.exclusive,
-            members=tuple(
-                _weights_of(self._members[model, fold], config.infer.checkpoint) for fold in used
-            ),
-            reader=self._reader,
-            samples=self._survey.samples(where, ids),
-            store=store,
+            reader=align.run(self._context),
+            samples=self._survey.samples(part, ids),
         )
-        self.jobs.append(Job(name, predict_range, (job,)))
 
-    def _store(self, model: str, part: Part, ids: list[str], used: Sequence[int]) -> MapStore:
+    def _store(self, model: str, part: Part, ids: list[str]) -> MapStore:
         """The model's store of that part, made anew if it is of other members or settings."""
         context, infer = self._context, self._context.experiment.models[model].infer
-        where: Literal["train", "test"] = "train" if part == "oof" else "test"
+        where: SamplePart = "train" if part == "oof" else "test"
         folder = context.workspace.maps(model, part)
-        shapes = [MapShape(each, *self._survey.sizes[where, each]) for each in ids]
         made_from = fingerprint(
             "maps/1",
             part,
-            [self._members[model, fold].fingerprint for fold in used],
+            [self._members[model, fold].fingerprint for fold in self._used],
             infer.model_copy(update={"batch": 1, "channels_last": True, "compile": False}),
+            context.experiment.data.class_names,
             self._survey.fingerprint(where),
         )
-        arguments = (folder, shapes, context.experiment.data.class_names)
-        kind = {"fingerprint": made_from, "dtype": infer.dtype, "codec": infer.codec}
-        try:
-            return MapStore.create(*arguments, **kind)  # type: ignore[arg-type]
-        except ArtefactError:
-            if _is_ours(folder, made_from):
-                raise
-            shutil.rmtree(folder)
-            return MapStore.create(*arguments, **kind)  # type: ignore[arg-type]
+        existing = _opened(folder)
+        if existing is not None and existing.fingerprint == made_from and existing.is_complete:
+            return existing
+        if existing is None or existing.fingerprint != made_from:
+            shutil.rmtree(folder, ignore_errors=True)
+        return MapStore.create(
+            folder,
+            [MapShape(each, *self._survey.sizes[where, each]) for each in ids],
+            context.experiment.data.class_names,
+            fingerprint=made_from,
+            dtype=infer.dtype,
+            codec=infer.codec,
+        )
 
 
-def _is_ours(folder: object, made_from: str) -> bool:
-    """Whether the store in that folder is of the wanted fingerprint (so is not stale)."""
+def _opened(folder: Path) -> MapStore | None:
+    """The store in that folder, if one was laid out there."""
     try:
-        return MapStore.open(folder).fingerprint == made_from  # type: ignore[arg-type]
+        return MapStore.open(folder)
     except ArtefactError:
-        return False
+        return None
 
 
-def _split(ids: list[str], parts: int) -> list[list[str]]:
-    """Contiguous ranges of nearly equal length, one a device."""
-    size = -(-len(ids) // parts)
-    return [ids[start : start + size] for start in range(0, len(ids), size)] if ids else []
-
-
-def _weights_of(member: Member, checkpoint: Literal["best", "last"]) -> tuple[str, str, str]:
-    """Name, path and checksum of the weights that predict."""
+def _weights_of(member: Member, checkpoint: Literal["best", "last"]) -> Weights:
+    """The weights that predict."""
     manifest = member.manifest
     path = member.paths.weights(checkpoint, manifest["weights"])
-    return member.name, str(path), manifest["files"][path.name]
+    return Weights(member.name, path, manifest["files"][path.name])
