@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 
 import pandas as pd
@@ -52,10 +54,11 @@ def list_samples(data: DataConfig) -> Catalog:
     references = find_files(data.root, data.reference) if data.reference else {}
     test = find_files(data.root, data.test) if data.test else {}
     test_references = find_files(data.root, data.test_reference) if data.test_reference else {}
+    kept = {each: paths for each, paths in images.items() if each not in data.drop}
     return Catalog(
-        train=_samples(images, masks, references, data),
-        test=_samples(test, {}, test_references, data),
-        duplicates=tuple(_claimed_twice(images) + _claimed_twice(test)),
+        train=_samples(kept, masks, references),
+        test=_samples(test, {}, test_references),
+        duplicates=tuple(_claimed_twice(kept) + _claimed_twice(test)),
         masks_without_image=tuple(sorted(set(masks) - set(images))),
     )
 
@@ -63,15 +66,21 @@ def list_samples(data: DataConfig) -> Catalog:
 def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:
     """id → the files below `root` that match `pattern`, where `{id}` stands for the id.
 
-    `*` stands for anything within a name; `{class}` for the name of a class.
+    `*` stands for anything within a name; `{class}` for the name of a class. Hidden files are
+    none: macOS leaves a `._name` beside every file that it copies.
     """
     wanted = re.compile(_as_regex(pattern))
     found: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(root.glob(re.sub(r"\{(id|class)\}", "*", pattern))):
+    for path in sorted(root.glob(_as_glob(pattern))):
         match = wanted.fullmatch(path.relative_to(root).as_posix())
-        if match and path.is_file():
+        if match and path.is_file() and not path.name.startswith("."):
             found[match["id"]].append(path)
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
+
+
+def _as_glob(pattern: str) -> str:
+    pieces = re.split(r"\{id\}|\{class\}|\*", pattern)
+    return re.sub(r"\*+", "*", "*".join(map(escape, pieces)))
 
 
 def _as_regex(pattern: str) -> str:
@@ -93,7 +102,6 @@ def _samples(
     images: dict[str, tuple[Path, ...]],
     masks: dict[str, tuple[Path, ...]],
     references: dict[str, tuple[Path, ...]],
-    data: DataConfig,
 ) -> tuple[Sample, ...]:
     return tuple(
         Sample(
@@ -103,7 +111,6 @@ def _samples(
             reference=references.get(sample_id, (None,))[0],
         )
         for sample_id, paths in images.items()
-        if sample_id not in data.drop
     )
 
 
@@ -114,12 +121,17 @@ def _claimed_twice(images: dict[str, tuple[Path, ...]]) -> list[str]:
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """A CSV with every cell as text, column names stripped; DataError when a column is missing."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            # with the header as a row, because pandas would take the first column for row names
+            # where every line has one cell more than the header
+            table = pd.read_csv(
+                stream, dtype=str, keep_default_na=False, skipinitialspace=True, header=None
+            )
     except FileNotFoundError:
         raise DataError(f"{path} is missing") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as CSV: {error}") from None
-    table.columns = table.columns.str.strip()
+    table = table[1:].set_axis(table.iloc[0].str.strip().tolist(), axis=1).reset_index(drop=True)
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise DataError(f"{path} has no column {missing[0]!r}; it has {list(table.columns)}")
@@ -141,14 +153,19 @@ def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
 
 def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[str, str]:
     table = read_table(path, (columns.id, columns.group))
-    groups = dict(zip(table[columns.id], table[columns.group], strict=True))
-    missing = [each for each in ids if each not in groups]
+    named: dict[str, set[str]] = defaultdict(set)
+    for each, group in zip(table[columns.id], table[columns.group], strict=True):
+        named[each.strip()].add(group.strip())
+    missing = [each for each in ids if named.get(each, {""}) == {""}]
     if missing:
         raise DataError(f"{path} names no group for {listed(missing)}")
-    return {each: str(groups[each]) for each in ids}
+    torn = [each for each in ids if len(named[each]) > 1]
+    if torn:
+        raise DataError(f"{path} names several groups for {listed(torn)}")
+    return {each: next(iter(named[each])) for each in ids}
 
 
-def listed(ids: list[str], most: int = 5) -> str:
+def listed(ids: Sequence[str], most: int = 5) -> str:
     """The first few ids and how many more there are."""
     shown = ", ".join(ids[:most])
     return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"

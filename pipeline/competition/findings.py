@@ -27,7 +27,7 @@ def find_problems(
     """Every problem, errors first; each names the id, file or key it is about."""
     findings = [
         *_unreadable(records),
-        *_identity_problems(catalog, records),
+        *_identity_problems(catalog),
         *_reference_problems(catalog, experiment),
         *_group_problems(groups, experiment),
         *_mask_problems(catalog, records, experiment),
@@ -43,19 +43,16 @@ def _unreadable(records: Sequence[Record]) -> Iterator[Finding]:
             yield Finding("error", f"{record.part} {record.id}", record.problem)
 
 
-def _identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[Finding]:
+def _identity_problems(catalog: Catalog) -> Iterator[Finding]:
     for sample_id in catalog.duplicates:
-        yield Finding("error", sample_id, "several images have this id; keep one, or data.drop it")
-    images: dict[str, dict[str, str]] = defaultdict(dict)
-    for record in records:
-        images[record.id][record.part] = record.digest
-    shared = sorted(each for each, parts in images.items() if len(parts) == 2)
+        yield Finding("error", sample_id, "several images have this id; keep one of them")
+    shared = sorted(set(catalog.by_id["train"]) & set(catalog.by_id["test"]))
     if shared:
         yield Finding(
             "error",
             "data.test",
             f"{len(shared)} id(s) are in train and in test: {listed(shared)}; "
-            "mend the patterns, or list them in data.drop",
+            "mend the patterns, or list them in data.drop to train without them",
         )
 
 
@@ -84,29 +81,29 @@ def _group_problems(groups: dict[str, str], experiment: Experiment) -> Iterator[
 def _mask_problems(
     catalog: Catalog, records: Sequence[Record], experiment: Experiment
 ) -> Iterator[Finding]:
-    train = [record for record in records if record.part == "train" and not record.problem]
     if catalog.masks_without_image:
         yield Finding(
-            "warning",
-            "data.masks",
-            "masks of no image: " + listed(list(catalog.masks_without_image)),
+            "warning", "data.masks", f"masks of no image: {listed(catalog.masks_without_image)}"
         )
-    if train and not any(any(record.shares) for record in train):
-        yield Finding("error", "data.masks", "every mask is empty; there is nothing to learn")
-        return
-    for position, name in enumerate(experiment.data.class_names):
-        holders = [record for record in train if record.shares[position] > 0]
-        if not holders and train:
-            yield Finding("error", f"class {name}", "is in no mask; remove it from data.classes")
-        elif len(holders) < experiment.folds.count:
-            yield Finding(
-                "warning",
-                f"class {name}",
-                f"is in {len(holders)} image(s), fewer than "
-                f"folds: {listed([record.id for record in holders])}",
-            )
+    train = [record for record in records if record.part == "train" and not record.problem]
+    if train:
+        yield from _class_problems(train, experiment)
     if experiment.data.test is not None and not catalog.test:
         yield Finding("warning", "data.test", f"no file matches {experiment.data.test}: no test")
+
+
+def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator[Finding]:
+    if not any(any(record.shares) for record in train):
+        yield Finding("error", "data.masks", "every mask is empty; there is nothing to learn")
+        return
+    folds = experiment.folds.count
+    for position, name in enumerate(experiment.data.class_names):
+        holders = [record.id for record in train if record.shares[position] > 0]
+        if not holders:
+            yield Finding("error", f"class {name}", "is in no mask; remove it from data.classes")
+        elif len(holders) < folds:
+            text = f"is in {len(holders)} image(s), fewer than the {folds} folds: {listed(holders)}"
+            yield Finding("warning", f"class {name}", text)
 
 
 def _twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from pipeline.competition.catalog import listed
 from pipeline.competition.inspection import Record
 from pipeline.config import FoldsConfig
 from pipeline.errors import ArtefactError, ConfigError
@@ -41,12 +43,16 @@ def _split(group: np.ndarray, stratum: np.ndarray, folds: FoldsConfig) -> np.nda
     alone = len(set(group.tolist())) == len(group)
     kind = StratifiedKFold if alone else StratifiedGroupKFold
     splitter = kind(folds.count, shuffle=True, random_state=folds.seed)
+    merged = _without_rare(stratum, folds.count) if alone else stratum
+    if np.unique(merged, return_counts=True)[1].max() < folds.count:
+        merged = np.full(len(merged), "all")  # scikit-learn refuses to stratify so few
     fold = np.full(len(group), -1)
     with warnings.catch_warnings():
         # a stratum smaller than the number of folds is spread as far as it goes
         warnings.filterwarnings("ignore", message="The least populated class")
-        merged = _without_rare(stratum, folds.count) if alone else stratum
-        for number, (_, held_out) in enumerate(splitter.split(group, merged, group)):
+        for number, (_, held_out) in enumerate(
+            splitter.split(group, merged, None if alone else group)
+        ):
             fold[held_out] = number
     return _without_empty_folds(fold, group, folds.count)
 
@@ -54,9 +60,7 @@ def _split(group: np.ndarray, stratum: np.ndarray, folds: FoldsConfig) -> np.nda
 def _without_rare(stratum: np.ndarray, count: int) -> np.ndarray:
     """Strata that cannot reach every fold, as one."""
     names, sizes = np.unique(stratum, return_counts=True)
-    merged = np.where(np.isin(stratum, names[sizes < count]), "rare", stratum)
-    enough = np.unique(merged, return_counts=True)[1].max() >= count
-    return merged if enough else np.full_like(merged, "all")
+    return np.where(np.isin(stratum, names[sizes < count]), "rare", stratum)
 
 
 def _without_empty_folds(fold: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
@@ -87,6 +91,8 @@ def _strata(records: Sequence[Record], classes: Sequence[str], folds: FoldsConfi
 def _by_coverage(shares: np.ndarray) -> list[str]:
     """`empty`, or the quantile of the covered ones."""
     covered = shares > 0
+    if not covered.any():
+        return ["empty"] * len(shares)
     edges = np.quantile(shares[covered], np.linspace(0, 1, QUANTILES + 1)[1:-1])
     quantile = np.searchsorted(edges, shares, side="right") + 1
     return [f"q{q}" if c else "empty" for q, c in zip(quantile, covered, strict=True)]
@@ -111,10 +117,13 @@ def check_fold_table(
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise ArtefactError(f"{where} has no column {missing[0]!r}; it needs {','.join(COLUMNS)}")
-    listed = table["id"].tolist()
-    if sorted(listed) != sorted(ids):
-        strange = sorted(set(listed) ^ set(ids))[:5]
-        raise ArtefactError(f"{where} is not of this data (e.g. {', '.join(strange)}); delete it")
-    leaks = table.assign(group=[groups[i] for i in listed]).groupby("group")["fold"].nunique()
+    found, expected = Counter(table["id"]), Counter(ids)
+    if found != expected:
+        strange = sorted((found - expected) + (expected - found))
+        raise ArtefactError(
+            f"{where} is not of this data (missing, unknown or twice: {listed(strange)}); delete it"
+        )
+    of_row = [groups[each] for each in table["id"]]
+    leaks = table.assign(group=of_row).groupby("group")["fold"].nunique()
     if (leaks > 1).any():
         raise ArtefactError(f"{where}: the group {leaks.idxmax()!r} is in several folds: a leak")

@@ -22,8 +22,12 @@ def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """HWC uint8 at `size`: area averages when shrinking, bilinear when enlarging."""
     if image.shape[:2] == size:
         return image
-    resized = cv2.resize(image, size[::-1], interpolation=_interpolation(image.shape[:2], size))
-    return np.asarray(resized, np.uint8).reshape(*size, image.shape[2])
+    interpolation = _interpolation(image.shape[:2], size)
+    resized = [  # OpenCV's area average takes 4 channels at most
+        cv2.resize(part, size[::-1], interpolation=interpolation)
+        for part in np.split(image, range(3, image.shape[2], 3), axis=2)
+    ]
+    return np.dstack(resized)
 
 
 def resize_planes(planes: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

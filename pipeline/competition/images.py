@@ -16,6 +16,7 @@ from pipeline.errors import DataError
 
 Image.MAX_IMAGE_PIXELS = None  # slides of 10^9 pixels are what some competitions are about
 
+_SURELY_FITS = 5 * 10**7  # pixels
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
@@ -45,37 +46,72 @@ def decode_rgb(data: bytes, path: Path) -> NDArray[np.uint8]:
     if image.mode in _SIXTEEN_BIT:
         gray = _eight_bits(np.asarray(image))
         return np.repeat(gray[..., None], 3, axis=2)
-    if image.mode == "F":
-        raise DataError(f"{path} holds floating-point pixels; convert it to 8 or 16 bits")
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(_converted(image, "RGB", path))
 
 
 def decode_values(data: bytes, path: Path) -> NDArray[np.uint8] | NDArray[np.int32]:
     """The pixel values of a mask file, HW: palette indices or gray levels, as they are stored.
 
-    A colour file whose channels are equal counts as gray. Raises DataError naming the file.
+    A colour file whose channels are equal counts as gray. Raises DataError naming the file, for a
+    JPEG too, whose values are not the ones that were painted.
     """
+    if _is_jpeg(data):
+        raise DataError(f"{path} is a JPEG, which blurs a mask's values; save the masks as PNG")
     image = _decoded(data, path)
     if image.mode in ("L", "P"):
         return np.asarray(image)
     if image.mode == "1":
-        return np.asarray(image.convert("L"))
+        return np.asarray(image).astype(np.uint8)
     if image.mode in _SIXTEEN_BIT:
         return np.asarray(image).astype(np.int32)
-    channels = np.asarray(image.convert("RGB"))
+    channels = np.asarray(_converted(image, "RGB", path))
     if (channels != channels[..., :1]).any():
         raise DataError(f"{path} is a colour picture; a mask holds one value a pixel")
     return np.ascontiguousarray(channels[..., 0])
 
 
+def decode_inside(data: bytes, path: Path) -> NDArray[np.bool_]:
+    """Where a mask file of one class is not zero, bool HW; in a JPEG, where it is rather white.
+
+    A JPEG of 0/255 holds 1, 2, 3 … around every edge. Raises DataError naming the file.
+    """
+    if not _is_jpeg(data):
+        return np.asarray(decode_values(data, path) != 0)
+    return np.asarray(_converted(_decoded(data, path), "L", path)) >= 128
+
+
 def _decoded(data: bytes, path: Path) -> Image.Image:
     try:
         image = Image.open(BytesIO(data))
+        _refuse_damaged_header(image, len(data))
         image.load()
         return ImageOps.exif_transpose(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = "no known image format" if isinstance(error, UnidentifiedImageError) else error
+    except UnidentifiedImageError:
+        raise DataError(f"{path} is no image of a known format; get the file again") from None
+    except Exception as error:  # damaged bytes bring anything out of Pillow's many readers
+        reason = str(error) or type(error).__name__
         raise DataError(f"{path} cannot be decoded ({reason}); get the file again") from None
+
+
+def _refuse_damaged_header(image: Image.Image, size: int) -> None:
+    """More pixels than any format packs (zstd: 33,000 a byte) are a header with a wrong bit.
+
+    Without this, such a file takes all memory before it is found to be too short. Fax codes of
+    1-bit pictures have no such limit.
+    """
+    pixels = image.width * image.height
+    if image.mode != "1" and pixels > max(_SURELY_FITS, 40_000 * size):
+        raise ValueError(f"{image.width}×{image.height} pixels cannot be in {size} bytes")
+
+
+def _converted(image: Image.Image, mode: str, path: Path) -> Image.Image:
+    if image.mode == "F":
+        raise DataError(f"{path} holds floating-point pixels; convert it to 8 or 16 bits")
+    return image.convert(mode)
+
+
+def _is_jpeg(data: bytes) -> bool:
+    return data.startswith(b"\xff\xd8\xff")
 
 
 def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +33,7 @@ class Record:
     stamp: str
     """Size and time of the files: while it stays, the files need not be read again."""
     digest: str = ""
-    """Hash of the bytes of image, masks and reference."""
+    """Hash of the bytes of image and reference, and of what the masks say."""
     height: int = 0
     width: int = 0
     coverage: str = ""
@@ -68,7 +69,10 @@ def inspect(
     advance: Callable[[int], None],
     threads: int = -1,
 ) -> list[Record]:
-    """A record of every sample, train first, by id; those in `known` with the same stamp as is."""
+    """A record of every sample, train first, by id; those in `known` with the same stamp as is.
+
+    What is wrong with a sample is in its record; DataError for a table of masks that is no good.
+    """
     reader = TruthReader(data)
     tasks = [
         (sample, part, stamp_of(sample, part, data))
@@ -76,6 +80,8 @@ def inspect(
         for sample in catalog.by_id[part].values()
     ]
     fresh = [task for task in tasks if not _is_known(known, task)]
+    if fresh:
+        reader.load_table()
     pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
     read = pool(joblib.delayed(_inspect_one)(*task, data, reader) for task in fresh)
     found = {(record.part, record.id): record for record in _counted(read, advance)}
@@ -113,7 +119,7 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
         reference = read_bytes(sample.reference)
         decode_rgb(reference, sample.reference)
         digest.update(reference)
-    facts = {"height": size[0], "width": size[1], "note": _note(sample.image, image)}
+    facts = {"height": size[0], "width": size[1], "note": _note(encoded, image)}
     if part == "train":
         truth = reader.read(sample, size)
         valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
@@ -122,12 +128,14 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
         digest.update(np.packbits(truth.planes).tobytes())
         if truth.valid is not None:
             digest.update(np.packbits(truth.valid).tobytes())
+        if truth.instances is not None:
+            digest.update(truth.instances.tobytes())
     return {**facts, "digest": digest.hexdigest()[:24]}
 
 
-def _note(path: Path, image: np.ndarray) -> str:
+def _note(encoded: bytes, image: np.ndarray) -> str:
     notes = []
-    with Image.open(path) as header:
+    with Image.open(BytesIO(encoded)) as header:
         if header.getexif().get(_EXIF_ORIENTATION, 1) != 1:
             notes.append("rotated by EXIF")
         if header.mode not in ("RGB", "L", "P"):

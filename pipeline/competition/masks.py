@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.competition import rle
 from pipeline.competition.catalog import Sample, listed, read_table
-from pipeline.competition.images import decode_values, read_bytes
+from pipeline.competition.geometry import resize_planes
+from pipeline.competition.images import decode_inside, decode_values, read_bytes
 from pipeline.competition.truth import Truth
 from pipeline.config import DataConfig, MaskTable
 from pipeline.errors import DataError
@@ -38,17 +39,27 @@ class TruthReader:
             raise DataError(f"{sample.id}: no mask matches {self._data.masks}")
         if "{class}" in self._data.masks:
             return self._from_class_files(sample, size)
-        if len(sample.masks) > 1 or "*" in self._data.masks:
-            return self._from_instance_files(sample, size)
-        return self._from_values(read_values(sample.masks[0], size), sample.masks[0])
+        if len(self._data.classes) == 1 and (len(sample.masks) > 1 or "*" in self._data.masks):
+            return _united((read_inside(path, size) for path in sample.masks), size)
+        if len(sample.masks) > 1:
+            names = listed([str(path) for path in sample.masks])
+            raise DataError(f"{sample.id}: several masks ({names}); several classes need just one")
+        return self._from_one_file(sample.masks[0], size)
 
-    def _from_values(self, values: NDArray[np.generic], path: Path) -> Truth:
+    def load_table(self) -> None:
+        """Read the table of run lengths now, if there is one; DataError when it is no good."""
+        if isinstance(self._data.masks, MaskTable):
+            _ = self._rows
+
+    def _from_one_file(self, path: Path, size: Size) -> Truth:
         data = self._data
+        if data.any_value and data.void is None:
+            return Truth(read_inside(path, size)[None].view(np.uint8))
+        values = read_values(path, size)
         valid = None if data.void is None else np.asarray(values != data.void)
-        if len(data.classes) == 1:
-            set_ = np.asarray(values != 0)
-            planes = set_ if valid is None else set_ & valid
-            return Truth(planes[None].view(np.uint8), valid)
+        if data.any_value:
+            inside = np.asarray(values != 0) & np.asarray(valid)
+            return Truth(inside[None].view(np.uint8), valid)
         self._refuse_strangers(values, path)
         planes = np.stack([values == value for value in data.classes.values()])
         return Truth(planes.view(np.uint8), valid)
@@ -70,11 +81,8 @@ class TruthReader:
         names = self._data.class_names
         for path in sample.masks:
             name = _class_in(path, self._data, sample.id)
-            planes[names.index(name)] |= np.asarray(read_values(path, size) != 0).view(np.uint8)
+            planes[names.index(name)] |= read_inside(path, size).view(np.uint8)
         return Truth(planes)
-
-    def _from_instance_files(self, sample: Sample, size: Size) -> Truth:
-        return _united(read_values(path, size) != 0 for path in sample.masks)
 
     @cached_property
     def _rows(self) -> dict[str, list[str]]:
@@ -99,17 +107,17 @@ class TruthReader:
         if required and key not in self._rows:
             raise DataError(f"{columns.csv} has no row {key!r}")
         texts = [text for text in self._rows.get(key, []) if text not in columns.empty]
-        masks = [self._decoded(columns, key, text, size) for text in texts]
-        if columns.instances:
-            return _united(masks, size)
-        return Truth(_united(masks, size).planes)
+        united = _united((self._decoded(columns, key, text, size) for text in texts), size)
+        return united if columns.instances else Truth(united.planes)
 
     def _decoded(self, columns: MaskTable, key: str, text: str, size: Size) -> NDArray[np.bool_]:
         try:
             mask = rle.decode(text, columns.size or size, columns.order, relative=columns.relative)
         except DataError as error:
             raise DataError(f"{columns.csv}, row {key!r}: {error}") from None
-        return mask.astype(bool) if columns.size is None else _resized(mask, size)
+        if columns.size is None:
+            return mask
+        return np.asarray(resize_planes(mask[None].view(np.uint8), size)[0], np.bool_)
 
 
 def table_key(template: str, sample_id: str, class_name: str) -> str:
@@ -120,19 +128,28 @@ def table_key(template: str, sample_id: str, class_name: str) -> str:
 def read_values(path: Path, size: Size) -> NDArray[np.uint8] | NDArray[np.int32]:
     """The values of a mask file, HW; DataError when its size is not the image's."""
     values = decode_values(read_bytes(path), path)
-    if values.shape != size:
-        height, width = values.shape
-        raise DataError(f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)")
+    _check_size(values.shape, size, path)
     return values
 
 
-def _united(masks: Iterable[NDArray[np.bool_]], size: Size | None = None) -> Truth:
+def read_inside(path: Path, size: Size) -> NDArray[np.bool_]:
+    """Where a mask file of one class is inside, bool HW; DataError as above."""
+    inside = decode_inside(read_bytes(path), path)
+    _check_size(inside.shape, size, path)
+    return inside
+
+
+def _check_size(found: tuple[int, ...], size: Size, path: Path) -> None:
+    if found != size:
+        height, width = found
+        raise DataError(f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)")
+
+
+def _united(masks: Iterable[NDArray[np.bool_]], size: Size) -> Truth:
     """One plane and its instances; a pixel claimed twice belongs to the first instance."""
-    labels = np.zeros(size, np.int32) if size is not None else None
+    labels = np.zeros(size, np.int32)
     for number, mask in enumerate(masks, start=1):
-        labels = np.zeros(mask.shape, np.int32) if labels is None else labels
         labels[mask & (labels == 0)] = number
-    assert labels is not None, "an instance sample has at least one file"
     return Truth(np.asarray(labels > 0)[None].view(np.uint8), None, labels[None])
 
 
@@ -145,10 +162,3 @@ def _class_in(path: Path, data: DataConfig, sample_id: str) -> str:
         if re.fullmatch(regex, path.relative_to(data.root).as_posix()):
             return name
     raise DataError(f"{path} is of no class in data.classes ({', '.join(data.class_names)})")
-
-
-def _resized(mask: NDArray[np.generic], size: Size) -> NDArray[np.bool_]:
-    import cv2
-
-    resized = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
-    return np.asarray(resized, bool)

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.competition import rle
-from pipeline.competition.images import decode_values, read_bytes
+from pipeline.competition.images import decode_inside, read_bytes
 from pipeline.competition.masks import table_key
 from pipeline.competition.metrics import get_metric
 from pipeline.competition.submission import read_submission
 from pipeline.competition.truth import Truth
 from pipeline.config import Experiment
+from pipeline.errors import DataError
 
 
 def private_score(submission: Path, masks: Mapping[str, Path], experiment: Experiment) -> float:
@@ -23,10 +24,12 @@ def private_score(submission: Path, masks: Mapping[str, Path], experiment: Exper
     metric = get_metric(experiment.ensemble.metric_name, **experiment.ensemble.metric_options)
     measures = []
     for sample_id, path in masks.items():
-        values = decode_values(read_bytes(path), path)
-        text = sent[table_key(settings.key, sample_id, "")]
-        text = "" if text == settings.empty else text
-        decision = rle.decode(text, values.shape, settings.order, relative=settings.relative)
-        truth = Truth(np.asarray(values != 0)[None].view(np.uint8))
-        measures.append(metric.measure(decision[None], truth))
+        inside = decode_inside(read_bytes(path), path)
+        key = table_key(settings.key, sample_id, "")
+        if key not in sent:
+            raise DataError(f"{submission} has no line {key!r}")
+        text = "" if sent[key] == settings.empty else sent[key]
+        size = (inside.shape[0], inside.shape[1])
+        decision = rle.decode(text, size, settings.order, relative=settings.relative)
+        measures.append(metric.measure(decision[None], Truth(inside[None].view(np.uint8))))
     return float(metric.aggregate(np.stack(measures)))

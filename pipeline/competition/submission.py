@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,14 @@ def plan_rows(
         for plane, name in enumerate(names)
         for key in [table_key(settings.key, sample_id, name)]
     }
+    if len(rows) < len(ids) * len(names):
+        raise DataError(f"submission.key: {settings.key!r} calls two (image, class) the same")
     if settings.sample is None:
         return list(rows.values()), settings.columns
     path = root / settings.sample
     table = read_table(path, ())
     header = table.columns.tolist()
-    if len(header) < 2:
+    if len(header) != 2:
         raise DataError(f"{path} has the header {header}; a sample has an id and a mask column")
     wanted = list(dict.fromkeys(table[header[0]].tolist()))
     _compare(path, wanted, rows, settings)
@@ -110,16 +113,24 @@ def _compare_with_file(
     settings: SubmissionConfig,
     size_of: Callable[[str], Size],
 ) -> None:
-    with path.open(newline="", encoding="utf-8") as stream:
-        lines = csv.reader(stream)
-        next(lines)
-        for number, ((row, digest), line) in enumerate(zip(meant, lines, strict=True), start=2):
-            key, text = line
-            runs = rle.from_text("" if text == settings.empty else text, relative=settings.relative)
-            height, width = size_of(row.id)
-            inside = not len(runs) or int(runs[-1].sum()) <= height * width
-            if key != row.key or not inside or _digest(runs) != digest:
-                raise DataError(f"line {number} ({key}) does not decode to the mask that was meant")
+    lines = zip(meant, _lines(path), strict=True)
+    for number, ((row, digest), line) in enumerate(lines, start=2):
+        key, text = line if len(line) == 2 else ("", "")
+        if key != row.key or not _holds(text, digest, settings, size_of(row.id)):
+            raise DataError(
+                f"line {number} ({row.key}) does not decode to the mask that was meant; "
+                "nothing was written"
+            )
+
+
+def _holds(text: str, digest: bytes, settings: SubmissionConfig, size: Size) -> bool:
+    """Whether a text is just the runs of that digest, within the image."""
+    try:
+        runs = rle.from_text("" if text == settings.empty else text, relative=settings.relative)
+    except DataError:
+        return False
+    inside = not len(runs) or int(runs[-1].sum()) <= size[0] * size[1]
+    return inside and _digest(runs) == digest
 
 
 def _digest(runs: Runs) -> bytes:
@@ -138,7 +149,13 @@ class _Text:
 
 def read_submission(path: Path) -> Iterator[tuple[str, str]]:
     """(key, run lengths) of every line."""
+    yield from ((key, text) for key, text in _lines(path))
+
+
+def _lines(path: Path) -> Iterator[list[str]]:
+    """The lines of a CSV below its header."""
+    csv.field_size_limit(sys.maxsize)  # Python stops at 131,072 characters: 10^4 runs
     with path.open(newline="", encoding="utf-8") as stream:
         lines = csv.reader(stream)
         next(lines)
-        yield from ((key, text) for key, text in lines)
+        yield from lines

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Block
+from pipeline.config.patterns import compiled, file_pattern, with_placeholder
 
 RleOrder = Literal["row", "column"]
 
@@ -32,7 +33,7 @@ class MaskTable(Block):
     @field_validator("key")
     @classmethod
     def _names_the_id(cls, key: str) -> str:
-        return _with_placeholder(key, "{id}")
+        return with_placeholder(key, "{id}")
 
 
 class GroupTable(Block):
@@ -54,49 +55,73 @@ class DataConfig(Block):
     test_reference: str | None = None
     group: str | GroupTable | None = None
     classes: dict[str, int] = Field(min_length=1)
+    """Name → pixel value. One class of value 1 is whatever is not zero (masks of 0/1 or 0/255)."""
     exclusive: bool = False
     void: int | None = None
     drop: tuple[str, ...] = ()
-    """Ids left out on purpose (corrupt files, leaks)."""
+    """Training ids left out on purpose (corrupt files, leaks)."""
 
     @field_validator("classes", mode="before")
     @classmethod
     def _number_listed_classes(cls, classes: object) -> object:
         if not isinstance(classes, list | tuple):
             return classes
+        if any(isinstance(name, bool) or not isinstance(name, str | int) for name in classes):
+            raise ValueError("a class is no text; put the names in quotes")
         if len(set(map(str, classes))) != len(classes):
             raise ValueError("a class is listed twice")
         return {str(name): value for value, name in enumerate(classes, start=1)}
 
     @field_validator("images", "test", "reference", "test_reference")
     @classmethod
-    def _names_the_id(cls, pattern: str | None) -> str | None:
-        return None if pattern is None else _with_placeholder(pattern, "{id}")
+    def _finds_files(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else file_pattern(pattern, ("{id}",))
 
     @field_validator("masks")
     @classmethod
-    def _masks_name_the_id(cls, masks: str | MaskTable) -> str | MaskTable:
-        return _with_placeholder(masks, "{id}") if isinstance(masks, str) else masks
+    def _finds_masks(cls, masks: str | MaskTable) -> str | MaskTable:
+        return file_pattern(masks, ("{id}", "{class}")) if isinstance(masks, str) else masks
 
     @field_validator("group")
     @classmethod
     def _captures(cls, group: str | GroupTable | None) -> str | GroupTable | None:
-        if isinstance(group, str) and _compiled(group).groups < 1:
+        if isinstance(group, str) and compiled(group).groups < 1:
             raise ValueError(
                 "the regex needs a group in parentheses: what it captures is the group"
             )
         return group
 
     @model_validator(mode="after")
-    def _values_are_distinct(self) -> Self:
+    def _fits_together(self) -> Self:
+        if problems := [*self._class_problems(), *self._mask_problems()]:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _class_problems(self) -> Iterator[str]:
         values = list(self.classes.values())
         if len(set(values)) != len(values):
-            raise ValueError("two classes share a pixel value")
+            yield "two classes share a pixel value"
         if self.void is not None and self.void in values:
-            raise ValueError(f"void: {self.void} is also the value of a class")
+            yield f"void: {self.void} is also the value of a class"
         if self.exclusive and len(values) < 2:
-            raise ValueError("exclusive: true needs two classes or more")
-        return self
+            yield "exclusive: true needs two classes or more"
+
+    def _mask_problems(self) -> Iterator[str]:
+        by_class = "{class}" in (self.masks if isinstance(self.masks, str) else self.masks.key)
+        table, several = isinstance(self.masks, MaskTable), len(self.classes) > 1
+        if table and several and not by_class:
+            yield "masks.key: several classes need {class} in it, to tell their rows apart"
+        if isinstance(self.masks, MaskTable) and several and self.masks.instances:
+            yield "masks.instances: true takes one class"
+        by_object = isinstance(self.masks, str) and "*" in self.masks and not several
+        if (self.exclusive or self.void is not None) and (table or by_class or by_object):
+            key = "exclusive: true" if self.exclusive else f"void: {self.void}"
+            yield f"{key} goes with masks that are one file of pixel values an image"
+
+    @property
+    def any_value(self) -> bool:
+        """Whether all that is not zero is inside: one class, and no value of its own for it."""
+        return tuple(self.classes.values()) == (1,)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -129,20 +154,7 @@ class SubmissionConfig(Block):
 
     @model_validator(mode="after")
     def _key_fits_rows(self) -> Self:
-        _with_placeholder(self.key, "{id}")
+        with_placeholder(self.key, "{id}")
         if (self.rows == "class") != ("{class}" in self.key):
             raise ValueError("rows: class goes with a key that has both {id} and {class} in it")
         return self
-
-
-def _with_placeholder(pattern: str, placeholder: str) -> str:
-    if placeholder not in pattern:
-        raise ValueError(f"needs {placeholder} in it, the part that names a sample")
-    return pattern
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error

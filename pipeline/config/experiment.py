@@ -7,13 +7,15 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pipeline.config.base import Block
+from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig, FoldsConfig, SubmissionConfig
 from pipeline.config.model import ModelSpec
 from pipeline.config.training import EnsembleConfig, InferConfig, TrainConfig
-from pipeline.errors import MaskmillError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]
+"""Without a dot: `--set models.a.train.lr=1` splits at dots, and `index.csv` is a file's name."""
+RESERVED = ("aligned", "blend", "ensemble")
 
 
 class ModelConfig(ModelSpec):
@@ -25,21 +27,8 @@ class ModelConfig(ModelSpec):
     @field_validator("decoder", "encoder")
     @classmethod
     def _known_name(cls, name: str, info: ValidationInfo) -> str:
-        _check(str(info.field_name), name, info)
+        check_names(str(info.field_name), [name], info)
         return name
-
-    @field_validator("train")
-    @classmethod
-    def _known_losses(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
-        for name in train.loss or ():
-            _check("loss", name, info)
-        return train
-
-    @field_validator("infer")
-    @classmethod
-    def _known_views(cls, infer: InferConfig, info: ValidationInfo) -> InferConfig:
-        _check("tta", infer.tta, info)
-        return infer
 
     @property
     def network(self) -> ModelSpec:
@@ -55,7 +44,7 @@ class Experiment(Block):
     """The embedded competition to draw at `data.root` when it is not there."""
     data: DataConfig
     folds: FoldsConfig = FoldsConfig()
-    models: dict[Name, ModelConfig] = Field(min_length=1)
+    models: dict[ModelName, ModelConfig] = Field(min_length=1)
     train: TrainConfig = TrainConfig()
     infer: InferConfig = InferConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
@@ -64,20 +53,10 @@ class Experiment(Block):
     @field_validator("models", mode="before")
     @classmethod
     def _no_reserved_names(cls, models: Any) -> Any:
-        reserved = {"aligned", "blend", "ensemble"} & set(
-            models if isinstance(models, dict) else ()
-        )
-        if reserved:
-            raise ValueError(f"{reserved.pop()!r} is a folder of its own; call the model otherwise")
+        taken = [each for each in RESERVED if isinstance(models, dict) and each in models]
+        if taken:
+            raise ValueError(f"{', '.join(taken)}: a folder of its own; call the model otherwise")
         return models
-
-    @field_validator("ensemble")
-    @classmethod
-    def _known_metric(cls, ensemble: EnsembleConfig, info: ValidationInfo) -> EnsembleConfig:
-        _check("metric", {"name": ensemble.metric_name, **ensemble.metric_options}, info)
-        for step in ensemble.postprocess:
-            _check("step", step, info)
-        return ensemble
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -104,26 +83,18 @@ class Experiment(Block):
         return []
 
     def _submission_problems(self) -> list[str]:
-        several = len(self.data.classes) > 1
-        if several and self.submission.format == "rle" and self.submission.rows == "image":
-            return ["submission.rows: image takes one class; with several use class (and a key)"]
+        settings, several = self.submission, len(self.data.classes) > 1
+        if several and settings.format == "rle" and settings.rows != "class":
+            return [
+                f"submission.rows: {settings.rows} takes one class; with several use class, and a "
+                "key with {class} in it"
+            ]
         return []
 
     @property
     def losses(self) -> dict[str, float]:
         """The losses that `loss: null` stands for."""
         return {"ce" if self.data.exclusive else "bce": 1.0, "dice": 1.0}
-
-
-def _check(kind: str, value: Any, info: ValidationInfo) -> None:
-    """Ask whoever knows this kind of name, if anybody was handed in as context."""
-    check = (info.context or {}).get(kind)
-    if check is None:
-        return
-    try:
-        check(value)
-    except MaskmillError as error:
-        raise ValueError(str(error)) from None
 
 
 def slug(text: str) -> str:

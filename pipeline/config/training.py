@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from pipeline.config.base import Block
+from pipeline.config.base import Block, check_names
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
@@ -68,9 +68,12 @@ class TrainConfig(Block):
 
     @field_validator("loss")
     @classmethod
-    def _some_loss(cls, loss: dict[str, float] | None) -> dict[str, float] | None:
+    def _known_losses(
+        cls, loss: dict[str, float] | None, info: ValidationInfo
+    ) -> dict[str, float] | None:
         if loss is not None and not loss:
             raise ValueError("at least one loss")
+        check_names("loss", loss or (), info)
         return loss
 
     @field_validator("workers")
@@ -104,6 +107,12 @@ class InferConfig(Block):
     dtype: Literal["uint8", "uint16", "float16"] = "uint8"
     codec: Literal["raw", "blosc2"] = "raw"
 
+    @field_validator("tta")
+    @classmethod
+    def _known_views(cls, tta: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_names("tta", [tta], info)
+        return tta
+
     @field_validator("tile", mode="before")
     @classmethod
     def _size_alone(cls, tile: Any) -> Any:
@@ -122,11 +131,24 @@ class EnsembleConfig(Block):
     accumulate: bool = False
     """Sum test maps of all models into one store instead of keeping one store a model."""
 
-    @model_validator(mode="after")
-    def _metric_has_a_name(self) -> Self:
-        if isinstance(self.metric, dict) and not isinstance(self.metric.get("name"), str):
-            raise ValueError("metric: a mapping needs the key `name`")
-        return self
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(
+        cls, metric: str | dict[str, Any], info: ValidationInfo
+    ) -> str | dict[str, Any]:
+        named = {"name": metric} if isinstance(metric, str) else metric
+        if not isinstance(named.get("name"), str):
+            raise ValueError("a mapping needs the key `name`")
+        check_names("metric", [named], info)
+        return metric
+
+    @field_validator("postprocess")
+    @classmethod
+    def _known_steps(
+        cls, steps: tuple[str | dict[str, Any], ...], info: ValidationInfo
+    ) -> tuple[str | dict[str, Any], ...]:
+        check_names("step", steps, info)
+        return steps
 
     @property
     def metric_name(self) -> str:

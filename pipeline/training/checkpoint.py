@@ -38,7 +38,8 @@ class Progress:
 def save_weights(path: Path, network: nn.Module, **facts: Any) -> None:
     """Write a network's tensors as safetensors, with `facts` in its header."""
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {name: json.dumps(value) for name, value in facts.items()}
+    # one entry, because safetensors writes several in an order of its own
+    metadata = {"maskmill": json.dumps(facts, sort_keys=True)}
     write_atomic(path, save(tensors, metadata=metadata))
 
 

@@ -89,15 +89,16 @@ class _Run:
             network = network.to(memory_format=torch.channels_last)
         self.average = MovingAverage(network, self.settings.ema) if self.settings.ema else None
         self.plain = network
-        self.network, self.optimizer = self.fabric.setup(
-            network, make_optimizer(network, self.settings)
-        )
+        # Fabric's wrapper keeps a copy of param_groups that a restored state does not reach
+        self.rates = make_optimizer(network, self.settings)
+        self.network, self.optimizer = self.fabric.setup(network, self.rates)
         self.progress = Progress()
         self._resume()
 
     @property
     def epoch(self) -> int:
-        return self.progress.step // self.steps
+        """How many epochs are over, validation and all."""
+        return len(self.progress.history)
 
     def train_epoch(self, epoch: int) -> None:
         self.network.train()
@@ -116,7 +117,7 @@ class _Run:
         self._look(losses)
 
     def _step(self, images: Tensor, planes: Tensor, valid: Tensor) -> Tensor:
-        for group in self.optimizer.param_groups:
+        for group in self.rates.param_groups:
             group["lr"] = learning_rate(self.progress.step, self.total, self.settings)
         inputs = images.to(self.device, non_blocking=True).float().div_(255)
         truth = planes.to(self.device, non_blocking=True).float()

@@ -1,0 +1,145 @@
+"""Says what is wrong with an experiment: one line a mistake, with key, value and nearest name."""
+
+from __future__ import annotations
+
+import reprlib
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config.base import is_block, nearest
+
+Path = tuple[Any, ...]
+
+_KEY = "[key]"
+"""How pydantic says that the key itself is wrong, not what is below it."""
+
+_WORDS = {
+    "model_type": "should be a block of keys",
+    "dict_type": "should be a block of keys",
+    "tuple_type": "should be a list",
+    "string_type": "should be text; put it in quotes",
+}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One of pydantic's errors, at the keys as they are written."""
+
+    path: Path
+    kind: str
+    message: str
+    value: Any
+    hint: str = ""
+
+
+def describe_mistakes(
+    error: ValidationError,
+    written: Mapping[str, Any],
+    validated: Mapping[str, Any],
+    experiment: type[BaseModel],
+) -> list[str]:
+    """One line a mistake.
+
+    written: the experiment as its author wrote it; validated: with the global `train` and `infer`
+    laid under each model's own. What is wrong in a global block is told once, there.
+    """
+    mistakes = [_mistake(each, validated, experiment) for each in error.errors()]
+    places = {(mistake.path, mistake.kind) for mistake in mistakes}
+    told = [each for each in mistakes if not _is_told_elsewhere(each, places, written)]
+    inner = {each.path[:depth] for each in told for depth in range(len(each.path))}
+    # a union complains for each of its types; where one fits in form, only that one counts
+    kept = [each for each in told if not (each.kind.endswith("_type") and each.path in inner)]
+    return [_line(group) for group in _by_place(kept)]
+
+
+def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseModel]) -> Mistake:
+    kind, location = problem["type"], problem["loc"]
+    missing = location[-1:] if kind == "missing" else ()
+    path = (*_real_path(location[: len(location) - len(missing)], validated), *missing)
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    hint = ""
+    if kind == "extra_forbidden":
+        hint = nearest(str(path[-1]), _keys_of(path[:-1], experiment))
+    elif kind == "literal_error":
+        hint = nearest(str(problem["input"]), _choices(problem["ctx"]["expected"]))
+    words = _WORDS.get(kind, message)
+    return Mistake(path, _KEY if _KEY in location else kind, words, problem["input"], hint)
+
+
+def _real_path(location: Path, value: Any) -> Path:
+    """The parts of `location` that are keys or positions in `value`, without names of types."""
+    path = []
+    for part in location:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _is_told_elsewhere(
+    mistake: Mistake, places: set[tuple[Path, str]], written: Mapping[str, Any]
+) -> bool:
+    """Whether a model's mistake is only the global block's, which is laid under the model's own."""
+    models, *_ = mistake.path or ("",)
+    if models != "models" or (mistake.path[2:], mistake.kind) not in places:
+        return False
+    return _real_path(mistake.path, written) != mistake.path
+
+
+def _by_place(mistakes: Iterable[Mistake]) -> list[list[Mistake]]:
+    """What is wrong with one value, together: each type of a union has its own complaint."""
+    places: dict[tuple[Path, bool], list[Mistake]] = {}
+    for each in mistakes:
+        places.setdefault((each.path, each.kind == _KEY), []).append(each)
+    return list(places.values())
+
+
+def _line(mistakes: list[Mistake]) -> str:
+    first = mistakes[0]
+    key = ".".join(map(str, first.path))
+    if first.kind == "missing":
+        return f"  {key}: is required"
+    if first.kind == "extra_forbidden":
+        return f"  {key}: no such key{first.hint}"
+    message = " or ".join(dict.fromkeys(each.message for each in mistakes))
+    hint = "" if len(mistakes) > 1 else first.hint
+    if first.kind == "value_error" and isinstance(first.value, Mapping):
+        return f"  {key}: {message}{hint}" if key else f"  {message}{hint}"
+    return f"  {key}: {_shortened(first.value)}: {message}{hint}"
+
+
+def _shortened(value: Any) -> str:
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 1, 60, 60
+    return short.repr(value)
+
+
+def _choices(expected: str) -> list[str]:
+    return expected.replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def _keys_of(path: Path, experiment: type[BaseModel]) -> list[str]:
+    """The valid keys of the block at `path`."""
+    blocks = [experiment]
+    for part in path:
+        blocks = [inner for block in blocks for inner in _inside(block, part)]
+    return [name for block in blocks for name in block.model_fields]
+
+
+def _inside(block: type[BaseModel], key: Any) -> list[type[BaseModel]]:
+    field = block.model_fields.get(key)
+    return [block] if field is None else _blocks_of(field.annotation)
+
+
+def _blocks_of(annotation: Any) -> list[type[BaseModel]]:
+    if is_block(annotation):
+        return [annotation]
+    if get_origin(annotation) in (Union, types.UnionType, dict, tuple):
+        return [block for inner in get_args(annotation) for block in _blocks_of(inner)]
+    return []

@@ -1,0 +1,76 @@
+"""The `data` block: classes, patterns, and what masks can and cannot say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import DataConfig
+from pipeline.errors import ConfigError
+from tests.config.samples import experiment
+
+TWO = ["car", "bus"]
+BY_CLASS = {"rows": "class", "key": "{id}_{class}"}
+CSV = {"csv": "train.csv"}
+
+
+def data(**keys: Any) -> DataConfig:
+    several = len(keys.get("classes", ["car"])) > 1
+    return experiment(data=keys, submission=BY_CLASS if several else {}).data
+
+
+@given(st.lists(st.text("abcdef_ ", min_size=1, max_size=8), unique=True, min_size=1, max_size=9))
+def test_listed_classes_count_from_one(names: list[str]) -> None:
+    classes = data(classes=names).classes
+    assert list(classes.items()) == [(name, place + 1) for place, name in enumerate(names)]
+
+
+def test_classes_may_be_numbers_or_say_their_values() -> None:
+    assert data(classes=[1, 2, 3, 4]).class_names == ("1", "2", "3", "4")
+    assert data(classes={"sky": 0, "road": 7}).classes == {"sky": 0, "road": 7}
+    assert data(classes=["car"]).any_value
+    assert not data(classes={"car": 8}).any_value
+    assert not data(classes=TWO).any_value
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"classes": []}, "classes"),
+        ({"classes": ["a", "a"]}, "listed twice"),
+        ({"classes": [1, "1"]}, "listed twice"),
+        ({"classes": {"a": 1, "b": 1}}, "share a pixel value"),
+        ({"classes": {"a": 1, "b": 2}, "void": 2}, "void: 2 is also the value of a class"),
+        ({"exclusive": True}, "two classes or more"),
+        ({"images": "train/*.jpg"}, "data.images: 'train/.*needs {id}"),
+        ({"masks": "m.png"}, "data.masks: 'm.png': needs {id}"),
+        ({"test": "test"}, "data.test: 'test': needs {id}"),
+        ({"reference": "r"}, "data.reference: 'r': needs {id}"),
+        ({"masks": {**CSV, "key": "x"}}, "data.masks.key: 'x': needs {id}"),
+        ({"images": "/train/{id}.jpg"}, "relative to data.root"),
+        ({"images": "**/{id}.jpg"}, "`\\*\\*` is not known"),
+        ({"images": "{id}_{class}.jpg"}, "{class} stands for nothing"),
+        ({"masks": "{id}_{clas}.png"}, "{clas} stands for nothing; known: {id}, {class}"),
+        ({"group": "^car"}, "needs a group in parentheses"),
+        ({"masks": CSV, "classes": TWO}, "several classes need {class}"),
+        ({"masks": {**CSV, "key": "{id}{class}", "instances": True}, "classes": TWO}, "one class"),
+        ({"masks": CSV, "void": 255}, "void: 255 goes with masks that are one file"),
+        ({"masks": "{id}/*.png", "void": 255}, "void: 255 goes with masks that are one file"),
+        ({"masks": "{id}_{class}.png", "classes": TWO, "exclusive": True}, "exclusive: true goes"),
+    ],
+)
+def test_what_cannot_be_is_said(keys: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says.replace("{", r"\{")):
+        data(**keys)
+
+
+def test_all_that_does_not_fit_is_said_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"share a pixel value; void: 1 .*; .* several classes"):
+        data(classes={"a": 1, "b": 1}, void=1, masks=CSV)
+
+
+def test_several_classes_may_lie_in_folders_with_any_name() -> None:
+    assert data(classes=TWO, masks="*/masks/{id}.*", exclusive=True, void=255).void == 255

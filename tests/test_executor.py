@@ -1,0 +1,189 @@
+"""Jobs queue for devices, survive dead workers, and fail one by one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DataError, MaskmillError, ResourceError, TrainingError
+from pipeline.executor import Job, JobContext, Machine, run_jobs
+from pipeline.reporting import SilentReporter
+from pipeline.workspace import Workspace
+
+TWO = Machine(("cpu", "cpu"), threads=1)
+ONE = Machine(("cpu",), threads=1)
+
+
+def run(jobs: list[Job], machine: Machine, folder: Path, reporter: SilentReporter | None = None):
+    return run_jobs("test", jobs, machine, Workspace("x", folder), reporter or SilentReporter())
+
+
+def double(number: int, context: JobContext) -> int:
+    return 2 * number
+
+
+def occupy(log: str, context: JobContext) -> str:
+    """Notes when it holds its device, for 0.3 s."""
+    started = time.time()
+    time.sleep(0.3)
+    with Path(log).open("a") as stream:
+        stream.write(f"{context.device} {started} {time.time()}\n")
+    return context.device
+
+
+def die_once(marker: str, context: JobContext) -> str:
+    """The OOM killer comes for the first attempt."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "survived"
+
+
+def die_always(context: JobContext) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(error: str, context: JobContext) -> None:
+    raise {"data": DataError("bad image x7"), "bug": ZeroDivisionError("oops")}[error]
+
+
+def wait_for_stop(marker: str, context: JobContext) -> None:
+    Path(marker).touch()
+    while not context.stop:
+        time.sleep(0.02)
+    Path(marker + ".saved").touch()
+    context.stop.check()
+
+
+@pytest.mark.parametrize("machine", [ONE, TWO], ids=["inline", "pool"])
+def test_every_job_gives_its_value(machine: Machine, tmp_path: Path) -> None:
+    jobs = [Job(f"j{number}", double, (number,)) for number in range(5)]
+    assert run(jobs, machine, tmp_path) == {f"j{number}": 2 * number for number in range(5)}
+
+
+def test_more_jobs_than_devices_queue_and_no_device_is_shared(tmp_path: Path) -> None:
+    machine = Machine(("gpu:0", "gpu:1"), threads=1)
+    log = tmp_path / "log"
+    run([Job(f"j{number}", occupy, (str(log),)) for number in range(6)], machine, tmp_path)
+    held = [line.split() for line in log.read_text().splitlines()]
+    assert len(held) == 6
+    for device in machine.devices:
+        spans = sorted((float(a), float(b)) for name, a, b in held if name == device)
+        assert spans
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_a_dead_worker_is_named_and_its_job_run_again(tmp_path: Path) -> None:
+    reporter = SilentReporter()
+    jobs = [Job("killed", die_once, (str(tmp_path / "m"),)), Job("other", double, (4,))]
+    values = run(jobs, TWO, tmp_path, reporter)
+    assert values == {"killed": "survived", "other": 8}
+    assert "killed" in reporter.warned[0]
+
+
+def test_a_job_that_always_dies_is_given_up_and_named(tmp_path: Path) -> None:
+    jobs = [Job("doomed", die_always, ()), *(Job(f"j{n}", double, (n,)) for n in range(3))]
+    with pytest.raises(ResourceError, match="doomed"):
+        run(jobs, TWO, tmp_path)
+
+
+@pytest.mark.parametrize("machine", [ONE, TWO], ids=["inline", "pool"])
+def test_a_failed_job_does_not_stop_the_others(machine: Machine, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    jobs = [Job("bad", fail, ("data",)), *(Job(f"j{n}", occupy, (str(log),)) for n in range(2))]
+    with pytest.raises(DataError, match="bad image x7"):
+        run(jobs, machine, tmp_path)
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_a_fault_of_ours_keeps_its_traceback_and_its_job(tmp_path: Path) -> None:
+    with pytest.raises(MaskmillError, match=r"(?s)buggy.*ZeroDivisionError: oops"):
+        run([Job("buggy", fail, ("bug",))], ONE, tmp_path)
+
+
+def test_a_device_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ResourceError, match="cuda:63"):
+        Machine.detect(devices=["cuda:63"])
+
+
+def test_jobs_and_threads_share_the_cores() -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert Machine.detect(1, ["cpu"]) == Machine(("cpu",), cores)
+    assert len(Machine.detect(3, ["cpu"]).devices) == 3
+    assert Machine.detect(3, ["cpu"]).threads == max(1, cores // 3)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from pipeline.errors import MaskmillError
+from pipeline.executor import Job, Machine, run_jobs
+from pipeline.reporting import SilentReporter
+from pipeline.workspace import Workspace
+from tests.test_executor import wait_for_stop
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    jobs = [Job(n, wait_for_stop, (str(folder / n),)) for n in ("a", "b")]
+    machine = Machine(("cpu",) * int(sys.argv[2]), 1)
+    try:
+        run_jobs("t", jobs, machine, Workspace("x", folder), SilentReporter())
+    except MaskmillError as error:
+        sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "int"]
+)
+@pytest.mark.parametrize("slots", [1, 2], ids=["inline", "pool"])
+def test_a_signal_lets_running_jobs_save_and_sets_the_exit_code(
+    number: int, code: int, slots: int, tmp_path: Path
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, str(script), str(tmp_path), str(slots)]
+    process = subprocess.Popen(command, env=environment)
+    running = ["a", "b"][:slots]
+    _wait_until(lambda: all((tmp_path / name).exists() for name in running))
+    process.send_signal(number)
+    assert process.wait(timeout=30) == code
+    assert all((tmp_path / f"{name}.saved").exists() for name in running)
+
+
+def test_workers_of_a_killed_stage_do_not_live_on(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, str(script), str(tmp_path), "2"], env=environment)
+    _wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    locks = list((tmp_path / "runs" / ".locks").glob("*.lock"))
+    pids = [int(lock.read_text().split()[1]) for lock in locks]
+    assert pids
+    _wait_until(lambda: not any(Path(f"/proc/{pid}/status").exists() for pid in pids))
+
+
+def _wait_until(condition: object, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_training_errors_travel_from_workers(tmp_path: Path) -> None:
+    jobs = [Job("diverged", diverge, ()), Job("fine", double, (1,))]
+    with pytest.raises(TrainingError, match="step 7"):
+        run(jobs, TWO, tmp_path)
+
+
+def diverge(context: JobContext) -> None:
+    raise TrainingError("diverged: the loss is nan at step 7")

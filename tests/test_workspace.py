@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import FoldsConfig
+from pipeline.errors import ArtefactError
+from pipeline.workspace import (
+    Workspace,
+    file_checksum,
+    fingerprint,
+    is_fresh,
+    read_manifest,
+    stream_atomic,
+    verified,
+    write_atomic,
+    write_manifest,
+)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "artefact"
+    write_atomic(path, "old")
+
+    def half(stream: object) -> None:
+        stream.write(b"ne")  # type: ignore[attr-defined]
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        stream_atomic(path, half)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_writer_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "artefact"
+    old = b"a" * 4_000_000
+    path.write_bytes(old)
+    program = (
+        "import sys; from pathlib import Path; from pipeline.workspace import write_atomic\n"
+        "while True: write_atomic(Path(sys.argv[1]), b'b' * 4_000_000)"
+    )
+    for delay in (0.0, 0.003, 0.01):
+        process = subprocess.Popen([sys.executable, "-c", program, str(path)])
+        while not list(tmp_path.glob(".artefact.*")) and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert path.read_bytes() in (old, b"b" * 4_000_000)
+
+
+def test_fingerprints_tell_values_apart_and_ignore_the_order_of_keys() -> None:
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint("1") != fingerprint(1)
+    assert fingerprint(["ab"]) != fingerprint(["a", "b"])
+    assert fingerprint(FoldsConfig(count=3)) != fingerprint(FoldsConfig(count=4))
+    assert fingerprint(Path("x")) == fingerprint("x")
+
+
+def test_an_artefact_is_fresh_only_with_its_own_fingerprint(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    assert not is_fresh(manifest, "f")
+    write_manifest(manifest, "f", files=3)
+    assert is_fresh(manifest, "f")
+    assert not is_fresh(manifest, "g")
+    assert read_manifest(manifest) == {"fingerprint": "f", "files": 3}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"text"', "\x00"])
+def test_a_broken_manifest_counts_as_none(tmp_path: Path, content: str) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(content)
+    assert read_manifest(manifest) is None
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(100))
+    checksum = file_checksum(path)
+    assert verified(path, checksum, "train again") == path
+    path.write_bytes(bytes(50) + b"\x01" + bytes(49))
+    with pytest.raises(ArtefactError, match=r"damaged.*train again"):
+        verified(path, checksum, "train again")
+    path.unlink()
+    with pytest.raises(ArtefactError, match="missing"):
+        verified(path, checksum, "train again")
+
+
+def test_no_two_artefacts_share_a_path() -> None:
+    workspace = Workspace("x")
+    member = workspace.member("m", 0)
+    paths = [
+        workspace.fold_table, workspace.fold_manifest, workspace.index, workspace.index_manifest,
+        workspace.alignment, workspace.aligned_references, workspace.blended_maps, workspace.blend,
+        workspace.blend_manifest, workspace.oof_scores, workspace.scorecard("csv"),
+        workspace.scorecard("md"), workspace.report, workspace.report_manifest,
+        workspace.submission("a"), workspace.progress, workspace.locks,
+        member.manifest, member.state, member.history, member.weights("best", "ema"),
+        member.weights("best", "plain"), member.weights("last", "ema"),
+        workspace.maps("m", "oof"), workspace.maps("m", "test"),
+    ]  # fmt: skip
+    assert len(set(paths)) == len(paths)
+
+
+def test_files_get_the_permissions_of_ordinary_files(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a", "x")
+    (tmp_path / "b").write_text("x")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode

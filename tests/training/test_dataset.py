@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.competition.catalog import Sample, list_samples
+from pipeline.competition.reading import SampleReader
+from pipeline.config import AugmentConfig, TrainConfig
+from pipeline.training.augmentation import Augmenter
+from pipeline.training.dataset import TrainingSet, epoch_batches, make_loader, steps_an_epoch
+from tests.competitions import draw_discs, experiment
+
+STRONG = AugmentConfig(flips=("horizontal", "vertical", "transpose"), affine=1.0, colour=0.0)
+
+
+def _gradient(height: int, width: int) -> np.ndarray:
+    """An image whose first channel is also its mask, so that both must move alike."""
+    rows, columns = np.mgrid[:height, :width]
+    blob = np.hypot(rows - height * 0.4, columns - width * 0.6) < min(height, width) * 0.3
+    return blob.astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (24, 40)])
+@pytest.mark.parametrize("image_size", [(60, 80), (20, 17), (32, 32), (1, 1)])
+def test_mask_validity_and_reference_move_with_the_image(
+    size: tuple[int, int], image_size: tuple[int, int]
+) -> None:
+    augment = Augmenter(size, STRONG)
+    blob = _gradient(*image_size)
+    image = np.repeat(blob[..., None] * np.uint8(255), 6, axis=2)
+    for seed in range(20):
+        seen, planes, valid = augment(image, blob[None], blob == 0, [seed])
+        assert seen.shape == (*size, 6) and planes.shape == (1, *size) and valid.shape == size
+        assert (valid == 1 - planes[0]).all()
+        assert (seen[..., :3] == seen[..., 3:]).all()
+        # bilinear image against nearest mask: they may differ on the edge only
+        assert np.mean((seen[..., 0] > 127) != planes[0]) < 0.06
+
+
+def test_the_same_seed_draws_the_same_view_and_others_differ() -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 255, (50, 50, 3), dtype=np.uint8)
+    planes = np.zeros((1, 50, 50), np.uint8)
+    settings = AugmentConfig(affine=1.0, colour=1.0)
+    first, second = (Augmenter((32, 32), settings) for _ in range(2))
+    second(image, planes, None, [99])
+    views = [first(image, planes, None, [7, 1, seed])[0] for seed in range(8)]
+    again = [second(image, planes, None, [7, 1, seed])[0] for seed in reversed(range(8))]
+    assert all((a == b).all() for a, b in zip(views, reversed(again), strict=True))
+    assert len({view.tobytes() for view in views}) == 8
+
+
+def test_colour_of_image_and_reference_changes_apart() -> None:
+    image = np.full((32, 32, 6), 120, np.uint8)
+    augment = Augmenter((32, 32), AugmentConfig(affine=0.0, colour=1.0, flips=()))
+    seen = augment(image, np.zeros((1, 32, 32), np.uint8), None, [3])[0]
+    assert (seen[..., :3] != seen[..., 3:]).any()
+
+
+@pytest.mark.parametrize(("count", "batch", "steps"), [(10, 4, None), (3, 8, None), (10, 4, 7)])
+def test_an_epoch_sees_every_sample_as_evenly_as_it_can(
+    count: int, batch: int, steps: int | None
+) -> None:
+    settings = TrainConfig(batch=batch, steps=steps)
+    keys = [key for keys in epoch_batches(count, settings, 0, 0) for key in keys]
+    assert len(keys) == steps_an_epoch(count, settings) * batch
+    seen = Counter(index for _, _, index in keys)
+    assert max(seen.values()) - min(seen.values() if len(seen) == count else [0]) <= 1
+
+
+def test_an_epoch_entered_in_the_middle_goes_on_as_it_would_have() -> None:
+    settings = TrainConfig(batch=4, steps=9, seed=5)
+    whole = list(epoch_batches(10, settings, 3, 0))
+    assert list(epoch_batches(10, settings, 3, 4)) == whole[4:]
+    assert list(epoch_batches(10, settings, 2, 0)) != whole
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> tuple[tuple[Sample, ...], SampleReader]:
+    draw_discs(tmp_path)
+    data = experiment(tmp_path).data
+    return list_samples(data).train, SampleReader(data)
+
+
+def test_loader_processes_and_the_cache_change_nothing(
+    discs: tuple[tuple[Sample, ...], SampleReader],
+) -> None:
+    samples, reader = discs
+    settings = TrainConfig(size=(48, 64), batch=4, cache=0)
+    batches = list(epoch_batches(len(samples), settings, 0, 0))
+    plain = list(make_loader(TrainingSet(samples, reader, settings), batches, workers=0))
+    cached_set = TrainingSet(samples, reader, settings.model_copy(update={"cache": 64}))
+    for _ in range(2):
+        cached = list(make_loader(cached_set, batches, workers=0))
+        _assert_equal(plain, cached)
+    _assert_equal(plain, list(make_loader(cached_set, batches, workers=2)))
+
+
+def _assert_equal(first: list[list[torch.Tensor]], second: list[list[torch.Tensor]]) -> None:
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("resize", [0.5, 2.0, (40, 40)])
+def test_resized_samples_keep_their_coverage(
+    discs: tuple[tuple[Sample, ...], SampleReader], resize: float | tuple[int, int]
+) -> None:
+    samples, reader = discs
+    settings = TrainConfig(size=(32, 32), resize=resize)
+    data = TrainingSet(samples, reader, settings)
+    for sample in samples:
+        _, planes, _ = data._decode(sample)
+        own = reader.truth(sample, (48, 64)).planes
+        assert planes.mean() == pytest.approx(own.mean(), rel=0.12)

@@ -1,0 +1,157 @@
+"""Training: resume bit for bit, faults that stop a member, best and last kept apart."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.errors import InterruptedRunError, TrainingError
+from pipeline.executor import JobContext
+from pipeline.interruption import StopFlag
+from pipeline.reporting import JobProgress
+from pipeline.stages import check, folds, train
+from pipeline.training import loop
+from pipeline.training.loop import TrainJob, train_member
+from tests.competitions import context, draw_discs
+
+
+@pytest.fixture(scope="module")
+def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("discs")
+    draw_discs(folder, count=16)
+    return folder
+
+
+def _job(discs: Path, folder: Path, **training: Any) -> TrainJob:
+    blocks = {"size": [32, 32], "epochs": 3, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
+    stage = context(discs, folder, train=blocks)
+    survey, table = check.run(stage), folds.run(stage)
+    return train._job(stage, survey, table, train.align.run(stage), "a", 0)
+
+
+def _context(folder: Path, stop: StopFlag | None = None) -> JobContext:
+    return JobContext(
+        "cpu", JobProgress(folder / "progress", "job"), StopFlag() if stop is None else stop
+    )
+
+
+def _bytes(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".")
+    }
+
+
+class StopAfter(StopFlag):
+    """A signal that arrives after a number of looks."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._left = looks
+
+    def __bool__(self) -> bool:
+        self._left -= 1
+        if self._left < 0:
+            self.signal_number = 15
+        return self.signal_number != 0
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(
+    discs: Path, tmp_path: Path, steps: int
+) -> None:
+    whole = _job(discs, tmp_path / "whole")
+    train_member(whole, _context(tmp_path))
+    broken = _job(discs, tmp_path / "broken")
+    with pytest.raises(InterruptedRunError):
+        train_member(broken, _context(tmp_path, StopAfter(steps)))
+    assert not broken.paths.manifest.exists()
+    torch.rand(17)  # whatever else the process draws
+    train_member(broken, _context(tmp_path))
+    assert _bytes(broken.paths.folder) == _bytes(whole.paths.folder)
+    assert "manifest.json" in _bytes(whole.paths.folder)
+
+
+def test_a_state_of_other_settings_or_with_a_flipped_bit_is_not_resumed(
+    discs: Path, tmp_path: Path
+) -> None:
+    job = _job(discs, tmp_path / "a")
+    with pytest.raises(InterruptedRunError):
+        train_member(job, _context(tmp_path, StopAfter(3)))
+    state = job.paths.state.read_bytes()
+    assert loop.load_state(job.paths.state, job.fingerprint) is not None
+    assert loop.load_state(job.paths.state, "another") is None
+    job.paths.state.write_bytes(state[:-7] + bytes([state[-7] ^ 1]) + state[-6:])
+    assert loop.load_state(job.paths.state, job.fingerprint) is None
+    job.paths.state.write_bytes(state[: len(state) // 2])
+    assert loop.load_state(job.paths.state, job.fingerprint) is None
+
+
+def test_best_and_last_weights_differ_and_say_what_they_are(discs: Path, tmp_path: Path) -> None:
+    job = _job(discs, tmp_path / "a", epochs=4, lr=0.02)
+    train_member(job, _context(tmp_path))
+    names = {path.name for path in job.paths.folder.glob("*.safetensors")}
+    assert names == {"best_ema.safetensors", "last_ema.safetensors", "last_plain.safetensors"}
+    weights = {name: load_file(job.paths.folder / name) for name in names}
+    ema, plain = weights["last_ema.safetensors"], weights["last_plain.safetensors"]
+    assert any(not torch.equal(ema[name], plain[name]) for name in ema)
+    history = pd.read_csv(job.paths.history)
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+    best = int(history["score"].idxmax())
+    same = all(torch.equal(ema[n], weights["best_ema.safetensors"][n]) for n in ema)
+    assert same == (best == 3)
+
+
+def test_without_averaging_the_plain_weights_are_the_best(discs: Path, tmp_path: Path) -> None:
+    job = _job(discs, tmp_path / "a", ema=None, epochs=1)
+    train_member(job, _context(tmp_path))
+    names = {path.name for path in job.paths.folder.glob("*.safetensors")}
+    assert names == {"best_plain.safetensors", "last_plain.safetensors"}
+
+
+def test_a_loss_that_is_nan_stops_the_member_by_name_and_step(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = _job(discs, tmp_path / "a")
+    real, calls = loop.weighted_loss, []
+
+    def poisoned(*arguments: Any) -> torch.Tensor:
+        calls.append(1)
+        return real(*arguments) * (float("nan") if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(loop, "weighted_loss", poisoned)
+    with pytest.raises(TrainingError, match=r"a/fold0: the loss is nan at step 3 of 6"):
+        train_member(job, _context(tmp_path))
+    assert not job.paths.manifest.exists()
+
+
+def test_a_learning_rate_that_explodes_is_never_counted_as_trained(
+    discs: Path, tmp_path: Path
+) -> None:
+    job = _job(discs, tmp_path / "a", lr=1e18, optimizer="sgd", clip=None, warmup=0)
+    with pytest.raises(TrainingError, match="a/fold0"):
+        train_member(job, _context(tmp_path))
+    assert not job.paths.manifest.exists()
+
+
+def test_members_differ_by_seed_and_fold(discs: Path, tmp_path: Path) -> None:
+    first = _job(discs, tmp_path / "a", epochs=1)
+    other = replace(
+        first,
+        paths=_job(discs, tmp_path / "b").paths,
+        model=first.model.model_copy(
+            update={"train": first.model.train.model_copy(update={"seed": 1})}
+        ),
+    )
+    for job in (first, other):
+        train_member(job, _context(tmp_path))
+    one, two = (load_file(job.paths.weights("last", "plain")) for job in (first, other))
+    assert any(not torch.equal(one[name], two[name]) for name in one)
