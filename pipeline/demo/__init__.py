@@ -1,0 +1,24 @@
+"""The embedded competitions: drawn by code from a seed, so that every stage has data to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.demo.finish import PRIVATE
+from pipeline.demo.screens import draw_screens
+from pipeline.demo.turntable import draw_turntable
+from pipeline.errors import DataError
+
+DEMOS: dict[str, Callable[[Path], None]] = {"turntable": draw_turntable, "screens": draw_screens}
+
+
+def private_masks(folder: Path) -> dict[str, Path]:
+    """The test masks of a drawn demo by id: what the competition's private leaderboard knows.
+
+    Masks are non-zero inside. Raises DataError when there are none.
+    """
+    found = {path.stem.removesuffix("_mask"): path for path in (folder / PRIVATE).glob("*.*")}
+    if not found:
+        raise DataError(f"{folder / PRIVATE}: no private test masks; is {folder} a drawn demo?")
+    return dict(sorted(found.items()))
