@@ -121,12 +121,11 @@ def _claimed_twice(images: dict[str, tuple[Path, ...]]) -> list[str]:
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """A CSV with every cell as text, column names stripped; DataError when a column is missing."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            # with the header as a row, because pandas would take the first column for row names
-            # where every line has one cell more than the header
-            table = pd.read_csv(
-                stream, dtype=str, keep_default_na=False, skipinitialspace=True, header=None
-            )
+        # with the header as a row, because pandas would take the first column for row names
+        # where every line has one cell more than the header
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, skipinitialspace=True, header=None
+        )
     except FileNotFoundError:
         raise DataError(f"{path} is missing") from None
     except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -43,24 +43,17 @@ def _split(group: np.ndarray, stratum: np.ndarray, folds: FoldsConfig) -> np.nda
     alone = len(set(group.tolist())) == len(group)
     kind = StratifiedKFold if alone else StratifiedGroupKFold
     splitter = kind(folds.count, shuffle=True, random_state=folds.seed)
-    merged = _without_rare(stratum, folds.count) if alone else stratum
-    if np.unique(merged, return_counts=True)[1].max() < folds.count:
-        merged = np.full(len(merged), "all")  # scikit-learn refuses to stratify so few
+    if np.unique(stratum, return_counts=True)[1].max() < folds.count:
+        stratum = np.full(len(stratum), "all")  # scikit-learn refuses to stratify so few
     fold = np.full(len(group), -1)
     with warnings.catch_warnings():
         # a stratum smaller than the number of folds is spread as far as it goes
         warnings.filterwarnings("ignore", message="The least populated class")
         for number, (_, held_out) in enumerate(
-            splitter.split(group, merged, None if alone else group)
+            splitter.split(group, stratum, None if alone else group)
         ):
             fold[held_out] = number
     return _without_empty_folds(fold, group, folds.count)
-
-
-def _without_rare(stratum: np.ndarray, count: int) -> np.ndarray:
-    """Strata that cannot reach every fold, as one."""
-    names, sizes = np.unique(stratum, return_counts=True)
-    return np.where(np.isin(stratum, names[sizes < count]), "rare", stratum)
 
 
 def _without_empty_folds(fold: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:

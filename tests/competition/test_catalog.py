@@ -56,6 +56,12 @@ def test_any_name_is_found_as_it_is(names: set[str], folder: str) -> None:
         assert find_files(Path(root), f"{folder}/{{id}}.png").keys() == names
 
 
+def test_what_a_shell_would_expand_is_meant_as_it_stands(tmp_path: Path) -> None:
+    touch(tmp_path, "set[1]/a?.png", "set1/b.png", "set[1]/c.png")
+    assert found(tmp_path, "set[1]/{id}.png") == {"a?": ["set[1]/a?.png"], "c": ["set[1]/c.png"]}
+    assert list(found(tmp_path, "set[1]/{id}?.png")) == ["a"]
+
+
 def test_hidden_files_and_folders_of_that_name_are_no_samples(tmp_path: Path) -> None:
     touch(tmp_path, "t/a.png", "t/._a.png", "t/.b.png", "t/...png", "t/c.png/inner")
     assert list(found(tmp_path, "t/{id}.png")) == ["a"]

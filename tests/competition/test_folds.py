@@ -126,13 +126,17 @@ def test_the_stratum_of_several_classes_is_the_rarest_one() -> None:
     assert table["stratum"].tolist() == ["sky", "car", "dog", "empty", "car"]
 
 
-def test_a_rare_class_is_spread_over_the_folds() -> None:
-    shares = np.zeros((100, 2))
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("images", [2, 3, 5])
+def test_rare_classes_are_spread_as_far_as_they_go(images: int, seed: int) -> None:
+    shares = np.zeros((100, 4))
     shares[:, 0] = 0.5
-    shares[:5, 1] = 0.1
-    records, groups = alone(shares, classes=2)
-    table = make_fold_table(records, groups, ["common", "rare"], FoldsConfig(count=5))
-    assert sorted(table["fold"][:5]) == [0, 1, 2, 3, 4]
+    for number in (1, 2, 3):
+        shares[number * images : (number + 1) * images, number] = 0.1
+    records, groups = alone(shares, classes=4)
+    table = make_fold_table(records, groups, list("cdef"), FoldsConfig(count=5, seed=seed))
+    for name in "def":
+        assert table[table["stratum"] == name]["fold"].nunique() == images
 
 
 def test_as_many_groups_as_folds_is_one_each() -> None:
@@ -140,6 +144,18 @@ def test_as_many_groups_as_folds_is_one_each() -> None:
     groups = {each.id: f"g{number % 5}" for number, each in enumerate(records)}
     table = make_fold_table(records, groups, ["a"], FoldsConfig(count=5))
     assert (table.groupby("fold")["group"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize("strata", ["-baaa-abb-", "aabccbbcab", "b-cb--bccb"])
+def test_few_groups_of_unequal_size_leave_no_fold_empty(strata: str) -> None:
+    # scikit-learn's StratifiedGroupKFold by itself leaves one empty for each of these
+    sizes = {"-": [4, 3, 1, 2], "a": [2, 4, 3, 1], "b": [1, 3, 2, 4]}[strata[0]]
+    records, _ = alone([[name == each for each in "abc"] for name in strata], classes=3)
+    owners = np.repeat(list("pqrs"), sizes)
+    groups = {each.id: own for each, own in zip(records, owners, strict=True)}
+    table = make_fold_table(records, groups, list("abc"), FoldsConfig(count=4, seed=0))
+    assert (table.groupby("fold")["group"].nunique() == 1).all()
+    assert set(table["fold"]) == {0, 1, 2, 3}
 
 
 def test_fewer_groups_than_folds_is_an_error() -> None:

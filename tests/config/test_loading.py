@@ -109,7 +109,7 @@ def test_extends_with_an_empty_block_keeps_the_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ring", [["x"], ["x", "y"], ["x", "y", "z"]])
 def test_extends_in_a_circle_is_an_error(ring: list[str], tmp_path: Path) -> None:
     for name, base in zip(ring, ring[1:] + ring[:1], strict=True):
-        write(tmp_path, f"{name}.yaml", f"extends: ./{base}.yaml\n")
+        write(tmp_path, f"{name}.yaml", f"extends: ../{tmp_path.name}/{base}.yaml\n")
     with pytest.raises(ConfigError, match="circle"):
         load_experiment(tmp_path / "x.yaml")
 

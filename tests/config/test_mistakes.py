@@ -195,6 +195,9 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         ({"train": {"loss": {}}}, "at least one loss"),
         ({"train": {"resize": 0}}, "a factor between 0.01 and 16"),
         ({"train": {"workers": -1}}, "0 or more, or auto"),
+        ({"train": {"lr": float("inf")}}, "train.lr: inf: should be a finite number"),
+        ({"train": {"loss": {"bce": float("nan")}}}, "train.loss.bce: nan: "),
+        ({"ensemble": {"threshold": float("nan")}}, "ensemble.threshold: nan: "),
     ],
 )
 def test_what_does_not_fit_together_is_said(blocks: dict[str, Any], says: str) -> None:
