@@ -123,6 +123,7 @@ def _as_make_arguments(options: argparse.Namespace) -> str:
 def _name_checks() -> dict[str, Callable[[Any], object]]:
     """Who knows which names exist; asked while the experiment is read."""
     from pipeline.competition.metrics import get_metric
+    from pipeline.ensemble.postprocess import get_step
     from pipeline.inference.tta import parse_tta
     from pipeline.models.losses import LOSSES
     from pipeline.models.names import check_name
@@ -133,4 +134,5 @@ def _name_checks() -> dict[str, Callable[[Any], object]]:
         "loss": lambda name: check_name("loss", name, LOSSES),
         "tta": parse_tta,
         "metric": lambda metric: get_metric(**metric),
+        "step": get_step,
     }

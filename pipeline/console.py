@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -53,12 +54,15 @@ class ConsoleReporter:
         self._error.print(f"error: {text}", style="red", markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        table = Table(title=title, title_justify="left", title_style="bold")
+        table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
         for number, column in enumerate(columns):
             table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self._out.print(table)
+        # a terminal that is too narrow wraps lines, which reads better than cut cells
+        wide = Console(width=1000)
+        natural = wide.measure(table).maximum
+        Console(highlight=False, width=max(natural, self._out.width)).print(table, soft_wrap=True)
 
     @contextmanager
     def track(self, title: str, total: int) -> Iterator[Advance]:

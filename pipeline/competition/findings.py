@@ -27,7 +27,7 @@ def find_problems(
     """Every problem, errors first; each names the id, file or key it is about."""
     findings = [
         *_unreadable(records),
-        *_identity_problems(catalog),
+        *_identity_problems(catalog, records),
         *_reference_problems(catalog, experiment),
         *_group_problems(groups, experiment),
         *_mask_problems(catalog, records, experiment),
@@ -43,16 +43,23 @@ def _unreadable(records: Sequence[Record]) -> Iterator[Finding]:
             yield Finding("error", f"{record.part} {record.id}", record.problem)
 
 
-def _identity_problems(catalog: Catalog) -> Iterator[Finding]:
+def _identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[Finding]:
     for sample_id in catalog.duplicates:
         yield Finding("error", sample_id, "several images have this id; keep one of them")
+    pictures = {(record.part, record.id): record.picture for record in records}
     shared = sorted(set(catalog.by_id["train"]) & set(catalog.by_id["test"]))
-    if shared:
+    same = [each for each in shared if pictures["train", each] == pictures["test", each]]
+    if same:
         yield Finding(
             "error",
             "data.test",
-            f"{len(shared)} id(s) are in train and in test: {listed(shared)}; "
+            f"{len(same)} image(s) are in train and in test: {listed(same)}; "
             "mend the patterns, or list them in data.drop to train without them",
+        )
+    if len(shared) > len(same):
+        others = [each for each in shared if each not in set(same)]
+        yield Finding(
+            "warning", "data.test", f"train and test call other pictures alike: {listed(others)}"
         )
 
 
@@ -107,18 +114,20 @@ def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator
 
 
 def _twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding]:
-    """Training samples with the same bytes in different groups leak from fold to fold."""
-    same: dict[str, list[str]] = defaultdict(list)
+    """The same picture in two groups leaks from fold to fold; in train and test, to the test."""
+    same: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        if record.part == "train" and record.digest:
-            same[record.digest].append(record.id)
-    for ids in same.values():
-        if len({groups[each] for each in ids if each in groups}) > 1:
-            yield Finding(
-                "warning",
-                ids[0],
-                f"is the same picture as {listed(ids[1:])}, in another group: a leak between folds",
-            )
+        if record.picture:
+            same[record.picture].append(record)
+    for twins in same.values():
+        train = [record.id for record in twins if record.part == "train"]
+        test = [record.id for record in twins if record.part == "test"]
+        if len({groups[each] for each in train if each in groups}) > 1:
+            text = f"is the same picture as {listed(train[1:])}, in another group: a leak of folds"
+            yield Finding("warning", train[0], text)
+        if train and set(test) - set(train):
+            text = f"is the same picture as {listed(test)} in test, whose truth is known by that"
+            yield Finding("warning", train[0], text)
 
 
 def _oddities(records: Sequence[Record]) -> Iterator[Finding]:

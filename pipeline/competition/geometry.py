@@ -30,8 +30,13 @@ def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     return np.dstack(resized)
 
 
-def resize_planes(planes: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """CHW planes of 0/1 at `size`: 1 where the class covers at least half of the pixel."""
+def resize_planes(
+    planes: NDArray[np.uint8], size: Size, *, exclusive: bool = False
+) -> NDArray[np.uint8]:
+    """CHW planes of 0/1 at `size`: 1 where the class covers at least half of the pixel.
+
+    exclusive: where it covers more of it than any other class, so that just one has the pixel.
+    """
     if planes.shape[1:] == size:
         return planes
     interpolation = _interpolation(planes.shape[1:], size)
@@ -39,7 +44,11 @@ def resize_planes(planes: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
         cv2.resize(plane * np.uint8(255), size[::-1], interpolation=interpolation)
         for plane in planes
     ]
-    return np.asarray(np.stack(full) >= 128).view(np.uint8)
+    shares = np.stack(full)
+    if exclusive:
+        largest = shares.argmax(axis=0) == np.arange(len(shares))[:, None, None]
+        return np.asarray(largest & (shares > 0)).view(np.uint8)
+    return np.asarray(shares >= 128).view(np.uint8)
 
 
 def _interpolation(before: tuple[int, ...], after: Size) -> int:

@@ -40,6 +40,8 @@ class Record:
     """Share of the valid pixels that each class covers, space-separated in class order."""
     note: str = ""
     problem: str = ""
+    picture: str = ""
+    """Hash of the image's bytes alone."""
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -115,6 +117,7 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
     image = decode_rgb(encoded, sample.image)
     size = (image.shape[0], image.shape[1])
     digest = hashlib.sha256(encoded)
+    picture = digest.hexdigest()[:24]
     if sample.reference is not None:
         reference = read_bytes(sample.reference)
         decode_rgb(reference, sample.reference)
@@ -130,7 +133,7 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
             digest.update(np.packbits(truth.valid).tobytes())
         if truth.instances is not None:
             digest.update(truth.instances.tobytes())
-    return {**facts, "digest": digest.hexdigest()[:24]}
+    return {**facts, "digest": digest.hexdigest()[:24], "picture": picture}
 
 
 def _note(encoded: bytes, image: np.ndarray) -> str:

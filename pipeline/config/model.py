@@ -14,10 +14,12 @@ class ModelSpec(Block):
     encoder: str
     """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
     weights: str | None = "pretrained"
-    """null: random; pretrained: an installed package, timm's cache or hub; or a file or folder."""
+    """null: random; pretrained: an installed package that carries them, then timm's cache or hub
+    (a factory's network is taken as it comes); or the path of a file, or of a folder of them."""
     allow_partial: bool = False
     """Load what fits of the weights and say what does not, instead of refusing."""
-    output_stride: Literal[8, 32] | None = None
-    """pspnet alone: 8 dilates the last stages as in its paper, 32 is light; null: 8 if possible."""
+    output_stride: Literal[8, 16, 32] | None = None
+    """How far pspnet and deeplabv3plus let the backbone shrink: 8 or 16 dilates its last stages,
+    32 is the light variant; null: what the paper has (8 and 16) where that is possible."""
     siamese: bool = False
     """The input holds two images stacked on the channels; one encoder sees each of them."""

@@ -21,7 +21,8 @@ Maps = Sequence[NDArray[Any]]
 class Recipe:
     """weights: by model, summing to 1; thresholds: a class each; steps: post-processing, in order.
 
-    exclusive: thresholds divide the classes' probabilities, and the largest quotient wins.
+    exclusive: thresholds divide the classes' probabilities, and the largest quotient wins. One
+    thread an image: whoever has many images maps over them (`threads.ordered`).
     """
 
     weights: dict[str, float]
@@ -36,12 +37,14 @@ class Recipe:
 
     def blend(self, maps: Maps) -> NDArray[np.float32]:
         """Blended probabilities CHW of one image, from each model's stored map."""
-        return blend(maps, list(self.weights.values()), self.mean)
+        return blend(maps, list(self.weights.values()), self.mean, threads=1)
 
     def decide(self, maps: Maps) -> NDArray[np.bool_]:
         """The decision CHW of one image, after post-processing."""
         weights = list(self.weights.values())
-        decision = decide(maps, weights, self.thresholds, exclusive=self.exclusive, mean=self.mean)
+        decision = decide(
+            maps, weights, self.thresholds, exclusive=self.exclusive, mean=self.mean, threads=1
+        )
         return apply_steps(decision, self.blend(maps), self.steps) if self.steps else decision
 
     def runs(self, maps: Maps, order: Literal["row", "column"]) -> list[Runs] | None:
@@ -50,7 +53,13 @@ class Recipe:
             return None
         weights = list(self.weights.values())
         return decide_runs(
-            maps, weights, self.thresholds, order, exclusive=self.exclusive, mean=self.mean
+            maps,
+            weights,
+            self.thresholds,
+            order,
+            exclusive=self.exclusive,
+            mean=self.mean,
+            threads=1,
         )
 
 

@@ -78,7 +78,8 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
     rules = fingerprint("check/1", data.model_copy(update={"group": None, "drop": ()}))
     current = fingerprint(rules, stamps)
     known = _known(workspace.index) if _rules_held(workspace.index_manifest, rules) else {}
-    if is_fresh(workspace.index_manifest, current):
+    is_complete = all((part, sample_id) in known for part, sample_id, _ in stamps)
+    if is_complete and is_fresh(workspace.index_manifest, current):
         return [known[part, sample_id] for part, sample_id, _ in stamps], False
     with context.reporter.track("check", len(stamps)) as advance:
         records = inspect(catalog, data, known, advance)
@@ -96,11 +97,13 @@ def _rules_held(manifest: Path, rules: str) -> bool:
 
 
 def _known(path: Path) -> dict[tuple[str, str], Record]:
-    if not path.is_file():
+    """What an earlier check wrote; nothing where it is missing or damaged."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows: list[dict[str, str]] = table.to_dict("records")  # type: ignore[assignment]
+        records = [from_row(row) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError, pd.errors.ParserError):
         return {}
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    rows: list[dict[str, str]] = table.to_dict("records")  # type: ignore[assignment]
-    records = [from_row(row) for row in rows]
     return {(record.part, record.id): record for record in records}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from pipeline.config import SubmissionConfig
 from pipeline.ensemble.instances import connected_instances
 from pipeline.ensemble.members import check_members, reader_of
 from pipeline.ensemble.recipe import Recipe
+from pipeline.ensemble.threads import ordered
 from pipeline.errors import DataError
 from pipeline.maps import MapStore
+from pipeline.reporting import Advance
 from pipeline.stages import check, ensemble, infer
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
@@ -95,20 +97,23 @@ def _write(
     check_members(stores, dict.fromkeys(row.id for row in rows))
     read = reader_of(stores)
 
-    @lru_cache(maxsize=1)  # the rows of one image usually follow each other
     def runs_of_image(each: str) -> list[Sequence[Runs]]:
         return _runs_of_image(recipe, read(each), settings)
 
-    with context.reporter.track("submit", len(rows)) as advance:
+    def size_of(each: str) -> tuple[int, int]:
+        return settings.size or survey.sizes["test", each]
 
-        def runs_of(row: Row) -> Sequence[Runs]:
+    def in_order(advance: Advance) -> Iterator[Sequence[Runs]]:
+        """The runs of row after row; rows of one image that follow each other share a decision."""
+        images = [(each, list(of_it)) for each, of_it in groupby(rows, lambda row: row.id)]
+        decided = ordered(runs_of_image, [each for each, _ in images])
+        for (_, of_it), runs in zip(images, decided, strict=True):
+            yield from (runs[row.plane] for row in of_it)
             advance(1)
-            return runs_of_image(row.id)[row.plane]
 
-        def size_of(each: str) -> tuple[int, int]:
-            return settings.size or survey.sizes["test", each]
-
-        write_checked(path, header, rows, runs_of, settings, size_of)
+    with context.reporter.track("submit", len({row.id for row in rows})) as advance:
+        runs = in_order(advance)
+        write_checked(path, header, rows, lambda _row: next(runs), settings, size_of)
 
 
 def _runs_of_image(

@@ -60,7 +60,8 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         valid = truth.valid
         if valid is not None:
             valid = resize_planes(valid[None].view(np.uint8), size)[0].view(np.bool_)
-        return resize_image(image, size), resize_planes(truth.planes, size), valid
+        planes = resize_planes(truth.planes, size, exclusive=self._reader.data.exclusive)
+        return resize_image(image, size), planes, valid
 
 
 class _Cache:

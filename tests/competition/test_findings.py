@@ -63,12 +63,27 @@ def test_a_broken_test_image_is_an_error(tmp_path: Path) -> None:
     assert one(problems(tmp_path, test="test/{id}.png"), "error").subject == "test y"
 
 
-def test_an_id_in_train_and_test(tmp_path: Path) -> None:
+def test_an_image_in_train_and_test(tmp_path: Path) -> None:
     draw(tmp_path, "abcd", "bx")
+    (tmp_path / "test/b.png").write_bytes((tmp_path / "images/b.png").read_bytes())
     finding = one(problems(tmp_path, test="test/{id}.png"), "error")
     assert finding.subject == "data.test"
-    assert "1 id(s) are in train and in test: b;" in finding.text
+    assert "1 image(s) are in train and in test: b;" in finding.text
     assert problems(tmp_path, test="test/{id}.png", drop=["b"]) == []
+
+
+def test_the_same_id_for_another_picture_in_test_is_only_worth_a_warning(tmp_path: Path) -> None:
+    draw(tmp_path, "abcd", "bx")
+    save(tmp_path / "test/b.png", smooth(seed=9))
+    finding = one(problems(tmp_path, test="test/{id}.png"), "warning")
+    assert finding.text == "train and test call other pictures alike: b"
+
+
+def test_a_training_picture_in_test_under_another_name_is_a_leak(tmp_path: Path) -> None:
+    draw(tmp_path, "abcd", "x")
+    (tmp_path / "test/x.png").write_bytes((tmp_path / "images/c.png").read_bytes())
+    finding = one(problems(tmp_path, test="test/{id}.png"), "warning")
+    assert finding.subject == "c" and "as x in test" in finding.text
 
 
 def test_an_id_of_two_images(tmp_path: Path) -> None:

@@ -80,3 +80,12 @@ def test_what_has_the_size_is_not_touched() -> None:
     image, planes = np.zeros((4, 5, 3), np.uint8), np.zeros((2, 4, 5), np.uint8)
     assert resize_image(image, (4, 5)) is image
     assert resize_planes(planes, (4, 5)) is planes
+
+
+def test_exclusive_planes_give_every_pixel_to_one_class() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, (37, 53))
+    planes = (labels == np.arange(4)[:, None, None]).astype(np.uint8)
+    for size in ((12, 20), (60, 90)):
+        assert (resize_planes(planes, size, exclusive=True).sum(axis=0) == 1).all()
+    assert (resize_planes(planes, (12, 20)).sum(axis=0) != 1).any()
