@@ -28,6 +28,7 @@ COMMANDS = {
     "ensemble": "choose weights and thresholds",
     "submit": "write the submission",
     "scorecard": "what it is worth: table and report",
+    "verify": "read every map and name the damaged ones",
     "leaderboard": "record a leaderboard score beside a submission",
 }
 OUT_OF_DISK = {errno.ENOSPC, errno.EDQUOT}
@@ -72,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
         if name == "leaderboard":
             command.add_argument("--score", type=float, required=True)
             command.add_argument("--label", help="which submission (default: the newest)")
+    maps = commands.add_parser("maps", help="look at stored maps")
+    show = maps.add_subparsers(dest="action", required=True).add_parser("show")
+    show.add_argument("store", type=Path, help="e.g. runs/demo/unet/maps/oof")
+    show.add_argument("id")
+    show.add_argument("--out", type=Path, help="the PNG to write (default: <id>.png)")
     return parser
 
 
@@ -83,6 +89,11 @@ def _positive(text: str) -> int:
 
 
 def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:
+    if options.command == "maps":
+        from pipeline.stages.maps import show
+
+        reporter.say(str(show(options.store, options.id, options.out)))
+        return
     experiment = load_experiment(
         options.config, overrides=options.overrides, data=options.data, checks=_name_checks()
     )
