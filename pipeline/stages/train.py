@@ -16,7 +16,8 @@ from pipeline.locks import hold
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
-from pipeline.training.loop import TrainJob, train_member
+from pipeline.training.job import TrainJob
+from pipeline.training.loop import train_member
 from pipeline.workspace import MemberPaths, file_checksum, fingerprint, is_fresh, read_manifest
 
 

@@ -6,21 +6,15 @@ the bytes that an unbroken run ends with.
 
 from __future__ import annotations
 
-import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-import lightning_fabric
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from pipeline.competition.catalog import Sample
-from pipeline.competition.reading import SampleReader
-from pipeline.config import EnsembleConfig, ModelConfig
 from pipeline.errors import TrainingError
 from pipeline.executor import JobContext
-from pipeline.inference.precision import resolve
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.checkpoint import (
@@ -33,29 +27,13 @@ from pipeline.training.checkpoint import (
 )
 from pipeline.training.dataset import TrainingSet, epoch_batches, make_loader, steps_an_epoch
 from pipeline.training.ema import MovingAverage
+from pipeline.training.job import TrainJob
 from pipeline.training.schedule import learning_rate, make_optimizer
+from pipeline.training.start import make_fabric, seed_everything
 from pipeline.training.validation import validation_score
-from pipeline.workspace import MemberPaths, file_checksum, write_atomic, write_manifest
+from pipeline.workspace import file_checksum, write_atomic, write_manifest
 
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
-_FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-
-
-@dataclass(frozen=True)
-class TrainJob:
-    """Everything that training one member takes."""
-
-    name: str
-    model: ModelConfig
-    ensemble: EnsembleConfig
-    classes: tuple[str, ...]
-    exclusive: bool
-    losses: dict[str, float]
-    reader: SampleReader
-    train: tuple[Sample, ...]
-    held_out: tuple[Sample, ...]
-    paths: MemberPaths
-    fingerprint: str
 
 
 def train_member(job: TrainJob, context: JobContext) -> None:
@@ -80,8 +58,8 @@ class _Run:
         self.data = TrainingSet(job.train, job.reader, self.settings)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
-        self.fabric = _make_fabric(self.settings.precision, context.device)
-        _seed_everything(self.settings.seed)
+        self.fabric = make_fabric(self.settings.precision, context.device)
+        seed_everything(self.settings.seed)
         network = build_model(
             job.model.network, classes=len(job.classes), in_channels=job.reader.channels
         ).to(self.device)
@@ -237,18 +215,3 @@ class _Run:
         best = f"best {self.progress.best_score:.4f}" if self.progress.history else ""
         note = f"epoch {epoch + 1}/{self.settings.epochs} {best}"
         self.context.progress.update(self.progress.step, self.total, note)
-
-
-def _make_fabric(precision: str, device: str) -> lightning_fabric.Fabric:
-    kind, _, number = device.partition(":")
-    return lightning_fabric.Fabric(
-        accelerator=kind,
-        devices=[int(number)] if number else 1,
-        precision=_FABRIC_PRECISION[resolve(precision, device)],  # type: ignore[arg-type]
-    )
-
-
-def _seed_everything(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from torch import nn
 
 from pipeline.competition.metrics import get_metric
 from pipeline.errors import TrainingError
+from pipeline.executor import JobContext
 from pipeline.inference.predictor import Predictor
-
-if TYPE_CHECKING:
-    from pipeline.executor import JobContext
-    from pipeline.training.loop import TrainJob
+from pipeline.training.job import TrainJob
 
 PLAIN_THRESHOLD = 0.5
 

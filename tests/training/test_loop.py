@@ -18,7 +18,8 @@ from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
 from pipeline.stages import check, folds, train
 from pipeline.training import loop
-from pipeline.training.loop import TrainJob, train_member
+from pipeline.training.job import TrainJob
+from pipeline.training.loop import train_member
 from tests.competitions import context, draw_discs
 
 

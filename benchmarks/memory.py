@@ -1,0 +1,158 @@
+"""Peak memory of infer and ensemble with few and with many images.
+
+    python -m benchmarks.memory
+
+Each number of images runs in a process of its own; the peak is the process's private memory
+(what is not backed by files), sampled every 20 ms.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+
+COUNTS = (100, 1000)
+SIZE = (320, 480)
+
+
+def main() -> None:
+    peaks: dict[str, list[float]] = {"infer": [], "ensemble": []}
+    for count in COUNTS:
+        with tempfile.TemporaryDirectory() as folder:
+            for stage in peaks:
+                command = [sys.executable, "-m", "benchmarks.memory", stage, folder, str(count)]
+                text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                peaks[stage].append(float(text.split()[-1]))
+    for stage, (few, many) in peaks.items():
+        print(
+            f"peak private memory of {stage}: {few:.0f} MiB at {COUNTS[0]} images of "
+            f"{SIZE[0]}×{SIZE[1]}, {many:.0f} MiB at {COUNTS[1]}: {many / few - 1:+.1%}"
+        )
+
+
+def child(stage: str, folder: Path, count: int) -> None:
+    """Run one stage's core over `count` images and print the peak in MiB."""
+    work = {"infer": _infer, "ensemble": _ensemble}[stage]
+    prepared = {"infer": _draw, "ensemble": _fill}[stage](folder, count)
+    with _Peak() as peak:
+        work(prepared)
+    print(peak.mebibytes)
+
+
+class _Peak:
+    """Samples the private memory of this process while it is open."""
+
+    def __enter__(self) -> _Peak:
+        self._bytes, self._over = 0, threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        process = psutil.Process()
+        while not self._over.is_set():
+            memory = process.memory_info()
+            self._bytes = max(self._bytes, memory.rss - memory.shared)
+            time.sleep(0.02)
+
+    @property
+    def mebibytes(self) -> float:
+        return self._bytes / 2**20
+
+
+def _draw(folder: Path, count: int) -> Path:
+    (folder / "images").mkdir(exist_ok=True)
+    random = np.random.default_rng(0)
+    for number in range(count):
+        pixels = random.integers(0, 255, (SIZE[0] // 8, SIZE[1] // 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(pixels).resize(SIZE[::-1])
+        picture.save(folder / "images" / f"{number:05d}.jpg")
+    return folder
+
+
+def _infer(folder: Path) -> None:
+    """The same path as the stage's job: decode, predict, quantise, write."""
+    import torch
+
+    from pipeline.competition.catalog import Sample
+    from pipeline.competition.reading import SampleReader
+    from pipeline.config import DataConfig, ModelConfig
+    from pipeline.executor import JobContext
+    from pipeline.inference import job as jobs
+    from pipeline.interruption import StopFlag
+    from pipeline.maps import MapShape, MapStore
+    from pipeline.models.factory import build_model
+    from pipeline.reporting import JobProgress
+    from pipeline.training.checkpoint import save_weights
+    from pipeline.workspace import file_checksum
+
+    torch.set_num_threads(1)
+    model = ModelConfig(decoder="linknet", encoder="test_resnet", weights=None)
+    weights = folder / "w.safetensors"
+    save_weights(weights, build_model(model.network, classes=1))
+    paths = sorted((folder / "images").iterdir())
+    data = DataConfig(root=folder, images="{id}", masks="{id}", classes={"a": 1})
+    store = MapStore.create(
+        folder / "maps", [MapShape(path.stem, *SIZE) for path in paths], ["a"], fingerprint="f"
+    )
+    output = jobs.Output(model, (jobs.Weights("m", weights, file_checksum(weights)),), store)
+    samples = tuple(Sample(path.stem, path) for path in paths)
+    job = jobs.InferJob((output,), 1, False, SampleReader(data), samples)
+    jobs.predict_range(job, JobContext("cpu", JobProgress(folder / "p", "j"), StopFlag()))
+
+
+def _fill(folder: Path, count: int) -> Path:
+    """Four models' maps of discs with soft edges."""
+    from pipeline.maps import MapShape, MapStore
+
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    shapes = [MapShape(str(number), *SIZE) for number in range(count)]
+    for model in range(4):
+        store = MapStore.create(folder / f"m{model}", shapes, ["a"], fingerprint="f")
+        for number in range(count):
+            distance = np.hypot(rows - 160 + random.normal(0, 3), columns - 240)
+            soft = 1 / (1 + np.exp((distance - 90) / 3))
+            store.write({str(number): soft[None].astype(np.float32)})
+    return folder
+
+
+def _ensemble(folder: Path) -> None:
+    """Gather, search and nested score, as the stage does them."""
+    from pipeline.competition.metrics import get_metric
+    from pipeline.competition.truth import Truth
+    from pipeline.ensemble.gather import gather
+    from pipeline.ensemble.members import reader_of
+    from pipeline.ensemble.nested import nested_score
+    from pipeline.ensemble.oof import OofSource
+    from pipeline.ensemble.search import search_blend
+    from pipeline.maps import MapStore
+
+    stores = {f"m{model}": MapStore.open(folder / f"m{model}") for model in range(4)}
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    truth = Truth((np.hypot(rows - 160, columns - 240) < 90)[None].astype(np.uint8))
+    ids = stores["m0"].ids
+    source = OofSource(tuple(stores), tuple(ids), reader_of(stores), lambda _: truth)
+    metric = get_metric("dice")
+    oof = gather(source, metric, folder)
+    search_blend(oof, metric)
+    nested_score(oof, metric, np.arange(len(ids)) % 2)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        child(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main()

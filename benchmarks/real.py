@@ -1,0 +1,76 @@
+"""The real data sets from start to submission, against predicting nothing and the frequent class.
+
+    python -m benchmarks.real [--data ../shared/data] [dsb2018 magtile camvid]
+
+Runs `python -m pipeline all` (what is up to date is not done again) and prints each scorecard in
+Markdown, with what two constant decisions score by the same metric on the same images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from pipeline.competition.metrics import get_metric
+from pipeline.competition.truth import Truth
+from pipeline.config import Experiment, load_experiment
+from pipeline.reporting import SilentReporter
+from pipeline.stages import align, check
+from pipeline.stages.context import StageContext
+from pipeline.workspace import Workspace
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=["dsb2018", "magtile", "camvid"])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        config, root = Path(f"configs/{name}.yaml"), arguments.data / name
+        command = [sys.executable, "-m", "pipeline", "all", "--config", str(config)]
+        subprocess.run([*command, "--data", str(root)], check=True, stdout=subprocess.DEVNULL)
+        experiment = load_experiment(config, data=str(root))
+        _print(name, experiment)
+
+
+def _print(name: str, experiment: Experiment) -> None:
+    workspace = Workspace(experiment.name)
+    facts = yaml.safe_load(workspace.blend.read_text())
+    print(f"### {name}: {experiment.ensemble.metric_name}\n")
+    print(workspace.scorecard("md").read_text())
+    low, high = facts["score"]["interval"]
+    print(f"Interval for a test set of this size: {low:.4f} … {high:.4f}.", end=" ")
+    nothing, frequent = _baselines(experiment)
+    print(f"Predicting nothing scores {nothing:.5f}, the most frequent class {frequent:.5f}.\n")
+
+
+def _baselines(experiment: Experiment) -> tuple[float, float]:
+    """What no class anywhere, and the most frequent class everywhere, score on all images."""
+    context = StageContext(experiment, Workspace(experiment.name), SilentReporter())
+    survey, reader = check.run(context), align.run(context)
+    metric = get_metric(experiment.ensemble.metric_name, **experiment.ensemble.metric_options)
+    truths = [
+        reader.truth(sample, survey.sizes["train", sample.id]) for sample in survey.catalog.train
+    ]
+    frequent = int(np.mean([record.shares for record in survey.of("train")], axis=0).argmax())
+
+    def score(planes: list[int]) -> float:
+        measures = [metric.measure(_constant(truth, planes), truth) for truth in truths]
+        return float(metric.aggregate(np.stack(measures)))
+
+    return score([]), score([frequent])
+
+
+def _constant(truth: Truth, planes: list[int]) -> np.ndarray:
+    decision = np.zeros(truth.planes.shape, bool)
+    decision[planes] = True
+    return decision
+
+
+if __name__ == "__main__":
+    main()

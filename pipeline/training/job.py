@@ -1,0 +1,27 @@
+"""What training one member takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.competition.catalog import Sample
+from pipeline.competition.reading import SampleReader
+from pipeline.config import EnsembleConfig, ModelConfig
+from pipeline.workspace import MemberPaths
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """One member: a model on all folds but one. Picklable, so that any worker can train it."""
+
+    name: str
+    model: ModelConfig
+    ensemble: EnsembleConfig
+    classes: tuple[str, ...]
+    exclusive: bool
+    losses: dict[str, float]
+    reader: SampleReader
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+    paths: MemberPaths
+    fingerprint: str
