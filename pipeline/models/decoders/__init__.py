@@ -1,0 +1,1 @@
+"""The decoders, by name: each turns five features into a map that a head turns into logits."""

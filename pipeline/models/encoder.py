@@ -1,0 +1,68 @@
+"""What decoders see: five features at exact reductions, whatever network they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.channels import per_channel, repeated
+from pipeline.models.fill import FillLevels
+from pipeline.models.graft import Graft
+from pipeline.models.plan import LEVELS
+from pipeline.models.stitch import Stitched
+
+
+class Encoder(nn.Module):
+    """N x in_channels x H x W, 0..1, H and W multiples of `step` -> five N x c x H/r x W/r.
+
+    r = 2, 4, 8, 16, 32; a dilated graft stays at its `output_stride` beyond it.
+    finest: the finest level that is asked for; a finer one that the graft does not have is left
+        empty (N x 0 x H/r x W/r).
+    siamese: the channels hold two images; each goes through the same network, and their
+        features are put one behind the other.
+    mean, std: of red, green and blue, that the network was trained with.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        graft: Graft | Stitched,
+        in_channels: int,
+        finest: int = LEVELS[0],
+        siamese: bool = False,
+    ) -> None:
+        super().__init__()
+        self.graft = graft
+        self.in_channels = in_channels
+        self.siamese = siamese
+        images = 2 if siamese else 1
+        for name, values in (("mean", graft.mean), ("std", graft.std)):
+            self.register_buffer(name, per_channel(values, in_channels // images), persistent=False)
+        self.fill = FillLevels(graft.channels, self.mean.shape[1], finest)
+        self.step = graft.step
+        self.output_stride = graft.output_stride
+        self.channels: Sequence[int] = [
+            self.fill.channels.get(level, 0) * images for level in LEVELS
+        ]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        if not self.siamese:
+            return self._features(images)
+        both = self._features(torch.cat(images.chunk(2, dim=1)))
+        return [torch.cat(feature.chunk(2), dim=1) for feature in both]
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        normalised = (repeated(images) - self.mean) / self.std
+        complete = self.fill(normalised, self.graft(normalised))
+        return [
+            complete[level] if level in complete else _nothing(images, level) for level in LEVELS
+        ]
+
+
+def _nothing(images: Tensor, level: int) -> Tensor:
+    count, _, height, width = images.shape
+    return images.new_zeros(count, 0, height // level, width // level)

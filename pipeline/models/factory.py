@@ -1,0 +1,58 @@
+"""From a model's description to the model."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from pipeline.config import ModelSpec
+from pipeline.errors import ConfigError
+from pipeline.models.decoders.registry import DECODERS, LIGHT, Features, build_parts
+from pipeline.models.encoder import Encoder
+from pipeline.models.grafting import Wish, make_graft
+from pipeline.models.names import check_name
+from pipeline.models.segmentation import SegmentationModel
+from pipeline.models.stitch import make_stitched, parse_seam
+
+
+def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> SegmentationModel:
+    """The model that `spec` describes, on the CPU; random parts come from torch's global RNG.
+
+    in_channels: of the whole input; a siamese model's are two images of half as many.
+    Raises ConfigError for unknown names and for weights that are missing or of another network.
+    """
+    check_name("decoder", spec.decoder, DECODERS)
+    wish = Wish(
+        weights=spec.weights,
+        allow_partial=spec.allow_partial,
+        in_channels=_channels_of_one_image(spec, in_channels),
+        output_stride=_wanted_stride(spec),
+        strict=spec.output_stride is not None,
+    )
+    seam = parse_seam(spec.encoder)
+    graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
+    encoder = Encoder(graft, in_channels, DECODERS[spec.decoder].finest, spec.siamese)
+    features = Features(encoder.channels, encoder.output_stride, graft.ends_with_pool)
+    return SegmentationModel(encoder, build_parts(spec.decoder, features, classes))
+
+
+def parameter_count(module: nn.Module) -> int:
+    """How many numbers training may change."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def _wanted_stride(spec: ModelSpec) -> int:
+    natural = DECODERS[spec.decoder].output_stride
+    if spec.output_stride not in (None, LIGHT) and natural == LIGHT:
+        raise ConfigError(
+            f"decoder {spec.decoder!r} needs every reduction down to 1/{LIGHT}: "
+            f"leave out `output_stride` (it is {spec.output_stride})"
+        )
+    return spec.output_stride or natural
+
+
+def _channels_of_one_image(spec: ModelSpec, in_channels: int) -> int:
+    if not spec.siamese:
+        return in_channels
+    if in_channels % 2:
+        raise ConfigError(f"a siamese model needs two images, not {in_channels} channels")
+    return in_channels // 2

@@ -1,0 +1,19 @@
+"""Whether an experiment's encoder exists, asked before anything is built."""
+
+from __future__ import annotations
+
+import timm
+
+from pipeline.models.names import check_name
+from pipeline.models.stitch import parse_seam
+
+
+def check_encoder(encoder: str) -> None:
+    """Raise ConfigError, with the nearest names, for a network that timm does not have.
+
+    A factory of one's own (`package.module:factory`) is looked up only when it is used.
+    """
+    seam = parse_seam(encoder)
+    for name in (seam.early, seam.late) if seam else (encoder,):
+        if ":" not in name:
+            check_name("encoder", name, timm.list_models())
