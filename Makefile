@@ -12,7 +12,7 @@ RUN = $(BIN)/python -m pipeline
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all $(STAGES) verify leaderboard help test test-slow lint bench clean clean-all environment
+.PHONY: all $(STAGES) verify leaderboard help test test-slow lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the embedded demo
 	@$(RUN) all $(ARGUMENTS)
@@ -54,6 +54,9 @@ lint: $(STAMP)           ## format, lint and types
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+
+encoders: $(STAMP)       ## check all encoders of timm in all decoders: benchmarks/encoders.md (an hour or two)
+	$(BIN)/python -m benchmarks.encoders --rows runs/encoders.jsonl
 
 bench: $(STAMP)          ## the figures of benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -136,12 +135,14 @@ def _name_checks() -> dict[str, Callable[[Any], object]]:
     from pipeline.competition.metrics import get_metric
     from pipeline.ensemble.postprocess import get_step
     from pipeline.inference.tta import parse_tta
+    from pipeline.models.decoders.registry import DECODERS
+    from pipeline.models.known import check_encoder
     from pipeline.models.losses import LOSSES
     from pipeline.models.names import check_name
-    from pipeline.models.decoders.registry import DECODERS
 
     return {
         "decoder": lambda name: check_name("decoder", name, DECODERS),
+        "encoder": check_encoder,
         "loss": lambda name: check_name("loss", name, LOSSES),
         "tta": parse_tta,
         "metric": lambda metric: get_metric(**metric),

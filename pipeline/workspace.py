@@ -148,6 +148,10 @@ class Workspace:
         return self.run / "alignment.csv"
 
     @property
+    def alignment_manifest(self) -> Path:
+        return self.run / "alignment.json"
+
+    @property
     def aligned_references(self) -> Path:
         return self.run / "aligned"
 

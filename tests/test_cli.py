@@ -32,14 +32,19 @@ def test_every_mistake_of_the_experiment_is_in_one_message(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overrides = [
-        "models.a.decoder=linkent", "train.loss={dise: 1}", "infer.tta=[hflp]",
-        "ensemble.metric=dicee", "ensemble.postprocess=[minimum_aria]", "folds.cuont=3",
-    ]  # fmt: skip
+        "models.a.decoder=linkent",
+        "models.b.encoder=resnet43",
+        "train.loss={dise: 1}",
+        "infer.tta=[hflp]",
+        "ensemble.metric=dicee",
+        "ensemble.postprocess=[minimum_aria]",
+        "folds.cuont=3",
+    ]
     assert cli.main(["check", "--config", "discs.yaml", "--set", *overrides]) == 2
     message = capsys.readouterr().err
-    for nearest in ["linknet", "dice", "hflip", "minimum_area", "count"]:
+    for nearest in ["linknet", "resnet34", "dice", "hflip", "minimum_area", "count"]:
         assert nearest in message
-    assert "6 mistake(s)" in message and "Traceback" not in message
+    assert "7 mistake(s)" in message and "Traceback" not in message
 
 
 def test_bad_data_stops_with_the_id_and_without_a_traceback(

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from pipeline.config import DataConfig, GroupTable
 from pipeline.errors import DataError
+
+Part = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Sample:
     masks: tuple[Path, ...] = ()
     """Mask files; empty for test samples and for masks from a table."""
     reference: Path | None = None
+    part: Part = "train"
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ def list_samples(data: DataConfig) -> Catalog:
     test_references = find_files(data.root, data.test_reference) if data.test_reference else {}
     kept = {each: paths for each, paths in images.items() if each not in data.drop}
     return Catalog(
-        train=_samples(kept, masks, references),
-        test=_samples(test, {}, test_references),
+        train=_samples("train", kept, masks, references),
+        test=_samples("test", test, {}, test_references),
         duplicates=tuple(_claimed_twice(kept) + _claimed_twice(test)),
         masks_without_image=tuple(sorted(set(masks) - set(images))),
     )
@@ -99,12 +103,14 @@ def _as_regex(pattern: str) -> str:
 
 
 def _samples(
+    part: Part,
     images: dict[str, tuple[Path, ...]],
     masks: dict[str, tuple[Path, ...]],
     references: dict[str, tuple[Path, ...]],
 ) -> tuple[Sample, ...]:
     return tuple(
         Sample(
+            part=part,
             id=sample_id,
             image=paths[0],
             masks=masks.get(sample_id, ()),

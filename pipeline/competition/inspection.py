@@ -7,19 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import joblib
 import numpy as np
 from PIL import Image
 
-from pipeline.competition.catalog import Catalog, Sample
+from pipeline.competition.catalog import Catalog, Part, Sample
 from pipeline.competition.images import decode_rgb, read_bytes
 from pipeline.competition.masks import TruthReader
 from pipeline.config import DataConfig, MaskTable
 from pipeline.errors import DataError
 
-Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
 _EXIF_ORIENTATION = 0x0112
 

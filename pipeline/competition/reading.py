@@ -16,13 +16,18 @@ from pipeline.config import DataConfig
 from pipeline.errors import DataError
 
 
+def aligned_path(folder: Path, sample: Sample) -> Path:
+    """Where the aligned reference of a sample is, as PNG."""
+    return folder / sample.part / f"{sample.id}.png"
+
+
 @dataclass(frozen=True)
 class SampleReader:
     """Reads samples of one experiment. Cheap to pickle: tables are read again where needed."""
 
     data: DataConfig
     aligned: Path | None = None
-    """Folder of references that `align` has brought onto their images, as `<id>.png`."""
+    """Folder of references that `align` has brought onto their images."""
 
     @property
     def channels(self) -> int:
@@ -34,7 +39,7 @@ class SampleReader:
         image = read_rgb(sample.image)
         if self.aligned is None:
             return image
-        reference = read_rgb(self.aligned / f"{sample.id}.png")
+        reference = read_rgb(aligned_path(self.aligned, sample))
         if reference.shape != image.shape:
             raise DataError(f"{sample.id}: its aligned reference has another size; run align again")
         return np.concatenate([image, reference], axis=2)

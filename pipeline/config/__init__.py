@@ -1,5 +1,6 @@
 """The typed experiment: the only place that reads YAML."""
 
+from pipeline.config.alignment import AlignSettings
 from pipeline.config.data import (
     DataConfig,
     FoldsConfig,
@@ -20,6 +21,7 @@ from pipeline.config.training import (
 )
 
 __all__ = [
+    "AlignSettings",
     "AugmentConfig",
     "DataConfig",
     "EnsembleConfig",

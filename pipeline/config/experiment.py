@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from pipeline.config.alignment import AlignSettings
 from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig, FoldsConfig, SubmissionConfig
 from pipeline.config.model import ModelSpec
@@ -43,6 +44,7 @@ class Experiment(Block):
     demo: str | None = None
     """The embedded competition to draw at `data.root` when it is not there."""
     data: DataConfig
+    align: AlignSettings = AlignSettings()
     folds: FoldsConfig = FoldsConfig()
     models: dict[ModelName, ModelConfig] = Field(min_length=1)
     train: TrainConfig = TrainConfig()

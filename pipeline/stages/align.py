@@ -2,16 +2,140 @@
 
 from __future__ import annotations
 
-from pipeline.competition.reading import SampleReader
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.alignment import Alignment, align, warp_reference
+from pipeline.competition.catalog import Sample
+from pipeline.competition.images import read_rgb
+from pipeline.competition.inspection import PARTS
+from pipeline.competition.reading import SampleReader, aligned_path
+from pipeline.config import AlignSettings
+from pipeline.executor import Job, JobContext
+from pipeline.stages import check
+from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
+from pipeline.workspace import fingerprint, is_fresh, stream_atomic, write_atomic, write_manifest
+
+PAIRS_A_JOB = 16
+
+
+@dataclass(frozen=True)
+class AlignJob:
+    """A few pairs; stamps: what each pair's result is made from."""
+
+    samples: tuple[Sample, ...]
+    stamps: tuple[str, ...]
+    settings: AlignSettings
+    folder: Path
 
 
 @once
 def run(context: StageContext) -> SampleReader:
     """How samples are read from here on: with their aligned references, if there are any."""
-    return SampleReader(context.experiment.data)
+    data, workspace = context.experiment.data, context.workspace
+    if data.reference is None:
+        if context.asked == "align":
+            context.reporter.say("align: the experiment has no data.reference, nothing to do")
+        return SampleReader(data)
+    survey = check.run(context)
+    started = time.monotonic()
+    folder = workspace.aligned_references
+    with context.exclusive("align"):
+        made_from = fingerprint_of(context)
+        fresh = is_fresh(workspace.alignment_manifest, str(made_from))
+        if not fresh:
+            jobs = _jobs(context, survey)
+            context.run_jobs("align", [Job(name, align_pairs, (job,)) for name, job in jobs])
+            table = _table(survey, folder)
+            write_atomic(workspace.alignment, table.to_csv(index=False))
+            write_manifest(workspace.alignment_manifest, str(made_from))
+    if fresh:
+        context.up_to_date("align", workspace.alignment)
+    else:
+        flagged = int((table["status"] != "ok").sum())
+        made = f"{len(table)} references aligned, {flagged} flagged"
+        context.done("align", made, workspace.alignment, started)
+    return SampleReader(data, folder)
 
 
 def fingerprint_of(context: StageContext) -> str | None:
     """What the aligned references depend on; None without references."""
-    return None
+    if context.experiment.data.reference is None:
+        return None
+    survey = check.run(context)
+    settings = context.experiment.align
+    return fingerprint("align/1", settings, [survey.fingerprint(part) for part in PARTS])
+
+
+def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
+    settings, folder = context.experiment.align, context.workspace.aligned_references
+    digests = {(record.part, record.id): record.digest for record in survey.records}
+    samples = [sample for part in PARTS for sample in survey.catalog.by_id[part].values()]
+    jobs = []
+    for start in range(0, len(samples), PAIRS_A_JOB):
+        chosen = tuple(samples[start : start + PAIRS_A_JOB])
+        stamps = tuple(fingerprint(settings, digests[each.part, each.id]) for each in chosen)
+        jobs.append((f"align {start}", AlignJob(chosen, stamps, settings, folder)))
+    return jobs
+
+
+def align_pairs(job: AlignJob, context: JobContext) -> None:
+    """Align each pair that is not aligned yet: the picture, then the note that it is whole."""
+    cv2.setNumThreads(1)
+    for number, (sample, stamp) in enumerate(zip(job.samples, job.stamps, strict=True), start=1):
+        picture = aligned_path(job.folder, sample)
+        if not (is_fresh(picture.with_suffix(".json"), stamp) and picture.is_file()):
+            _align_pair(sample, stamp, job.settings, picture)
+        context.progress.update(number, len(job.samples))
+        context.stop.check()
+
+
+def _align_pair(sample: Sample, stamp: str, settings: AlignSettings, picture: Path) -> None:
+    assert sample.reference is not None, "check finds references that are missing"
+    image, reference = read_rgb(sample.image), read_rgb(sample.reference)
+    found = align(image, reference, settings)
+    aligned = warp_reference(reference, found.warp, (image.shape[0], image.shape[1]))
+    _save(aligned, picture)
+    write_manifest(picture.with_suffix(".json"), stamp, **_facts(found))
+
+
+def _save(image: NDArray[Any], path: Path) -> None:
+    stream_atomic(path, lambda stream: Image.fromarray(image).save(stream, format="PNG"))
+
+
+def _facts(found: Alignment) -> dict[str, Any]:
+    matrix = {f"w{row}{column}": float(found.warp[row, column])
+              for row in range(3) for column in range(3)}  # fmt: skip
+    return {
+        "status": found.status,
+        "motion": found.motion,
+        "cc_before": float(found.cc_before),
+        "cc_after": float(found.cc_after),
+        "corner_px": float(found.corner_px),
+        "seconds": round(float(found.seconds), 3),
+        **matrix,
+    }
+
+
+def _table(survey: Survey, folder: Path) -> pd.DataFrame:
+    """`id,part,status,motion,cc_before,cc_after,corner_px,seconds,w00…w22`, a row a pair."""
+    return pd.DataFrame(_rows(survey.catalog.train, folder) + _rows(survey.catalog.test, folder))
+
+
+def _rows(samples: Sequence[Sample], folder: Path) -> list[dict[str, Any]]:
+    rows = []
+    for sample in samples:
+        note = json.loads(aligned_path(folder, sample).with_suffix(".json").read_text())
+        note.pop("fingerprint")
+        rows.append({"id": sample.id, "part": sample.part, **note})
+    return rows

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.competition.catalog import Catalog, Sample, groups_of, list_samples
+from pipeline.competition.catalog import Catalog, Part, Sample, groups_of, list_samples
 from pipeline.competition.findings import Finding, find_problems
-from pipeline.competition.inspection import PARTS, Part, Record, as_row, from_row, inspect, stamp_of
+from pipeline.competition.inspection import PARTS, Record, as_row, from_row, inspect, stamp_of
 from pipeline.errors import DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pandas as pd
 
-from pipeline.competition.inspection import Part as SamplePart
+from pipeline.competition.catalog import Part as SamplePart
 from pipeline.errors import ArtefactError
 from pipeline.executor import Job
 from pipeline.inference.job import InferJob, Output, Weights, predict_range

@@ -30,7 +30,7 @@ def test_an_image_alone_has_three_channels(tmp_path: Path) -> None:
 
 def test_a_reference_follows_on_the_channels(tmp_path: Path) -> None:
     data = config(drawn(tmp_path))
-    save(tmp_path / "aligned/a.png", smooth(8, 10, seed=3))
+    save(tmp_path / "aligned/train/a.png", smooth(8, 10, seed=3))
     reader = SampleReader(data, tmp_path / "aligned")
     image = reader.image(list_samples(data).train[0])
     assert reader.channels == 6
@@ -41,9 +41,9 @@ def test_a_reference_that_does_not_fit_is_named(tmp_path: Path) -> None:
     data = config(drawn(tmp_path))
     sample = list_samples(data).train[0]
     reader = SampleReader(data, tmp_path / "aligned")
-    with pytest.raises(DataError, match=r"aligned/a\.png cannot be read"):
+    with pytest.raises(DataError, match=r"aligned/train/a\.png cannot be read"):
         reader.image(sample)
-    save(tmp_path / "aligned/a.png", smooth(9, 10))
+    save(tmp_path / "aligned/train/a.png", smooth(9, 10))
     with pytest.raises(DataError, match="a: its aligned reference has another size"):
         reader.image(sample)
 

@@ -1,0 +1,28 @@
+"""The `align` block: how references are brought onto their images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config.base import Block
+
+MotionChoice = Literal["auto", "translation", "euclidean", "affine", "homography"]
+
+
+class AlignSettings(Block):
+    """The defaults serve photos of flat things of a few hundred pixels."""
+
+    motion: MotionChoice = "auto"
+    """The warp's family; auto grows it as far as the pair supports."""
+    max_rotation: float = Field(180.0, ge=0, le=180)
+    """Degrees; warps that turn the reference further are flagged."""
+    max_scale: float = Field(2.0, ge=1, le=4)
+    """Warps that enlarge or shrink the reference by more are flagged."""
+    min_correlation: float = Field(0.3, ge=0, le=1)
+    """Pairs whose band-passed images correlate less after alignment are flagged."""
+    max_uncertainty: float = Field(1.8, gt=0)
+    """Pixels; pairs whose worst corner has a larger standard error are flagged."""
+    iterations: int = Field(30, ge=1, le=200)
+    """Most steps of each fit at each pyramid level."""
