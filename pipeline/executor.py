@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -133,6 +134,8 @@ def _outcomes(jobs: list[Job], machine: Machine, workspace: Workspace) -> Iterat
     pool = joblib.Parallel(
         n_jobs=len(machine.devices), batch_size=1, return_as="generator_unordered"
     )
+    # loky replaces a worker whose memory has grown between jobs, and need not tell the user
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     yield from pool(
         joblib.delayed(_run_apart)(job, machine, workspace, os.getpid()) for job in jobs
     )

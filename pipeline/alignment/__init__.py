@@ -1,0 +1,9 @@
+"""Reference-image alignment: the warp that brings a reference onto an image, or why there is none.
+
+`align` finds it, `warp_reference` applies it.
+"""
+
+from pipeline.alignment.registration import Alignment, align, warp_reference
+from pipeline.alignment.settings import AlignSettings
+
+__all__ = ["AlignSettings", "Alignment", "align", "warp_reference"]

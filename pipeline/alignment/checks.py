@@ -1,0 +1,50 @@
+"""Tells an alignment that can be trusted from one that cannot, and names the reason.
+
+Correlation alone does not tell: repeats of a pattern correlate well at the wrong place, and noisy
+photos badly at the right one. Each check below catches what the others miss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.alignment.geometry import FloatArray, Size, overlap_share, scale_and_rotation
+from pipeline.alignment.settings import AlignSettings
+
+_LEAST_OVERLAP = 0.4
+_MOST_DISAGREEMENT = 0.25
+# Another place of this share of the quality leaves open which of the two is right.
+_RIVAL = 0.975
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a finished fit.
+
+    correlation: of the band-passed pictures with the warp; rival: quality of the best other place,
+    as a share of this one's; disagreement: share of windows that match better elsewhere;
+    corner_px: standard error of the worst corner; converged: whether the steps came to rest.
+    """
+
+    warp: FloatArray
+    correlation: float
+    rival: float
+    disagreement: float
+    corner_px: float
+    converged: bool
+
+
+def verdict(findings: Findings, size: Size, reference_size: Size, settings: AlignSettings) -> str:
+    """ "ok", or the first reason not to trust the warp (of any comparison with NaN, too)."""
+    scale, turn = scale_and_rotation(findings.warp, size)
+    trusted = {
+        "low correlation": findings.correlation >= settings.min_correlation,
+        "little overlap": overlap_share(findings.warp, size, reference_size) >= _LEAST_OVERLAP,
+        "too much rotation": abs(turn) <= settings.max_rotation,
+        "too much scale": 1 / settings.max_scale <= scale <= settings.max_scale,
+        "ambiguous place": findings.rival <= _RIVAL,
+        "sub-windows disagree": findings.disagreement <= _MOST_DISAGREEMENT,
+        "did not converge": findings.converged,
+        "uncertain corners": findings.corner_px <= settings.max_uncertainty,
+    }
+    return next((reason for reason, holds in trusted.items() if not holds), "ok")
