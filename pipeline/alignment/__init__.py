@@ -4,6 +4,6 @@
 """
 
 from pipeline.alignment.registration import Alignment, align, warp_reference
-from pipeline.alignment.settings import AlignSettings
+from pipeline.config import AlignSettings
 
 __all__ = ["AlignSettings", "Alignment", "align", "warp_reference"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.alignment.geometry import FloatArray, Size, overlap_share, scale_and_rotation
-from pipeline.alignment.settings import AlignSettings
+from pipeline.config import AlignSettings
 
 _LEAST_OVERLAP = 0.4
 _MOST_DISAGREEMENT = 0.25

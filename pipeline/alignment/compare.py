@@ -15,6 +15,7 @@ from pipeline.alignment.photometry import ByteImage, Float32Image, band_pass
 _OUTSIDE = 1e6
 _AROUND = np.ones((5, 5), np.uint8)
 _FEWEST_PIXELS = 64
+_OVERLAP_POWER = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,4 +90,4 @@ def correlation(pair: Pair, warp: FloatArray) -> float:
 def quality(pair: Pair, warp: FloatArray) -> float:
     """Correlation, less where the overlap is partial: repeats of a pattern lie half outside."""
     overlap = overlap_share(warp, pair.size, pair.reference_size)
-    return correlation(pair, warp) * math.sqrt(math.sqrt(overlap))
+    return correlation(pair, warp) * float(overlap**_OVERLAP_POWER)

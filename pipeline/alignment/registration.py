@@ -15,9 +15,9 @@ from pipeline.alignment.geometry import MOTIONS, FloatArray, Motion, Size, corne
 from pipeline.alignment.growth import choose, descend
 from pipeline.alignment.photometry import ByteImage, is_flat, to_gray
 from pipeline.alignment.pyramid import Level, make_pyramid
-from pipeline.alignment.settings import AlignSettings
 from pipeline.alignment.start import Start, apart, find_starts
 from pipeline.alignment.windows import disagreement
+from pipeline.config import AlignSettings
 
 _SMALLEST_SIDE = 32
 # Starts of this share of the best one's quality are followed to full size before one is taken.

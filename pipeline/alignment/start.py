@@ -20,7 +20,7 @@ from pipeline.alignment.geometry import (
 )
 from pipeline.alignment.pyramid import Level
 from pipeline.alignment.rough import distinct, search
-from pipeline.alignment.settings import AlignSettings
+from pipeline.config import AlignSettings
 
 # Quality (of the coarsest pictures) from which on no other kind of start is tried.
 _GOOD = 0.7

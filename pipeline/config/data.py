@@ -150,7 +150,6 @@ class SubmissionConfig(Block):
     empty: str = ""
     size: tuple[int, int] | None = None
     """H, W at which masks are encoded, when it is not the image's own."""
-    format: Literal["rle", "png"] = "rle"
 
     @model_validator(mode="after")
     def _key_fits_rows(self) -> Self:

@@ -86,7 +86,7 @@ class Experiment(Block):
 
     def _submission_problems(self) -> list[str]:
         settings, several = self.submission, len(self.data.classes) > 1
-        if several and settings.format == "rle" and settings.rows != "class":
+        if several and settings.rows != "class":
             return [
                 f"submission.rows: {settings.rows} takes one class; with several use class, and a "
                 "key with {class} in it"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.backbones import colour_statistics
-from pipeline.models.plan import LEVELS, Plan
+from pipeline.models.plan import BEYOND, LEVELS, Plan
 from pipeline.models.probe import features_forward
 from pipeline.models.shapes import to_nchw
 
@@ -47,7 +48,10 @@ class Graft(nn.Module):
     def channels(self) -> dict[int, int]:
         """Channels by level."""
         channels = [tap.shape.channels for tap in self.plan.taps]
-        return dict(zip(self.plan.levels, channels, strict=True))
+        by_level = dict(zip(self.plan.levels, channels, strict=True))
+        if BEYOND in by_level:
+            by_level[LEVELS[-1]] += by_level.pop(BEYOND)
+        return by_level
 
     @property
     def output_stride(self) -> int:
@@ -59,12 +63,13 @@ class Graft(nn.Module):
         height, width = images.shape[2:]
         taken = self._run(_fed(images, self.plan))
         strides = self.plan.strides()
-        return {
+        features = {
             level: feature[..., start : start + height // stride, start : start + width // stride]
             for level, feature, start, stride in zip(
                 self.plan.levels, taken, self.plan.grid.starts, strides, strict=True
             )
         }
+        return _joined_beyond(features)
 
     def _run(self, images: Tensor) -> list[Tensor]:
         """The tapped activations (N x c x h x w) of an image as the backbone takes it."""
@@ -79,6 +84,17 @@ class Graft(nn.Module):
             feature = to_nchw(output, tap.shape.layout, tap.shape.prefix, cells)
             outputs.append(join(feature, rows, columns))
         return outputs
+
+
+def _joined_beyond(features: dict[int, Tensor]) -> dict[int, Tensor]:
+    """The feature at 1/64, where there is one, enlarged and put behind the channels of 1/32."""
+    if BEYOND in features:
+        deepest, beyond = features[LEVELS[-1]], features.pop(BEYOND)
+        size = deepest.shape[2:]
+        # the same size already where the stages are dilated
+        enlarged = F.interpolate(beyond, size=size, mode="bilinear", align_corners=False)
+        features[LEVELS[-1]] = torch.cat([deepest, enlarged], dim=1)
+    return features
 
 
 def in_image_order(backbone: nn.Module, module: str, output: Tensor) -> Tensor:

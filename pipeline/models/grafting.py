@@ -14,7 +14,7 @@ from pipeline.models.backbones import backbone_makers, native_size, says_fixed_s
 from pipeline.models.channels import adapt_input
 from pipeline.models.graft import Graft
 from pipeline.models.loading import load_weights
-from pipeline.models.plan import LEVELS, Plan, dilated_plan, plan_taps, takes
+from pipeline.models.plan import BEYOND, LEVELS, Plan, dilated_plan, plan_taps, takes
 from pipeline.models.probe import PROBE_SIZES, Trace, features_forward, in_eval_mode, trace
 from pipeline.models.prune import prune
 from pipeline.models.weights import PRETRAINED, find_weights
@@ -42,7 +42,7 @@ def make_graft(name: str, wish: Wish) -> Graft:
     return Graft(*prepare(name, wish))
 
 
-def prepare(name: str, wish: Wish, deepest: int = LEVELS[-1]) -> tuple[nn.Module, Plan]:
+def prepare(name: str, wish: Wish, deepest: int = BEYOND) -> tuple[nn.Module, Plan]:
     """The network called `name` down to level `deepest`, with its weights, and how to tap it."""
     backbone, traced, plan = tapped_backbone(name)
     plan = plan.between(0, deepest)
@@ -54,7 +54,7 @@ def prepare(name: str, wish: Wish, deepest: int = LEVELS[-1]) -> tuple[nn.Module
         weights = find_weights(name, wish.weights)
         load_weights(backbone, weights, whole=whole, allow_partial=wish.allow_partial)
     adapt_input(name, backbone, wish.in_channels)
-    if wish.output_stride < deepest:
+    if wish.output_stride < min(deepest, LEVELS[-1]):
         plan = _dilated(name, backbone, plan, wish)
     return backbone, plan
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -16,6 +17,8 @@ from pipeline.models.shapes import read_map_shape, spatial_cells
 from pipeline.models.taps import Tap, events_by_name, find_taps
 
 LEVELS = (2, 4, 8, 16, 32)
+# some networks end at 1/64; that feature is joined to the one at 1/32
+BEYOND = 2 * LEVELS[-1]
 _STEPS = (32, 64, 128, 224, 256, 448)
 _LARGEST_MARGIN = 256
 
@@ -24,8 +27,8 @@ _LARGEST_MARGIN = 256
 class Plan:
     """How a backbone is fed and tapped.
 
-    taps: one for each of `levels`, which are natural reductions; a dilated stage keeps its level
-        while its stride is smaller.
+    taps: one for each of `levels`, the natural reductions that the network has, of LEVELS and
+        BEYOND; a dilated stage keeps its level while its stride is smaller.
     step: images are padded to multiples of this many pixels.
     zoom: what the image is scaled by, so that the strides become powers of two (14 -> 16).
     probe: the size (H, W) of its dry runs.
@@ -46,7 +49,7 @@ class Plan:
         return [tap.module for tap in self.taps]
 
     def between(self, above: int, deepest: int) -> Plan:
-        """The plan for the levels beyond `above`, up to `deepest`."""
+        """The plan for the levels deeper than `above`, up to `deepest`."""
         kept = [i for i, level in enumerate(self.levels) if above < level <= deepest]
         return replace(
             self,
@@ -65,16 +68,28 @@ def plan_taps(backbone: nn.Module, traced: Trace, tile: bool = False) -> Plan:
     found = find_taps(backbone, traced)
     if not found:
         raise ConfigError("the network has no feature maps")
-    finest = found[0].shape.stride
-    zoom = Fraction(finest, 2 ** round(math.log2(finest)))
-    at_level = {tap.shape.stride / zoom: tap for tap in found}
-    levels = tuple(level for level in LEVELS if Fraction(level) in at_level)
-    if not levels:
+    # the scale that most taps agree on; of equals, the deepest's
+    zoom = max(map(_zoom, reversed(found)), key=lambda each: len(_at_levels(found, each)))
+    at_level = _at_levels(found, zoom)
+    if not at_level:
         raise ConfigError("the network has no activation between 1/2 and 1/32 of its input")
-    taps = tuple(at_level[Fraction(level)] for level in levels)
+    levels, taps = tuple(at_level), tuple(at_level.values())
     exact = Grid(0, 0, (0,) * len(taps))
     plan = Plan(taps, levels, int(traced.size[0] / zoom), zoom, exact, traced.size, tile)
     return plan if tile else _fitted(backbone, plan, traced)
+
+
+def _zoom(tap: Tap) -> Fraction:
+    """What brings the tap's stride to a power of two."""
+    return Fraction(tap.shape.stride, 2 ** round(math.log2(tap.shape.stride)))
+
+
+def _at_levels(taps: Sequence[Tap], zoom: Fraction) -> dict[int, Tap]:
+    """The taps that lie at one of LEVELS, or beyond, when the image is scaled by `zoom`."""
+    at = {tap.shape.stride / zoom: tap for tap in taps}
+    # what lies beyond is joined to the deepest level, so it needs one
+    levels = (*LEVELS, BEYOND) if Fraction(LEVELS[-1]) in at else LEVELS
+    return {level: at[Fraction(level)] for level in levels if Fraction(level) in at}
 
 
 def dilated_plan(backbone: nn.Module, plan: Plan, output_stride: int) -> Plan | None:
@@ -112,7 +127,7 @@ def _fitted(backbone: nn.Module, plan: Plan, traced: Trace) -> Plan:
     """The plan with a measured grid where maps do not halve exactly, and with its step."""
     if not _cells_fit(traced, plan, plan.probe):
         plan = _with_margin(backbone, plan)
-    for step in _STEPS:
+    for step in (step for step in _STEPS if step % max(plan.levels) == 0):
         side = step * plan.zoom
         if side.denominator == 1 and all(
             takes(backbone, plan, (high * int(side), wide * int(side)))

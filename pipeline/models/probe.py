@@ -18,9 +18,9 @@ from torch.func import functional_call
 
 from pipeline.models.dataflow import graph_nodes
 
-# Divisible by every stride and window in use (2..32, 7, 14, 56; the second for windows of 8); one
-# side twice the other, so that a stride shows as their difference and the axes can be told apart.
-PROBE_SIZES = ((224, 448), (256, 512))
+# Between them divisible by every stride and window in use (2..64, and 7, 14, 56); one side twice
+# the other, so that a stride shows as their difference and the axes can be told apart.
+PROBE_SIZES = ((256, 512), (224, 448))
 
 
 @dataclass(frozen=True)

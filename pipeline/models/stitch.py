@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pipeline.errors import ConfigError
 from pipeline.models.graft import Graft
 from pipeline.models.grafting import Wish, prepare
-from pipeline.models.plan import LEVELS, Plan, takes
+from pipeline.models.plan import BEYOND, LEVELS, Plan, takes
 from pipeline.models.probe import trace
 from pipeline.models.prune import Skipped, replace_module
 from pipeline.models.shapes import MapShape, from_nchw
@@ -111,7 +111,7 @@ def make_stitched(seam: Seam, wish: Wish) -> Stitched:
         if level not in levels:
             raise ConfigError(f"encoder {name!r} has no activation at 1/{level} to stitch at")
     entrance = plan.taps[plan.levels.index(level)]
-    plan = plan.between(level, LEVELS[-1])
+    plan = plan.between(level, BEYOND)
     if not _cut_in(late, plan, entrance):
         raise ConfigError(f"encoder {seam.late!r} cannot be entered at 1/{level}")
     return Stitched(early, Graft(late, plan), entrance.module, level)

@@ -54,7 +54,7 @@ def survey(family: str, model: str, sizes: Sequence[tuple[int, int]] = SIZES) ->
     assert isinstance(graft, Graft)
     verdicts = tuple(verdict(model, decoder, sizes) for decoder in DECODERS)
     levels = graft.plan.levels
-    channels = tuple(graft.channels[level] for level in levels)
+    channels = tuple(tap.shape.channels for tap in graft.plan.taps)
     numbers = (parameter_count(graft), count_macs(model))
     return Row(family, model, levels, channels, *numbers, _fed(graft), verdicts)
 

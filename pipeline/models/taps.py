@@ -28,17 +28,18 @@ class Tap:
 def find_taps(backbone: nn.Module, trace: Trace) -> tuple[Tap, ...]:
     """The taps in order of stride, at most one a stride, none finer than 2.
 
-    Where parallel branches leave a resolution without a cut (HRNet, CoaT, CrossViT), the last
-    activation of that resolution is taken.
+    Where parallel branches leave a resolution without a cut (HRNet, CoaT), the last activation
+    of that resolution is taken; where they leave none at all (CrossViT), the last of the run.
     """
     maps = _maps(trace)
     cuts = cut_nodes(trace.output_node, trace.input_node)
     found = _last([(event, tap) for event, tap in maps if event.node in cuts])
     found |= _listed_by_timm(backbone, maps)
-    for stride, tap in _last(maps).items():
-        if not found or min(found) < stride < max(found):
-            found.setdefault(stride, tap)
-    return tuple(found[stride] for stride in sorted(found) if stride > 1)
+    found = found or _last(maps[-1:])
+    last = _last(maps).items()
+    between = {stride: tap for stride, tap in last if min(found) < stride < max(found)}
+    complete = between | found
+    return tuple(complete[stride] for stride in sorted(complete) if stride > 1)
 
 
 def _maps(trace: Trace) -> list[tuple[Event, Tap]]:

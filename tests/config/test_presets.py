@@ -150,7 +150,6 @@ def test_defects_beside_a_larger_reference_can_be_said() -> None:
                 "test": "test/{id}.png", "reference": "clean/{id}.png",
                 "test_reference": "test_clean/{id}.png", "classes": ["defect"],
             },
-            "submission": {"format": "png"},
         },
         source="screens",
     )  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segmentation_models_pytorch.base.initialization import initialize_decoder
+from segmentation_models_pytorch.base.modules import Conv2dReLU
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
 from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
 from segmentation_models_pytorch.decoders.manet.decoder import MAnetDecoder
@@ -102,6 +103,10 @@ def upernet(features: Features, classes: int) -> Parts:
 def pspnet(features: Features, classes: int) -> Parts:
     """PSPNet (Zhao et al. 2017), with its auxiliary loss where the backbone is dilated."""
     decoder = PSPDecoder([_IMAGE, *features.channels], out_channels=PSP_CHANNELS)
+    deepest = features.channels[-1]
+    if deepest % 4:
+        # SMP forgets that the four poolings of a quarter of the channels each lose the rest
+        decoder.conv = Conv2dReLU(deepest + 4 * (deepest // 4), PSP_CHANNELS, kernel_size=1)
     stride = features.output_stride
     last = head(PSP_CHANNELS, classes, kernel=3, scale=stride)
     if stride == LIGHT:
