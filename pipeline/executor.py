@@ -147,9 +147,11 @@ def _run_apart(job: Job, machine: Machine, workspace: Workspace, parent: int) ->
 
 
 def _run(job: Job, machine: Machine, workspace: Workspace) -> _Outcome:
+    import cv2
     import torch
 
     torch.set_num_threads(machine.threads)
+    cv2.setNumThreads(machine.threads)  # its own pool would take every core for every job
     try:
         with (
             interruptible() as stop,

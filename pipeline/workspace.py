@@ -162,11 +162,6 @@ class Workspace:
         return self.run / model / "maps" / part
 
     @property
-    def blended_maps(self) -> Path:
-        """Where accumulate mode sums the members' test maps."""
-        return self.run / "blend"
-
-    @property
     def blend(self) -> Path:
         return self.run / "ensemble.yaml"
 

@@ -97,7 +97,7 @@ def test_no_two_artefacts_share_a_path() -> None:
     member = workspace.member("m", 0)
     paths = [
         workspace.fold_table, workspace.fold_manifest, workspace.index, workspace.index_manifest,
-        workspace.alignment, workspace.aligned_references, workspace.blended_maps, workspace.blend,
+        workspace.alignment, workspace.aligned_references, workspace.blend,
         workspace.blend_manifest, workspace.oof_scores, workspace.scorecard("csv"),
         workspace.scorecard("md"), workspace.report, workspace.report_manifest,
         workspace.submission("a"), workspace.progress, workspace.locks,

@@ -128,8 +128,6 @@ class EnsembleConfig(Block):
     weights: Literal["search", "equal"] | dict[str, Annotated[float, Field(ge=0)]] = "search"
     threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
     postprocess: tuple[str | dict[str, Any], ...] = ()
-    accumulate: bool = False
-    """Sum test maps of all models into one store instead of keeping one store a model."""
 
     @field_validator("metric")
     @classmethod

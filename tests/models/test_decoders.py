@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.models.decoders.heads import head
-from pipeline.models.decoders.registry import DECODERS
+from pipeline.models.decoders.registry import DECODERS, Features, build_parts
 from pipeline.models.factory import parameter_count
 from tests.models.build import model, shared_model
 
@@ -77,3 +77,13 @@ def test_a_head_keeps_pixels_in_place(scale: int) -> None:
         positions = last(centres.expand(1, 1, 16, 16))[0, 0, 0]
     inside = slice(scale, -scale)
     torch.testing.assert_close(positions[inside], torch.arange(16.0 * scale)[inside])
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_odd_channels_will_do(decoder: str) -> None:
+    parts = build_parts(decoder, Features([17, 19, 23, 45, 185]), classes=2)
+    image = torch.rand(2, 3, 64, 64)
+    pairs = zip((2, 4, 8, 16, 32), (17, 19, 23, 45, 185), strict=True)
+    features = [torch.rand(2, channels, 64 // level, 64 // level) for level, channels in pairs]
+    with torch.no_grad():
+        assert parts.head(parts.decoder([image, *features])).shape == (2, 2, 64, 64)

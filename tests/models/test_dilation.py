@@ -10,7 +10,9 @@ from pipeline.models.probe import PROBE_SIZES, trace
 from tests.models.build import Toy, model
 
 
-@pytest.mark.parametrize("encoder", ["test_resnet", "test_efficientnet", "test_convnext"])
+@pytest.mark.parametrize(
+    "encoder", ["test_resnet", "test_efficientnet", "test_convnext", "efficientvit_m0"]
+)
 @pytest.mark.parametrize("stride", [8, 16])
 def test_the_last_stages_stay_at_the_output_stride(encoder: str, stride: int) -> None:
     network = model("pspnet", encoder, output_stride=stride)

@@ -133,6 +133,18 @@ def test_stretching_would_be_seen() -> None:
     assert abs(errors[1] - errors[0]) > 8
 
 
+def test_what_lies_beyond_is_joined_to_the_deepest_level() -> None:
+    grafted = graft("efficientvit_m0")
+    plain = dict(zip(grafted.plan.levels, grafted.plan.taps, strict=True))
+    assert grafted.plan.step == 64
+    with torch.no_grad():
+        features = grafted(torch.rand(1, 3, 64, 128))
+    assert set(features) == {2, 4, 8, 16, 32}
+    together = plain[32].shape.channels + plain[64].shape.channels
+    assert features[32].shape == (1, together, 2, 4)
+    assert grafted.channels[32] == together
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (4, 1)])
 def test_tiles_come_back(rows: int, columns: int) -> None:
     images = torch.rand(2, 3, 8 * rows, 4 * columns)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.models.shapes import Layout, from_nchw, read_map_shape, to_nchw
@@ -17,15 +17,15 @@ SIZE = (224, 448)
 )
 def test_maps_are_read_in_both_layouts(stride: int, channels: int, lost: int) -> None:
     height, width = SIZE[0] // stride - lost, SIZE[1] // stride - lost
+    # so many channels would be as good a side of a map
+    assume(abs(channels - 2 * width) > 4 and abs(2 * channels - height) > 4)
     for shape, layout in (
         ((1, channels, height, width), "NCHW"),
         ((1, height, width, channels), "NHWC"),
     ):
         found = read_map_shape(shape, SIZE)
         assert found is not None
-        assert found.stride == stride
-        if channels not in (height, width, 2 * height, 2 * width):
-            assert (found.layout, found.channels) == (layout, channels)
+        assert (found.stride, found.layout, found.channels) == (stride, layout, channels)
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 2, 5])
