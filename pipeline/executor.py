@@ -21,7 +21,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from pipeline.errors import InterruptedRunError, MaskmillError, ResourceError
-from pipeline.interruption import StopFlag, die_with, interruptible
+from pipeline.interruption import StopFlag, interruptible, worker_flag
 from pipeline.locks import hold_one_of
 from pipeline.reporting import JobProgress, Reporter, running_jobs
 from pipeline.workspace import Workspace
@@ -98,7 +98,6 @@ def run_jobs(
             advance(1)
             if isinstance(outcome.error, InterruptedRunError):
                 stop.signal_number = stop.signal_number or outcome.error.signal_number
-                break
     stop.check()
     _raise_failures(outcomes)
     return {outcome.name: outcome.value for outcome in outcomes}
@@ -111,7 +110,7 @@ def _surviving_crashes(
     crashes: Counter[str] = Counter()
     while waiting and not stop:
         try:
-            for outcome in _outcomes(list(waiting.values()), machine, workspace):
+            for outcome in _outcomes(list(waiting.values()), machine, workspace, stop):
                 del waiting[outcome.name]
                 yield outcome
         except TerminatedWorkerError as death:
@@ -126,14 +125,18 @@ def _surviving_crashes(
                 yield _Outcome(name, error=ResourceError(f"{name}: its worker died {ATTEMPTS}×"))
 
 
-def _outcomes(jobs: list[Job], machine: Machine, workspace: Workspace) -> Iterator[_Outcome]:
-    """Every job's outcome as it comes; in this process when there is one slot."""
-    if len(machine.devices) == 1:
-        yield from (_run(job, machine, workspace) for job in jobs)
+def _outcomes(
+    jobs: list[Job], machine: Machine, workspace: Workspace, stop: StopFlag
+) -> Iterator[_Outcome]:
+    """Every job's outcome as it comes; in this process when there is one slot or one job.
+
+    After a signal the jobs that run save their state, and the others end before they begin.
+    """
+    slots = min(len(machine.devices), len(jobs))
+    if slots == 1:
+        yield from (_run(job, machine, workspace, stop) for job in jobs)
         return
-    pool = joblib.Parallel(
-        n_jobs=len(machine.devices), batch_size=1, return_as="generator_unordered"
-    )
+    pool = joblib.Parallel(n_jobs=slots, batch_size=1, return_as="generator_unordered")
     # loky replaces a worker whose memory has grown between jobs, and need not tell the user
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     yield from pool(
@@ -142,19 +145,18 @@ def _outcomes(jobs: list[Job], machine: Machine, workspace: Workspace) -> Iterat
 
 
 def _run_apart(job: Job, machine: Machine, workspace: Workspace, parent: int) -> _Outcome:
-    die_with(parent)
-    return _run(job, machine, workspace)
+    return _run(job, machine, workspace, worker_flag(parent))
 
 
-def _run(job: Job, machine: Machine, workspace: Workspace) -> _Outcome:
+def _run(job: Job, machine: Machine, workspace: Workspace, stop: StopFlag) -> _Outcome:
     import cv2
     import torch
 
     torch.set_num_threads(machine.threads)
     cv2.setNumThreads(machine.threads)  # its own pool would take every core for every job
     try:
+        stop.check()
         with (
-            interruptible() as stop,
             _lease(machine, workspace) as device,
             JobProgress(workspace.progress, job.name) as progress,
         ):

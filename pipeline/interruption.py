@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -41,7 +42,28 @@ def interruptible(*, forward: bool = False) -> Iterator[StopFlag]:
     Outside the main thread, where Python allows no handlers, the flag simply never rises.
     """
     flag = StopFlag()
+    previous = _install(_handler(flag, forward))
+    try:
+        yield flag
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
+
+@functools.cache
+def worker_flag(parent: int) -> StopFlag:
+    """The flag of a worker process of `parent`, for as long as it lives, jobs or none.
+
+    A worker that idles when everybody is told to stop must not die of it: a pool with a dead
+    worker ends the ones that are saving their state. It does end when `parent` is gone.
+    """
+    die_with(parent)
+    flag = StopFlag()
+    _install(_handler(flag, forward=False))
+    return flag
+
+
+def _handler(flag: StopFlag, forward: bool) -> Callable[[int, FrameType | None], None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if flag:
             _end_children(signal.SIGKILL)
@@ -50,12 +72,7 @@ def interruptible(*, forward: bool = False) -> Iterator[StopFlag]:
         if forward:
             _end_children(signal.SIGTERM)
 
-    previous = _install(handle)
-    try:
-        yield flag
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    return handle
 
 
 def _install(handle: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:

@@ -104,10 +104,9 @@ def dilated_plan(backbone: nn.Module, plan: Plan, output_stride: int) -> Plan | 
         taps = tuple(
             Tap(name, shape) for name, shape in zip(plan.modules, shapes, strict=True) if shape
         )
-        exact = Grid(0, 0, (0,) * len(taps))
-        fitted = _fitted(backbone, replace(plan, taps=taps, grid=exact), traced)
-        if fitted.strides() == [min(level, output_stride) for level in plan.levels]:
-            return fitted
+        dilated = replace(plan, taps=taps, grid=Grid(0, 0, (0,) * len(taps)))
+        if dilated.strides() == [min(level, output_stride) for level in plan.levels]:
+            return _fitted(backbone, dilated, traced)
     except Exception:  # a network may refuse to be dilated in every way there is
         pass
     undo()
