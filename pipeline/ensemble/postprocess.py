@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.base import nearest
-from pipeline.ensemble.steps import fill_holes, gate, hysteresis, keep_largest, minimum_area
+from pipeline.ensemble.steps import (
+    fill_holes,
+    gate,
+    hysteresis,
+    keep_largest,
+    minimum_area,
+    watershed,
+)
 from pipeline.errors import ConfigError
 
 Function = Callable[[NDArray[np.bool_], NDArray[np.float32], float], NDArray[np.bool_]]
@@ -44,6 +51,7 @@ STEPS: dict[str, Step] = {
         Step("keep_largest", keep_largest.keep_largest, keep_largest.CANDIDATES),
         Step("hysteresis", hysteresis.hysteresis, hysteresis.CANDIDATES),
         Step("gate", gate.gate, gate.CANDIDATES),
+        Step("watershed", watershed.watershed, watershed.CANDIDATES),
     )
 }
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline.ensemble.instances import connected_instances, watershed_instances
+from pipeline.ensemble.instances import connected_instances
+from pipeline.ensemble.postprocess import STEPS
+from pipeline.ensemble.steps.watershed import watershed_objects
 
 EIGHT = np.ones((3, 3))
 
@@ -31,7 +33,7 @@ def test_components_are_scipys(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_watershed_objects_fill_the_decision_and_have_a_seed_each(seed):
     decision, probability = bumpy(seed)
-    found = watershed_instances(decision, probability, 0.8)
+    found = watershed_objects(decision, probability, 0.8)
     assert found.dtype == np.int32 and ((found > 0) == decision).all()
     for plane, likely, labels in zip(decision, probability, found, strict=True):
         whole, count = ndimage.label(plane, EIGHT)
@@ -49,7 +51,7 @@ def test_two_touching_discs_are_cut_between_them():
     probability = np.maximum(*peaks)[None].astype(np.float32)
     decision = probability >= 0.3
     assert connected_instances(decision).max() == 1
-    labels = watershed_instances(decision, probability, 0.7)[0]
+    labels = watershed_objects(decision, probability, 0.7)[0]
     assert labels.max() == 2
     nearer = np.where(x < 34, labels[20, 22], labels[20, 46])
     clear = decision[0] & (x != 34)
@@ -58,5 +60,28 @@ def test_two_touching_discs_are_cut_between_them():
 
 def test_nothing_decided_is_no_object():
     nothing = np.zeros((1, 6, 7), bool)
-    assert not watershed_instances(nothing, np.zeros((1, 6, 7), np.float32), 0.5).any()
+    assert not watershed_objects(nothing, np.zeros((1, 6, 7), np.float32), 0.5).any()
     assert not connected_instances(nothing).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_step_leaves_one_component_an_object_and_takes_only_pixels_between_them(seed):
+    decision, probability = bumpy(seed)
+    objects = watershed_objects(decision, probability, 0.8)
+    cut = STEPS["watershed"].function(decision, probability, 0.8)
+    for labels, plane in zip(objects, cut, strict=True):
+        pieces, _ = ndimage.label(plane, EIGHT)
+        for number in range(1, pieces.max() + 1):
+            assert len(set(labels[pieces == number])) == 1, "a piece belongs to one object"
+        touching = ndimage.generic_filter(
+            labels, lambda near: len(set(near) - {0}) > 1, size=3, mode="nearest"
+        ).astype(bool)
+        assert ((plane != (labels > 0)) <= touching).all()
+
+
+def test_touching_objects_are_rows_of_their_own_after_the_step():
+    y, x = np.mgrid[:40, :70]
+    peaks = [np.exp(-((y - 20) ** 2 + (x - centre) ** 2) / 150) for centre in (22, 46)]
+    probability = np.maximum(*peaks)[None].astype(np.float32)
+    cut = STEPS["watershed"].function(probability >= 0.3, probability, 0.7)
+    assert connected_instances(cut).max() == 2
