@@ -70,14 +70,20 @@ def _read_with_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `top` laid over it, block by block."""
+    """`base` with the keys of `top` laid over it, block by block; `model: null` takes one out."""
     result = dict(base)
     for key, value in top.items():
         below = result.get(key)
         if value is None and below is not None and key in _NEVER_NULL:
             continue
-        both = isinstance(below, dict) and isinstance(value, dict) and key not in _WHOLE
-        result[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
+        if not (isinstance(below, dict) and isinstance(value, dict)) or key in _WHOLE:
+            result[key] = value
+            continue
+        if key == "models":
+            gone = {name for name, model in value.items() if model is None} & below.keys()
+            below = {name: model for name, model in below.items() if name not in gone}
+            value = {name: model for name, model in value.items() if name not in gone}
+        result[key] = _merged(below, value)
     return result
 
 

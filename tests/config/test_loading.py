@@ -106,6 +106,14 @@ def test_extends_with_an_empty_block_keeps_the_base(tmp_path: Path) -> None:
     assert loaded.infer.tile is None
 
 
+def test_a_model_that_is_null_is_left_out_of_the_base(tmp_path: Path) -> None:
+    write(tmp_path, "base.yaml", MINIMAL)
+    text = "extends: base.yaml\nmodels: {a: null, b: {decoder: unet, encoder: resnet18}}\n"
+    assert list(load_experiment(write(tmp_path, "top.yaml", text)).models) == ["b"]
+    with pytest.raises(ConfigError, match=r"models\.c"):
+        load_experiment(write(tmp_path, "new.yaml", "extends: base.yaml\nmodels: {c: null}\n"))
+
+
 @pytest.mark.parametrize("ring", [["x"], ["x", "y"], ["x", "y", "z"]])
 def test_extends_in_a_circle_is_an_error(ring: list[str], tmp_path: Path) -> None:
     for name, base in zip(ring, ring[1:] + ring[:1], strict=True):
