@@ -7,6 +7,7 @@ pool at once; the jobs that were running are named and run again, each going on 
 
 from __future__ import annotations
 
+import itertools
 import os
 import traceback
 import warnings
@@ -130,17 +131,21 @@ def _outcomes(
 ) -> Iterator[_Outcome]:
     """Every job's outcome as it comes; in this process when there is one slot or one job.
 
-    After a signal the jobs that run save their state, and the others end before they begin.
+    After a signal the jobs that run save their state. The others are never handed to the pool: a
+    worker that loky puts in another's place knows of no signal, and would begin them.
     """
     slots = min(len(machine.devices), len(jobs))
     if slots == 1:
         yield from (_run(job, machine, workspace, stop) for job in jobs)
         return
-    pool = joblib.Parallel(n_jobs=slots, batch_size=1, return_as="generator_unordered")
+    pool = joblib.Parallel(
+        n_jobs=slots, batch_size=1, pre_dispatch=slots, return_as="generator_unordered"
+    )
     # loky replaces a worker whose memory has grown between jobs, and need not tell the user
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     yield from pool(
-        joblib.delayed(_run_apart)(job, machine, workspace, os.getpid()) for job in jobs
+        joblib.delayed(_run_apart)(job, machine, workspace, os.getpid())
+        for job in itertools.takewhile(lambda _: not stop, jobs)
     )
 
 

@@ -62,6 +62,16 @@ def wait_for_stop(marker: str, context: JobContext) -> None:
     context.stop.check()
 
 
+HOARD: list[bytearray] = []
+
+
+def hoard_until_stop(marker: str, context: JobContext) -> None:
+    """Grows so much that loky replaces its worker by a new one, which no signal has reached."""
+    HOARD.append(bytearray(400 * 2**20))
+    time.sleep(1.1)  # loky looks once a second
+    wait_for_stop(marker, context)
+
+
 @pytest.mark.parametrize("machine", [ONE, TWO], ids=["inline", "pool"])
 def test_every_job_gives_its_value(machine: Machine, tmp_path: Path) -> None:
     jobs = [Job(f"j{number}", double, (number,)) for number in range(5)]
@@ -156,6 +166,25 @@ def test_a_signal_lets_running_jobs_save_and_sets_the_exit_code(
     process.send_signal(number)
     assert process.wait(timeout=30) == code
     assert all((tmp_path / f"{name}.saved").exists() for name in running)
+
+
+def test_nothing_new_begins_after_a_signal_though_workers_are_replaced(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    text = PROGRAM.replace("import wait_for_stop", "import double, hoard_until_stop")
+    jobs = """[Job(n, double, (1,)) for n in ("1", "2", "3", "4")] + [
+        Job(n, hoard_until_stop, (str(folder / n),)) for n in "abcdefgh"]"""
+    script.write_text(
+        text.replace('[Job(n, wait_for_stop, (str(folder / n),)) for n in ("a", "b")]', jobs)
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, str(script), str(tmp_path), "2"], env=environment)
+    _wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(timeout=30) == 143
+    finally:
+        process.kill()
+    assert not any((tmp_path / name).exists() for name in "cdefgh")
 
 
 def test_workers_of_a_killed_stage_do_not_live_on(tmp_path: Path) -> None:
