@@ -11,7 +11,7 @@ from pipeline.config.data import (
 )
 from pipeline.config.experiment import Experiment, ModelConfig, slug
 from pipeline.config.loading import build_experiment, load_experiment
-from pipeline.config.model import ModelSpec
+from pipeline.config.model import ModelSpec, ReferenceUse
 from pipeline.config.training import (
     AugmentConfig,
     EnsembleConfig,
@@ -32,6 +32,7 @@ __all__ = [
     "MaskTable",
     "ModelConfig",
     "ModelSpec",
+    "ReferenceUse",
     "RleOrder",
     "SubmissionConfig",
     "TileConfig",
