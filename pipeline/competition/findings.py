@@ -12,11 +12,14 @@ from pipeline.competition.inspection import Record
 from pipeline.config import Experiment
 
 
+Severity = Literal["error", "warning"]
+
+
 @dataclass(frozen=True)
 class Finding:
     """One problem: an error stops the pipeline, a warning does not."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     subject: str
     text: str
 
@@ -70,7 +73,9 @@ def _reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
             continue
         missing = [sample.id for sample in samples if sample.reference is None]
         if missing:
-            yield Finding("error", f"data.{key}", f"no reference for {listed(missing)}")
+            severity: Severity = "error" if experiment.align.missing == "error" else "warning"
+            text = f"no reference for {listed(missing)}; align.missing: image does without"
+            yield Finding(severity, f"data.{key}", text)
 
 
 def _group_problems(groups: dict[str, str], experiment: Experiment) -> Iterator[Finding]:

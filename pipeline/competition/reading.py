@@ -16,6 +16,10 @@ from pipeline.config import DataConfig
 from pipeline.errors import DataError
 
 
+BLANK = 128
+"""The gray of a reference that is missing."""
+
+
 def aligned_path(folder: Path, sample: Sample) -> Path:
     """Where the aligned reference of a sample is, as PNG."""
     return folder / sample.part / f"{sample.id}.png"

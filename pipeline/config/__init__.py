@@ -16,6 +16,7 @@ from pipeline.config.training import (
     AugmentConfig,
     EnsembleConfig,
     InferConfig,
+    JitterConfig,
     TileConfig,
     TrainConfig,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "FoldsConfig",
     "GroupTable",
     "InferConfig",
+    "JitterConfig",
     "MaskTable",
     "ModelConfig",
     "ModelSpec",

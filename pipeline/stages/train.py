@@ -117,7 +117,7 @@ def _fingerprint(
         experiment.data.exclusive,
         survey.fingerprint("train"),
         sorted(table.loc[table["fold"] == fold, "id"]),
-        align.fingerprint_of(context),
+        None if model.reference == "none" else align.fingerprint_of(context, "train"),
     )
 
 
