@@ -3,5 +3,6 @@
 from pipeline.borders.distances import Border, border_distances
 from pipeline.borders.fit import BorderFit, fit_borders
 from pipeline.borders.level import signed_level
+from pipeline.borders.repair import repair
 
-__all__ = ["Border", "BorderFit", "border_distances", "fit_borders", "signed_level"]
+__all__ = ["Border", "BorderFit", "border_distances", "fit_borders", "repair", "signed_level"]

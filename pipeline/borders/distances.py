@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ _MOST_POINTS = 2000
 
 @dataclass(frozen=True)
 class Border:
-    """N points of a mask's border, each with the point of the prediction's that is along its normal.
+    """N points of a mask's border, each with that of the prediction along its normal.
 
     places: Nx2 (x, y), half way between the two, in pixels from the image's middle; normals: Nx2,
     outward unit vectors, the mean direction of both borders; lengths: N, pixels of border that a
@@ -98,7 +99,7 @@ def _crossings(level: NDArray[np.float32], points: Floats, normals: Floats) -> F
     return np.where(np.isfinite(nearest), nearest, np.nan)
 
 
-def _sampled(picture: NDArray[np.float32], points: Floats) -> Floats:
+def _sampled(picture: NDArray[Any], points: Floats) -> Floats:
     """Bilinear values of HW at Nx2 (x, y); beyond the edge those of the edge."""
     values = map_coordinates(picture, points.T[::-1], order=1, mode="nearest", output=np.float64)
     return np.asarray(values)

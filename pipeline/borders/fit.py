@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.borders.distances import Border, Floats
+
+Chosen = NDArray[np.bool_]
 
 _ROUNDS = 4
 _OUTLYING = 4.0  # robust standard deviations
@@ -91,9 +94,9 @@ _DIRECTIONS = {
 }
 
 
-def _inliers(design: Floats, distances: Floats, lengths: Floats, found: Floats) -> Floats:
+def _inliers(design: Floats, distances: Floats, lengths: Floats, found: Chosen) -> Chosen:
     """Which points say something about a common cause: not those of pieces that differ."""
-    kept = found.copy()
+    kept: Chosen = found.copy()
     for _ in range(_ROUNDS):
         solution = _least_squares(design[kept], distances[kept], lengths[kept])
         residuals = np.abs(distances - design @ solution)
@@ -108,7 +111,7 @@ def _least_squares(design: Floats, distances: Floats, lengths: Floats) -> Floats
 
 
 def _solved(
-    design: Floats, distances: Floats, lengths: Floats, image: Floats
+    design: Floats, distances: Floats, lengths: Floats, image: NDArray[np.intp]
 ) -> tuple[Floats, Floats]:
     """The solution, and its standard errors with images as clusters (Liang & Zeger 1986)."""
     solution = _least_squares(design, distances, lengths)
@@ -120,7 +123,7 @@ def _solved(
     return solution, np.sqrt(np.maximum(np.diag(covariance), 0))
 
 
-def _mean(distances: Floats, lengths: Floats, chosen: Floats) -> float:
+def _mean(distances: Floats, lengths: Floats, chosen: Chosen) -> float:
     """The mean distance of the chosen points; NaN of none."""
     if not chosen.any():
         return float("nan")

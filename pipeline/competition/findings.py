@@ -11,7 +11,6 @@ from pipeline.competition.catalog import Catalog, listed
 from pipeline.competition.inspection import Record
 from pipeline.config import Experiment
 
-
 Severity = Literal["error", "warning"]
 
 

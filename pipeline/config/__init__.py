@@ -4,6 +4,7 @@ from pipeline.config.alignment import AlignSettings
 from pipeline.config.data import (
     DataConfig,
     FoldsConfig,
+    FrameConfig,
     GroupTable,
     MaskTable,
     RleOrder,
@@ -28,6 +29,7 @@ __all__ = [
     "EnsembleConfig",
     "Experiment",
     "FoldsConfig",
+    "FrameConfig",
     "GroupTable",
     "InferConfig",
     "JitterConfig",

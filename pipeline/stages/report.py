@@ -99,7 +99,7 @@ def _cases(
     cases = []
     for sample_id, score in zip(rows["id"], rows["score"], strict=True):
         sample = survey.catalog.by_id["train"][sample_id]
-        image = reader.image(sample)[..., :3]
+        image = reader.picture(sample)
         truth = reader.truth(sample, (image.shape[0], image.shape[1]))
         decision = ensembled.recipe.decide(read(sample_id))
         picture = _painted(image, truth, decision)

@@ -115,6 +115,7 @@ def _fingerprint(
         experiment.ensemble.metric,
         experiment.data.class_names,
         experiment.data.exclusive,
+        experiment.data.frame,
         survey.fingerprint("train"),
         sorted(table.loc[table["fold"] == fold, "id"]),
         None if model.reference == "none" else align.fingerprint_of(context, "train"),

@@ -86,7 +86,7 @@ def _jittered(
     shift, turn = random.uniform(-1, 1, 2) * jitter.shift, random.uniform(-1, 1) * jitter.rotate
     scale = (1 + jitter.scale) ** random.uniform(-1, 1)
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn, scale)
-    matrix[:, 2] += shift
+    matrix[:, 2] = matrix[:, 2] + shift
     moved = cv2.warpAffine(
         np.ascontiguousarray(reference), matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101
     )
