@@ -14,7 +14,8 @@ from PIL import Image
 
 from pipeline.competition.reading import BLANK, SampleReader, aligned_path
 from pipeline.errors import DataError
-from pipeline.stages import align, check, folds, train
+from pipeline.reports.html import Headline, Report, render_report
+from pipeline.stages import align, check, folds, report_alignment, train
 from pipeline.stages.context import StageContext
 from tests.competitions import context
 
@@ -165,6 +166,23 @@ def test_a_model_without_the_reference_outlives_another_alignment(tmp_path: Path
         )
         assert reader.channels == 6
     assert stamps[0][0] != stamps[1][0] and stamps[0][1] == stamps[1][1]
+
+
+def test_the_report_shows_worst_and_flagged_pairs(tmp_path: Path) -> None:
+    _draw(tmp_path / "data")
+    (tmp_path / "data/images_refs/i3_0.png").unlink()
+    _save(tmp_path / "data/images_refs/i2_0.png", np.full((128, 128), 77, np.uint8))
+    stage, _ = _reader_of(tmp_path / "data", tmp_path, missing="image")
+    section = report_alignment.section(stage, check.run(stage))
+    assert section.table is not None
+    assert section.table.rows == [
+        ["flat image", "1", "0"], ["no reference", "1", "0"], ["ok", "2", "2"],
+    ]  # fmt: skip
+    trusted, flagged = section.cases.values()
+    assert {case.id for case in trusted} == {"i0_0", "i1_0", "t0_0", "t1_0"}
+    assert [case.id for case in flagged] == ["i2_0"] and "flat image" in flagged[0].score
+    page = render_report(Report("x", Headline("a", "b"), sections=[section]))
+    assert "Flagged" in page and page.count("data:image/jpeg") == 5
 
 
 def test_a_missing_reference_is_named(tmp_path: Path) -> None:
