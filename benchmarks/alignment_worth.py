@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="default: the reference demo, drawn if need be")
     parser.add_argument("--ways", nargs="+", default=["difference"], help="concat, difference, …")
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--resize", type=float, help="factor at which images are worked on")
     parser.add_argument("--images", type=int, help="only the first so many")
     parser.add_argument("--work", type=Path, help="where to keep what is made")
     arguments = parser.parse_args()
@@ -84,7 +85,7 @@ def _experiment(arguments: argparse.Namespace, motion: str, ways: dict[str, str]
         "models": {name: {**NETWORK, "reference": way} for name, way in ways.items()},
         "train": {
             "size": [96, 96], "batch": 4, "epochs": 2, "steps": arguments.steps // 2, "lr": 5e-3,
-            "ema": 0.98, "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
+            "ema": 0.98, "resize": arguments.resize, "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
         },
         "infer": {"tta": ["identity"]},
         "ensemble": {"weights": "equal"},

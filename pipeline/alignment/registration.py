@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.alignment.checks import Findings, verdict
 from pipeline.alignment.compare import correlation, quality
+from pipeline.alignment.echo import echo
 from pipeline.alignment.geometry import MOTIONS, FloatArray, Motion, Size, corner_distance, rescale
 from pipeline.alignment.growth import choose, descend
 from pipeline.alignment.photometry import ByteImage, is_flat, to_gray
@@ -115,6 +116,7 @@ def _align_pictures(levels: list[Level], middle: FloatArray, settings: AlignSett
         warp=chosen.warp,
         correlation=correlation(pair, chosen.warp),
         rival=rival,
+        echo=echo(pair, chosen.warp),
         disagreement=disagreement(pair, chosen.warp),
         corner_px=choice.corner_px,
         converged=chosen.converged,

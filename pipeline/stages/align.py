@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from pipeline.alignment import Alignment, align, no_alignment, warp_reference
 from pipeline.competition.catalog import Part, Sample
@@ -92,12 +93,14 @@ def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
 def align_pairs(job: AlignJob, context: JobContext) -> None:
     """Align each pair that is not aligned yet: the picture, then the note that it is whole."""
     cv2.setNumThreads(1)
-    for number, (sample, stamp) in enumerate(zip(job.samples, job.stamps, strict=True), start=1):
-        picture = aligned_path(job.folder, sample)
-        if not (is_fresh(picture.with_suffix(".json"), stamp) and picture.is_file()):
-            _align_pair(sample, stamp, job.settings, picture)
-        context.progress.update(number, len(job.samples))
-        context.stop.check()
+    pairs = zip(job.samples, job.stamps, strict=True)
+    with threadpool_limits(1):  # NumPy's BLAS would take every core for every job
+        for number, (sample, stamp) in enumerate(pairs, start=1):
+            picture = aligned_path(job.folder, sample)
+            if not (is_fresh(picture.with_suffix(".json"), stamp) and picture.is_file()):
+                _align_pair(sample, stamp, job.settings, picture)
+            context.progress.update(number, len(job.samples))
+            context.stop.check()
 
 
 def _align_pair(sample: Sample, stamp: str, settings: AlignSettings, picture: Path) -> None:
