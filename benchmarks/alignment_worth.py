@@ -85,7 +85,8 @@ def _experiment(arguments: argparse.Namespace, motion: str, ways: dict[str, str]
         "models": {name: {**NETWORK, "reference": way} for name, way in ways.items()},
         "train": {
             "size": [96, 96], "batch": 4, "epochs": 2, "steps": arguments.steps // 2, "lr": 5e-3,
-            "ema": 0.98, "resize": arguments.resize, "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
+            "ema": 0.98, "resize": arguments.resize,
+            "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
         },
         "infer": {"tta": ["identity"]},
         "ensemble": {"weights": "equal"},
