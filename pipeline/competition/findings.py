@@ -11,14 +11,12 @@ from pipeline.competition.catalog import Catalog, listed
 from pipeline.competition.inspection import Record
 from pipeline.config import Experiment
 
-Severity = Literal["error", "warning"]
-
 
 @dataclass(frozen=True)
 class Finding:
     """One problem: an error stops the pipeline, a warning does not."""
 
-    severity: Severity
+    severity: Literal["error", "warning"]
     subject: str
     text: str
 
@@ -72,9 +70,12 @@ def _reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
             continue
         missing = [sample.id for sample in samples if sample.reference is None]
         if missing:
-            severity: Severity = "error" if experiment.align.missing == "error" else "warning"
-            text = f"no reference for {listed(missing)}; align.missing: image does without"
-            yield Finding(severity, f"data.{key}", text)
+            text = f"no reference for {listed(missing)}"
+            if experiment.align.missing == "error":
+                remedy = "add them, or set align.missing: image to see those images alone"
+                yield Finding("error", f"data.{key}", f"{text}; {remedy}")
+            else:
+                yield Finding("warning", f"data.{key}", f"{text}: seen beside a blank one")
 
 
 def _group_problems(groups: dict[str, str], experiment: Experiment) -> Iterator[Finding]:

@@ -2,9 +2,8 @@
 
 One or two channels are repeated into three. More than three take turns as red, green and blue:
 input channel c is given the weights of colour c % 3, divided by how many share that colour, so
-that a gray or repeated image gets the response that the network had. With six, an image and its
-reference, filters see the difference of the two as well. A layer that standardises its weights
-would undo that; it gets a 1x1 convolution in front that does the same.
+that a gray or repeated image gets the response that the network had. A layer that standardises
+its weights would undo that; it gets a 1x1 convolution in front that averages each colour.
 """
 
 from __future__ import annotations
@@ -45,13 +44,7 @@ def adapt_input(name: str, backbone: nn.Module, in_channels: int) -> None:
 def shared_weights(weight: Tensor, colours: Sequence[int]) -> Tensor:
     """O x 3 x h x w -> O x len(colours) x h x w: a colour's weights shared among its channels."""
     counts = torch.bincount(torch.tensor(colours), minlength=COLOURS)
-    shared = torch.stack([weight[:, colour] / counts[colour] for colour in colours], dim=1)
-    if len(colours) == 2 * COLOURS:
-        # Of two images their mean alone would be seen, and that they differ be learned late if
-        # ever: each filter also looks at half the difference as its neighbour looks at one image.
-        other = weight.roll(1, dims=0) / 2
-        shared = shared + torch.cat([other, -other], dim=1)
-    return shared
+    return torch.stack([weight[:, colour] / counts[colour] for colour in colours], dim=1)
 
 
 def repeated(images: Tensor) -> Tensor:

@@ -54,13 +54,3 @@ def test_a_network_without_an_rgb_layer_is_refused() -> None:
     toy.stages[0][0] = torch.nn.Conv2d(4, 4, 1)
     with pytest.raises(ConfigError, match="'toy' cannot take 6 channels"):
         adapt_input("toy", toy, 6)
-
-
-def test_that_image_and_reference_differ_is_seen_from_the_start() -> None:
-    weight, image = torch.randn(8, 3, 3, 3), torch.rand(1, 3, 16, 16)
-    other = torch.rand(1, 3, 16, 16)
-    weights = shared_weights(weight, [0, 1, 2, 0, 1, 2])
-    ahead = torch.conv2d(torch.cat([image, other], 1), weights)
-    behind = torch.conv2d(torch.cat([other, image], 1), weights)
-    alone = torch.conv2d(image - other, weight.roll(1, dims=0))
-    torch.testing.assert_close(ahead - behind, alone, rtol=1e-4, atol=1e-4)
