@@ -28,9 +28,10 @@ def _apart(images: Tensor) -> Inputs:
 
 
 def _difference(images: Tensor) -> Inputs:
-    """The difference is moved into 0..1, where equal is one half, as a colour would be."""
+    """Without its sign: a defect may be bright or dark, and networks that were shown the sign
+    have learned to find just one of the two."""
     image, reference = images.chunk(2, dim=1)
-    return (torch.cat([image, (image - reference) / 2 + 0.5], dim=1),)
+    return (torch.cat([image, (image - reference).abs()], dim=1),)
 
 
 _INPUTS: Mapping[ReferenceUse, Callable[[Tensor], Inputs]] = {

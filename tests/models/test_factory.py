@@ -113,7 +113,7 @@ def test_difference_models_see_image_and_difference() -> None:
     network = model("unet", "test_resnet", in_channels=6, reference="difference")
     one, other = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
     stacked = model("unet", "test_resnet", in_channels=6)
-    shown = torch.cat([one, (one - other) / 2 + 0.5], dim=1)
+    shown = torch.cat([one, (one - other).abs()], dim=1)
     expected = stacked(shown)
     assert torch.equal(network(torch.cat([one, other], dim=1)), expected)
     with pytest.raises(ConfigError, match="two images, not 3 channels"):
