@@ -25,5 +25,5 @@ class ModelSpec(Block):
     32 is the light variant; null: what the paper has (8 and 16) where that is possible."""
     reference: ReferenceUse = "concat"
     """What becomes of the aligned reference, where the data has one. concat: its channels behind
-    the image's; difference: the image, and by how much it differs; siamese: one encoder sees each of the
-    two, and their features are joined; none: the image alone."""
+    the image's; difference: the image, and by how much it differs; siamese: one encoder sees each
+    of the two, and their features are joined; none: the image alone."""
