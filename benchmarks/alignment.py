@@ -1,7 +1,8 @@
 """How well `pipeline.alignment` finds warps that are known, and knows when it has not.
 
 Run from the repository root: `python -m benchmarks.alignment [--data FOLDER] [--synthetic FOLDER]`.
-FOLDER of --data is laid out as a competition, with `known_warps.csv` beside it; --synthetic takes
+FOLDER of --data is laid out as a competition, with `known_warps.csv` beside it, or is the drawn
+reference demo (data/demo_reference), whose `true_warps.csv` speaks of both parts; --synthetic takes
 any folders of pictures, from which pairs are made: random warps, gain, gamma, uneven light, noise,
 blur and pasted defects on the image, and for some a larger reference or a large turn.
 """
@@ -27,6 +28,7 @@ from pipeline.alignment.geometry import FloatArray, corner_distance, similarity
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif")
 MOTIONS = ("translation", "euclidean", "affine", "homography")
+WARPS = ("known_warps.csv", "true_warps.csv")
 KINDS = (*MOTIONS, "turned", "large turn", "larger reference", "zoomed reference", "unrelated")
 
 
@@ -43,15 +45,17 @@ class Case:
 
 
 def known_cases(data: Path) -> Iterator[Case]:
-    """The train pairs of a data set with known warps."""
-    table = pd.read_csv(data / "known_warps.csv", dtype={"id": str})
-    for row in table.itertuples():
+    """The pairs of a data set with known warps."""
+    path = next(data / name for name in WARPS if (data / name).is_file())
+    for row in pd.read_csv(path, dtype={"id": str}).to_dict("records"):
+        part = row.get("part", "train")
         image, reference = (
-            cv2.imread(str(next((data / folder).glob(f"{row.id}.*"))), cv2.IMREAD_GRAYSCALE)
-            for folder in ("train", "train_refs")
+            cv2.imread(str(next((data / folder).glob(f"{row['id']}.*"))), cv2.IMREAD_GRAYSCALE)
+            for folder in (part, f"{part}_refs")
         )
-        warp = np.array([getattr(row, f"w{i}{j}") for i in range(3) for j in range(3)])
-        yield Case(row.id, row.kind, row.texture, image, reference, warp.reshape(3, 3))
+        warp = np.array([row[f"w{i}{j}"] for i in range(3) for j in range(3)]).reshape(3, 3)
+        kind = row.get("kind") or ("homography" if np.abs(warp[2, :2]).max() > 0 else "similarity")
+        yield Case(row["id"], kind, row.get("texture", data.name), image, reference, warp)
 
 
 def random_warp(kind: str, size: tuple[int, int], rng: np.random.Generator) -> FloatArray:

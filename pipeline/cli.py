@@ -27,6 +27,7 @@ COMMANDS = {
     "ensemble": "choose weights and thresholds",
     "submit": "write the submission",
     "scorecard": "what it is worth: table and report",
+    "borders": "measure how predicted borders lie to those of the masks",
     "verify": "read every map and name the damaged ones",
     "leaderboard": "record a leaderboard score beside a submission",
 }
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("train", "infer"):
             command.add_argument("--model", help="only these models, comma-separated")
             command.add_argument("--fold", type=int, help="only this fold")
+        if name == "borders":
+            command.add_argument("--model", dest="measured", help="only these, or blend")
         if name == "leaderboard":
             command.add_argument("--score", type=float, required=True)
             command.add_argument("--label", help="which submission (default: the newest)")
@@ -99,8 +102,14 @@ def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:
     context = _context(options, experiment, reporter)
     for stage in ORDER if options.command == "all" else [options.command]:
         run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
-        extra = (options.score, options.label) if stage == "leaderboard" else ()
-        run(context, *extra)
+        run(context, *_own_arguments(stage, options))
+
+
+def _own_arguments(stage: str, options: argparse.Namespace) -> tuple[Any, ...]:
+    """What a stage is told besides the context."""
+    if stage == "leaderboard":
+        return options.score, options.label
+    return (options.measured,) if stage == "borders" else ()
 
 
 def _context(

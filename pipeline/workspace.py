@@ -171,6 +171,10 @@ class Workspace:
         return self.run / "oof_scores.csv"
 
     @property
+    def borders(self) -> Path:
+        return self.run / "borders.csv"
+
+    @property
     def blend_manifest(self) -> Path:
         return self.run / "ensemble.json"
 

@@ -3,7 +3,7 @@
 `align` finds it, `warp_reference` applies it.
 """
 
-from pipeline.alignment.registration import Alignment, align, warp_reference
+from pipeline.alignment.registration import Alignment, align, centred, no_alignment, warp_reference
 from pipeline.config import AlignSettings
 
-__all__ = ["AlignSettings", "Alignment", "align", "warp_reference"]
+__all__ = ["AlignSettings", "Alignment", "align", "centred", "no_alignment", "warp_reference"]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.alignment.checks import Findings, verdict
 from pipeline.alignment.compare import correlation, quality
+from pipeline.alignment.echo import echo
 from pipeline.alignment.geometry import MOTIONS, FloatArray, Motion, Size, corner_distance, rescale
 from pipeline.alignment.growth import choose, descend
 from pipeline.alignment.photometry import ByteImage, is_flat, to_gray
@@ -75,6 +76,11 @@ def warp_reference(
     return np.asarray(warped, dtype=np.uint8).reshape(*size, *reference.shape[2:])
 
 
+def no_alignment(status: str) -> Alignment:
+    """What is known where there is nothing to align."""
+    return Alignment(status, "none", np.eye(3), 0.0, 0.0, np.inf, 0.0)
+
+
 def centred(size: Size, reference_size: Size) -> FloatArray:
     """The warp that puts the middle of the reference on the middle of the image."""
     warp = np.eye(3)
@@ -89,6 +95,8 @@ def _align_gray(image: ByteImage, reference: ByteImage, settings: AlignSettings)
     nothing = Alignment("ok", "translation", middle, 0.0, 0.0, np.inf, 0.0)
     if image.shape == reference.shape and np.array_equal(image, reference):
         return replace(nothing, cc_before=1.0, cc_after=1.0, corner_px=0.0)
+    if settings.motion == "none":
+        return replace(nothing, motion="none")
     if min(*size, *reference_size) < _SMALLEST_SIDE:
         return replace(nothing, status="too small")
     if is_flat(image) or is_flat(reference):
@@ -108,6 +116,7 @@ def _align_pictures(levels: list[Level], middle: FloatArray, settings: AlignSett
         warp=chosen.warp,
         correlation=correlation(pair, chosen.warp),
         rival=rival,
+        echo=echo(pair, chosen.warp),
         disagreement=disagreement(pair, chosen.warp),
         corner_px=choice.corner_px,
         converged=chosen.converged,

@@ -42,7 +42,7 @@ def _posed(reference: ByteImage, pose: Pose) -> tuple[Float32Image, FloatArray]:
     return band_pass(np.asarray(picture, dtype=np.uint8)) * inside, warp
 
 
-def _correlations(image: Float32Image, posed: Float32Image) -> npt.NDArray[np.float32]:
+def correlations(image: Float32Image, posed: Float32Image) -> npt.NDArray[np.float32]:
     """Correlation for every place of the image's first pixel; negative places wrap around."""
     size = [
         fft.next_fast_len(sum(sides), real=True)
@@ -80,7 +80,7 @@ def search(image: ByteImage, reference: ByteImage, poses: Iterable[Pose]) -> lis
     found: list[tuple[float, FloatArray]] = []
     for pose in poses:
         posed, warp = _posed(reference, pose)
-        surface = _correlations(banded, posed)
+        surface = correlations(banded, posed)
         for value, place in _peaks(surface, (posed.shape[0], posed.shape[1]), apart):
             shift = similarity(1.0, 0.0, np.zeros(2), place)
             found.append((value, warp @ shift))

@@ -70,7 +70,12 @@ def _reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
             continue
         missing = [sample.id for sample in samples if sample.reference is None]
         if missing:
-            yield Finding("error", f"data.{key}", f"no reference for {listed(missing)}")
+            text = f"no reference for {listed(missing)}"
+            if experiment.align.missing == "error":
+                remedy = "add them, or set align.missing: image to see those images alone"
+                yield Finding("error", f"data.{key}", f"{text}; {remedy}")
+            else:
+                yield Finding("warning", f"data.{key}", f"{text}: seen beside a blank one")
 
 
 def _group_problems(groups: dict[str, str], experiment: Experiment) -> Iterator[Finding]:

@@ -116,12 +116,13 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
     image = decode_rgb(encoded, sample.image)
     size = (image.shape[0], image.shape[1])
     digest = hashlib.sha256(encoded)
-    picture = digest.hexdigest()[:24]
+    picture, same = digest.hexdigest()[:24], False
     if sample.reference is not None:
         reference = read_bytes(sample.reference)
-        decode_rgb(reference, sample.reference)
+        same = np.array_equal(decode_rgb(reference, sample.reference), image)
         digest.update(reference)
-    facts = {"height": size[0], "width": size[1], "note": _note(encoded, image)}
+    note = _note(encoded, image) + ("; reference identical to the image" if same else "")
+    facts = {"height": size[0], "width": size[1], "note": note.removeprefix("; ")}
     if part == "train":
         truth = reader.read(sample, size)
         valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())

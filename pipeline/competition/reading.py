@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.competition.catalog import Sample
+from pipeline.competition.frame import into_frame, without_padding
 from pipeline.competition.images import read_rgb
 from pipeline.competition.masks import TruthReader
 from pipeline.competition.truth import Truth
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
+
+BLANK = 128
+"""The gray of a reference that is missing."""
 
 
 def aligned_path(folder: Path, sample: Sample) -> Path:
@@ -35,7 +39,27 @@ class SampleReader:
         return 3 if self.aligned is None else 6
 
     def image(self, sample: Sample) -> NDArray[np.uint8]:
-        """HWC uint8 with `channels` channels. DataError names the file that cannot be read."""
+        """What networks see: HWC uint8 with `channels` channels, in `data.frame`, padding and all.
+
+        DataError names the file that cannot be read.
+        """
+        return into_frame(self._stacked(sample), self.data.frame)
+
+    def picture(self, sample: Sample) -> NDArray[np.uint8]:
+        """What lies below the sample's mask: HWC uint8 RGB of the image's own size."""
+        frame = self.data.frame.model_copy(update={"pad": 0})
+        return into_frame(read_rgb(sample.image), frame)
+
+    def own_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
+        """H, W of the sample that `image` was read from."""
+        pad = self.data.frame.pad
+        return image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
+
+    def own_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """CHW maps of what networks see -> those of the sample itself."""
+        return without_padding(maps, self.data.frame.pad)
+
+    def _stacked(self, sample: Sample) -> NDArray[np.uint8]:
         image = read_rgb(sample.image)
         if self.aligned is None:
             return image

@@ -4,6 +4,7 @@ from pipeline.config.alignment import AlignSettings
 from pipeline.config.data import (
     DataConfig,
     FoldsConfig,
+    FrameConfig,
     GroupTable,
     MaskTable,
     RleOrder,
@@ -11,11 +12,12 @@ from pipeline.config.data import (
 )
 from pipeline.config.experiment import Experiment, ModelConfig, slug
 from pipeline.config.loading import build_experiment, load_experiment
-from pipeline.config.model import ModelSpec
+from pipeline.config.model import ModelSpec, ReferenceUse
 from pipeline.config.training import (
     AugmentConfig,
     EnsembleConfig,
     InferConfig,
+    JitterConfig,
     TileConfig,
     TrainConfig,
 )
@@ -27,11 +29,14 @@ __all__ = [
     "EnsembleConfig",
     "Experiment",
     "FoldsConfig",
+    "FrameConfig",
     "GroupTable",
     "InferConfig",
+    "JitterConfig",
     "MaskTable",
     "ModelConfig",
     "ModelSpec",
+    "ReferenceUse",
     "RleOrder",
     "SubmissionConfig",
     "TileConfig",

@@ -8,14 +8,17 @@ from pydantic import Field
 
 from pipeline.config.base import Block
 
-MotionChoice = Literal["auto", "translation", "euclidean", "affine", "homography"]
+MotionChoice = Literal["auto", "none", "translation", "euclidean", "affine", "homography"]
 
 
 class AlignSettings(Block):
     """The defaults serve photos of flat things of a few hundred pixels."""
 
     motion: MotionChoice = "auto"
-    """The warp's family; auto grows it as far as the pair supports."""
+    """The warp's family; auto grows it as far as the pair supports; none lays the references
+    middle on middle, for those that fit already."""
+    missing: Literal["error", "image"] = "error"
+    """What a sample without a reference is: an error, or seen as its image beside a blank one."""
     max_rotation: float = Field(180.0, ge=0, le=180)
     """Degrees; warps that turn the reference further are flagged."""
     max_scale: float = Field(2.0, ge=1, le=4)

@@ -44,6 +44,21 @@ class GroupTable(Block):
     group: str = "group"
 
 
+class FrameConfig(Block):
+    """Image and reference, moved to where the masks are: what networks see, always.
+
+    For masks that are off in a way that `borders` has measured: a scale above all, because a shift
+    that is the same everywhere a network learns by itself.
+    """
+
+    scale: float = Field(1, ge=0.5, le=2)
+    """About the image's middle."""
+    shift: tuple[float, float] = (0, 0)
+    """Pixels to the right and down."""
+    pad: int = Field(0, ge=0, le=1024)
+    """Pixels of mirror image (reflect-101) around it, which predictions leave out again."""
+
+
 class DataConfig(Block):
     """Where images and masks are and what a mask's values mean."""
 
@@ -60,6 +75,7 @@ class DataConfig(Block):
     void: int | None = None
     drop: tuple[str, ...] = ()
     """Training ids left out on purpose (corrupt files, leaks)."""
+    frame: FrameConfig = FrameConfig()
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -63,7 +63,7 @@ class Experiment(Block):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         problems = [*self._weights_problems(), *self._threshold_problems()]
-        problems += self._submission_problems()
+        problems += [*self._submission_problems(), *self._reference_problems()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -92,6 +92,15 @@ class Experiment(Block):
                 "key with {class} in it"
             ]
         return []
+
+    def _reference_problems(self) -> list[str]:
+        if self.data.reference is not None:
+            return []
+        return [
+            f"models.{name}.reference: {model.reference} needs data.reference"
+            for name, model in self.models.items()
+            if model.reference in ("difference", "siamese")
+        ]
 
     @property
     def losses(self) -> dict[str, float]:

@@ -18,7 +18,19 @@ Checks = Mapping[str, Callable[[Any], object]]
 _WHOLE = frozenset({"classes", "loss", "metric", "weights"})
 """Mappings that are one value: who says them again replaces them."""
 _NEVER_NULL = frozenset(
-    {"augment", "data", "ensemble", "folds", "infer", "models", "submission", "train"}
+    {
+        "align",
+        "augment",
+        "data",
+        "ensemble",
+        "folds",
+        "frame",
+        "infer",
+        "models",
+        "reference_jitter",
+        "submission",
+        "train",
+    }
 )
 """Blocks: with nothing below it, such a key says nothing, and what is in the base file stays."""
 

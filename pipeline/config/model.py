@@ -6,6 +6,8 @@ from typing import Literal
 
 from pipeline.config.base import Block
 
+ReferenceUse = Literal["concat", "difference", "siamese", "none"]
+
 
 class ModelSpec(Block):
     """One encoder in one decoder."""
@@ -21,5 +23,7 @@ class ModelSpec(Block):
     output_stride: Literal[8, 16, 32] | None = None
     """How far pspnet and deeplabv3plus let the backbone shrink: 8 or 16 dilates its last stages,
     32 is the light variant; null: what the paper has (8 and 16) where that is possible."""
-    siamese: bool = False
-    """The input holds two images stacked on the channels; one encoder sees each of them."""
+    reference: ReferenceUse = "concat"
+    """What becomes of the aligned reference, where the data has one. concat: its channels behind
+    the image's; difference: the image, and by how much it differs; siamese: one encoder sees each
+    of the two, and their features are joined; none: the image alone."""

@@ -13,6 +13,17 @@ Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
+class JitterConfig(Block):
+    """How far a reference is moved, at random, from where `align` laid it."""
+
+    shift: float = Field(0, ge=0, le=100)
+    """Pixels, each way."""
+    rotate: float = Field(0, ge=0, le=180)
+    """Degrees, either way."""
+    scale: float = Field(0, ge=0, lt=1)
+    """Share by which it grows or shrinks."""
+
+
 class AugmentConfig(Block):
     """Random changes of a training sample; geometry moves image, reference and mask together."""
 
@@ -27,7 +38,10 @@ class AugmentConfig(Block):
     colour: Probability = 0.5
     """How often brightness, contrast, hue and saturation change."""
     strength: float = Field(0.2, ge=0, le=1)
-    """How much they change."""
+    """How much they change, of image and reference each for itself."""
+    reference_jitter: JitterConfig = JitterConfig()
+    reference_drop: Probability = 0
+    """How often the reference is taken for missing, and blank."""
 
 
 class TrainConfig(Block):

@@ -109,7 +109,7 @@ def _predicted(
     for samples, images in _decoded(job.samples, job.reader, size):
         maps = zip(*(predictor.predict(images) for predictor in predictors), strict=True)
         for sample, by_model in zip(samples, maps, strict=True):
-            yield sample.id, list(by_model)
+            yield sample.id, [job.reader.own_maps(each) for each in by_model]
         done += len(samples)
         context.progress.update(done, len(job.samples))
         if context.stop:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from pipeline.config import ReferenceUse
 from pipeline.models.channels import per_channel, repeated
 from pipeline.models.fill import FillLevels
 from pipeline.models.graft import Graft
 from pipeline.models.plan import LEVELS
+from pipeline.models.reference import input_shape, network_inputs
 from pipeline.models.stitch import Stitched
 
 
@@ -20,8 +22,8 @@ class Encoder(nn.Module):
     r = 2, 4, 8, 16, 32; a dilated graft stays at its `output_stride` beyond it.
     finest: the finest level that is asked for; a finer one that the graft does not have is left
         empty (N x 0 x H/r x W/r).
-    siamese: the channels hold two images; each goes through the same network, and their
-        features are put one behind the other.
+    reference: how the channels of image and reference are seen; where both go through the same
+        network, their features are put one behind the other.
     mean, std: of red, green and blue, that the network was trained with.
     """
 
@@ -33,27 +35,28 @@ class Encoder(nn.Module):
         graft: Graft | Stitched,
         in_channels: int,
         finest: int = LEVELS[0],
-        siamese: bool = False,
+        reference: ReferenceUse = "concat",
     ) -> None:
         super().__init__()
         self.graft = graft
         self.in_channels = in_channels
-        self.siamese = siamese
-        images = 2 if siamese else 1
+        self.reference: ReferenceUse = reference
+        inputs, channels = input_shape(reference, in_channels)
         for name, values in (("mean", graft.mean), ("std", graft.std)):
-            self.register_buffer(name, per_channel(values, in_channels // images), persistent=False)
+            self.register_buffer(name, per_channel(values, channels), persistent=False)
         self.fill = FillLevels(graft.channels, self.mean.shape[1], finest)
         self.step = graft.step
         self.output_stride = graft.output_stride
         self.channels: Sequence[int] = [
-            self.fill.channels.get(level, 0) * images for level in LEVELS
+            self.fill.channels.get(level, 0) * inputs for level in LEVELS
         ]
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        if not self.siamese:
-            return self._features(images)
-        both = self._features(torch.cat(images.chunk(2, dim=1)))
-        return [torch.cat(feature.chunk(2), dim=1) for feature in both]
+        inputs = network_inputs(images, self.reference)
+        if len(inputs) == 1:
+            return self._features(inputs[0])
+        together = self._features(torch.cat(inputs))
+        return [torch.cat(feature.chunk(len(inputs)), dim=1) for feature in together]
 
     def _features(self, images: Tensor) -> list[Tensor]:
         normalised = (repeated(images) - self.mean) / self.std

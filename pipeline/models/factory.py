@@ -10,6 +10,7 @@ from pipeline.models.decoders.registry import DECODERS, LIGHT, Features, build_p
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting import Wish, make_graft
 from pipeline.models.names import check_name
+from pipeline.models.reference import input_shape
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.models.stitch import make_stitched, parse_seam
 
@@ -17,20 +18,20 @@ from pipeline.models.stitch import make_stitched, parse_seam
 def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> SegmentationModel:
     """The model that `spec` describes, on the CPU; random parts come from torch's global RNG.
 
-    in_channels: of the whole input; a siamese model's are two images of half as many.
+    in_channels: of the whole input, image and reference.
     Raises ConfigError for unknown names and for weights that are missing or of another network.
     """
     check_name("decoder", spec.decoder, DECODERS)
     wish = Wish(
         weights=spec.weights,
         allow_partial=spec.allow_partial,
-        in_channels=_channels_of_one_image(spec, in_channels),
+        in_channels=input_shape(spec.reference, in_channels)[1],
         output_stride=_wanted_stride(spec),
         strict=spec.output_stride is not None,
     )
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
-    encoder = Encoder(graft, in_channels, DECODERS[spec.decoder].finest, spec.siamese)
+    encoder = Encoder(graft, in_channels, DECODERS[spec.decoder].finest, spec.reference)
     features = Features(encoder.channels, encoder.output_stride, graft.ends_with_pool)
     return SegmentationModel(encoder, build_parts(spec.decoder, features, classes))
 
@@ -48,11 +49,3 @@ def _wanted_stride(spec: ModelSpec) -> int:
             f"leave out `output_stride` (it is {spec.output_stride})"
         )
     return spec.output_stride or natural
-
-
-def _channels_of_one_image(spec: ModelSpec, in_channels: int) -> int:
-    if not spec.siamese:
-        return in_channels
-    if in_channels % 2:
-        raise ConfigError(f"a siamese model needs two images, not {in_channels} channels")
-    return in_channels // 2

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
@@ -60,6 +60,8 @@ class Section:
     text: str = ""
     table: Table | None = None
     figures: Sequence[Picture] = ()
+    cases: Mapping[str, Sequence[Case]] = field(default_factory=dict)
+    """By heading; a heading without any is left out."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def learning_curves(
     histories: model -> a table a fold with the column `epoch`. panels: title -> its columns, the
     first drawn solid, the next dashed; a column that a table lacks is left out.
     """
-    figure, axes = _figure(list(panels))
+    figure, axes = row_of_panels(list(panels))
     colours = {model: PALETTE[n % len(PALETTE)] for n, model in enumerate(histories)}
     for axis, columns in zip(axes, panels.values(), strict=True):
         axis.set_xlabel("epoch", color=INK, fontsize=_SMALL)
@@ -55,7 +55,7 @@ def fold_health(folds: pd.DataFrame, coverage: pd.Series) -> Figure:
     covers, 0..1, indexed by id.
     """
     titles = ["images and groups", "strata", "coverage of each image"]
-    figure, (sizes, strata, covers) = _figure(titles)
+    figure, (sizes, strata, covers) = row_of_panels(titles)
     numbers = sorted(folds["fold"].unique())
     for axis in (sizes, strata, covers):
         axis.set_xticks(range(len(numbers)), [f"fold {number}" for number in numbers])
@@ -66,7 +66,7 @@ def fold_health(folds: pd.DataFrame, coverage: pd.Series) -> Figure:
     return figure
 
 
-def _figure(titles: Sequence[str]) -> tuple[Figure, list[Axes]]:
+def row_of_panels(titles: Sequence[str]) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     axes = [figure.add_subplot(1, len(titles), 1 + place) for place in range(len(titles))]
     for axis, title in zip(axes, titles, strict=True):

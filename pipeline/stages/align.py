@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
-from pipeline.alignment import Alignment, align, warp_reference
-from pipeline.competition.catalog import Sample
+from pipeline.alignment import Alignment, align, no_alignment, warp_reference
+from pipeline.competition.catalog import Part, Sample
 from pipeline.competition.images import read_rgb
 from pipeline.competition.inspection import PARTS
-from pipeline.competition.reading import SampleReader, aligned_path
+from pipeline.competition.reading import BLANK, SampleReader, aligned_path
 from pipeline.config import AlignSettings
 from pipeline.executor import Job, JobContext
 from pipeline.stages import check
@@ -51,14 +53,14 @@ def run(context: StageContext) -> SampleReader:
     started = time.monotonic()
     folder = workspace.aligned_references
     with context.exclusive("align"):
-        made_from = fingerprint_of(context)
-        fresh = is_fresh(workspace.alignment_manifest, str(made_from))
+        made_from = fingerprint([fingerprint_of(context, part) for part in PARTS])
+        fresh = is_fresh(workspace.alignment_manifest, made_from)
         if not fresh:
             jobs = _jobs(context, survey)
             context.run_jobs("align", [Job(name, align_pairs, (job,)) for name, job in jobs])
             table = _table(survey, folder)
             write_atomic(workspace.alignment, table.to_csv(index=False))
-            write_manifest(workspace.alignment_manifest, str(made_from))
+            write_manifest(workspace.alignment_manifest, made_from)
     if fresh:
         context.up_to_date("align", workspace.alignment)
     else:
@@ -68,13 +70,12 @@ def run(context: StageContext) -> SampleReader:
     return SampleReader(data, folder)
 
 
-def fingerprint_of(context: StageContext) -> str | None:
-    """What the aligned references depend on; None without references."""
+def fingerprint_of(context: StageContext, part: Part) -> str | None:
+    """What the aligned references of a part depend on; None without references."""
     if context.experiment.data.reference is None:
         return None
     survey = check.run(context)
-    settings = context.experiment.align
-    return fingerprint("align/1", settings, [survey.fingerprint(part) for part in PARTS])
+    return fingerprint("align/1", context.experiment.align, survey.fingerprint(part))
 
 
 def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
@@ -92,19 +93,24 @@ def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
 def align_pairs(job: AlignJob, context: JobContext) -> None:
     """Align each pair that is not aligned yet: the picture, then the note that it is whole."""
     cv2.setNumThreads(1)
-    for number, (sample, stamp) in enumerate(zip(job.samples, job.stamps, strict=True), start=1):
-        picture = aligned_path(job.folder, sample)
-        if not (is_fresh(picture.with_suffix(".json"), stamp) and picture.is_file()):
-            _align_pair(sample, stamp, job.settings, picture)
-        context.progress.update(number, len(job.samples))
-        context.stop.check()
+    pairs = zip(job.samples, job.stamps, strict=True)
+    with threadpool_limits(1):  # NumPy's BLAS would take every core for every job
+        for number, (sample, stamp) in enumerate(pairs, start=1):
+            picture = aligned_path(job.folder, sample)
+            if not (is_fresh(picture.with_suffix(".json"), stamp) and picture.is_file()):
+                _align_pair(sample, stamp, job.settings, picture)
+            context.progress.update(number, len(job.samples))
+            context.stop.check()
 
 
 def _align_pair(sample: Sample, stamp: str, settings: AlignSettings, picture: Path) -> None:
-    assert sample.reference is not None, "check finds references that are missing"
-    image, reference = read_rgb(sample.image), read_rgb(sample.reference)
-    found = align(image, reference, settings)
-    aligned = warp_reference(reference, found.warp, (image.shape[0], image.shape[1]))
+    image = read_rgb(sample.image)
+    if sample.reference is None:
+        found, aligned = no_alignment("no reference"), np.full_like(image, BLANK)
+    else:
+        reference = read_rgb(sample.reference)
+        found = align(image, reference, settings)
+        aligned = warp_reference(reference, found.warp, (image.shape[0], image.shape[1]))
     _save(aligned, picture)
     write_manifest(picture.with_suffix(".json"), stamp, **_facts(found))
 

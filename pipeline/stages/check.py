@@ -14,6 +14,7 @@ import pandas as pd
 from pipeline.competition.catalog import Catalog, Part, Sample, groups_of, list_samples
 from pipeline.competition.findings import Finding, find_problems
 from pipeline.competition.inspection import PARTS, Record, as_row, from_row, inspect, stamp_of
+from pipeline.config import FrameConfig
 from pipeline.errors import DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
@@ -75,7 +76,8 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
         for part in PARTS
         for each in catalog.by_id[part].values()
     ]
-    rules = fingerprint("check/1", data.model_copy(update={"group": None, "drop": ()}))
+    read = data.model_copy(update={"group": None, "drop": (), "frame": FrameConfig()})
+    rules = fingerprint("check/1", read)
     current = fingerprint(rules, stamps)
     known = _known(workspace.index) if _rules_held(workspace.index_manifest, rules) else {}
     is_complete = all((part, sample_id) in known for part, sample_id, _ in stamps)

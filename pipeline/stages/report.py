@@ -14,7 +14,7 @@ from pipeline.reports.data_uri import figure_uri, image_uri
 from pipeline.reports.html import Case, Headline, Picture, Report, Section, Table, render_report
 from pipeline.reports.overlay import overlay
 from pipeline.reports.plots import fold_health, learning_curves
-from pipeline.stages import align
+from pipeline.stages import align, report_alignment
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.ensemble import Ensembled
@@ -46,7 +46,7 @@ def render(
             worst=_cases(context, survey, inferred, ensembled, ranked.head(CASES)),
             best=_cases(context, survey, inferred, ensembled, ranked.tail(CASES)[::-1]),
             folds=_folds(context, survey, fold_table),
-            sections=[_worths(ensembled)],
+            sections=[_worths(ensembled), *_alignment(context, survey)],
         )
     )
 
@@ -99,7 +99,7 @@ def _cases(
     cases = []
     for sample_id, score in zip(rows["id"], rows["score"], strict=True):
         sample = survey.catalog.by_id["train"][sample_id]
-        image = reader.image(sample)[..., :3]
+        image = reader.picture(sample)
         truth = reader.truth(sample, (image.shape[0], image.shape[1]))
         decision = ensembled.recipe.decide(read(sample_id))
         picture = _painted(image, truth, decision)
@@ -122,6 +122,12 @@ def _painted(image: np.ndarray, truth: Truth, decision: np.ndarray) -> np.ndarra
 def _folds(context: StageContext, survey: Survey, fold_table: pd.DataFrame) -> Picture:
     coverage = pd.Series({record.id: sum(record.shares) for record in survey.of("train")})
     return Picture(figure_uri(fold_health(fold_table, coverage)), "no group is in two folds")
+
+
+def _alignment(context: StageContext, survey: Survey) -> list[Section]:
+    if context.experiment.data.reference is None:
+        return []
+    return [report_alignment.section(context, survey)]
 
 
 def _worths(ensembled: Ensembled) -> Section:

@@ -29,7 +29,7 @@ def run(context: StageContext) -> pd.DataFrame:
     hidden = _hidden_score(context, submission)
     table = scorecard_table(context.experiment, ensembled.facts, leaderboard, hidden)
     made_from = fingerprint(
-        "scorecard/1",
+        "scorecard/2",
         ensembled.fingerprint,
         leaderboard,
         hidden,

@@ -115,9 +115,10 @@ def _fingerprint(
         experiment.ensemble.metric,
         experiment.data.class_names,
         experiment.data.exclusive,
+        experiment.data.frame,
         survey.fingerprint("train"),
         sorted(table.loc[table["fold"] == fold, "id"]),
-        align.fingerprint_of(context),
+        None if model.reference == "none" else align.fingerprint_of(context, "train"),
     )
 
 

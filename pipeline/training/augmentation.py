@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.competition.reading import BLANK
 from pipeline.config import AugmentConfig
 
 Size = tuple[int, int]
@@ -21,12 +22,14 @@ _MARGIN = 1.25  # how much more than the crop is warped, so that rotations bring
 class Augmenter:
     """Crop, geometry and colour of one sample at a time.
 
-    Geometry moves image, planes and validity together; colour changes image and reference each on
-    its own, as two cameras would.
+    Geometry moves image, reference, planes and validity together; colour changes image and
+    reference each on its own, as two cameras would. Before that the reference may be moved a
+    little, as an alignment that is not perfect does, or be blank.
     """
 
     def __init__(self, size: Size, settings: AugmentConfig) -> None:
         self._size = size
+        self._settings = settings
         self._geometry = A.Compose(
             _geometry(size, settings), additional_targets={"reference": "image"}
         )
@@ -50,13 +53,15 @@ class Augmenter:
         stack = _stacked(planes, valid)[window]
         targets = {"image": image[window][..., :3], "mask": np.ascontiguousarray(stack)}
         if image.shape[2] > 3:
-            targets["reference"] = image[window][..., 3:]
+            targets["reference"] = _jittered(image[window][..., 3:], self._settings, random)
         moved = self._geometry(**targets)
         seen = [
             self._colour(image=moved[key])["image"]
             for key in ("image", "reference")
             if key in moved
         ]
+        if len(seen) > 1 and random.random() < self._settings.reference_drop:
+            seen[1] = np.full_like(seen[1], BLANK)
         *classes, counted = moved["mask"].transpose(2, 0, 1)
         return np.concatenate(seen, axis=2), np.stack(classes), counted
 
@@ -70,12 +75,22 @@ class Augmenter:
         return slices[0], slices[1]
 
 
-def plain_view(
-    image: NDArray[np.uint8], planes: NDArray[np.uint8], valid: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """The sample as it is, in the form that `Augmenter` gives."""
-    stack = _stacked(planes, valid)
-    return image, planes, stack[..., -1]
+def _jittered(
+    reference: NDArray[np.uint8], settings: AugmentConfig, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """The reference HWC, moved at random about its middle; reflected at its edges."""
+    jitter = settings.reference_jitter
+    if not (jitter.shift or jitter.rotate or jitter.scale):
+        return reference
+    height, width = reference.shape[:2]
+    shift, turn = random.uniform(-1, 1, 2) * jitter.shift, random.uniform(-1, 1) * jitter.rotate
+    scale = (1 + jitter.scale) ** random.uniform(-1, 1)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn, scale)
+    matrix[:, 2] = matrix[:, 2] + shift
+    moved = cv2.warpAffine(
+        np.ascontiguousarray(reference), matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(moved, np.uint8)
 
 
 def _stacked(planes: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:

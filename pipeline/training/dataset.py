@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.competition.catalog import Sample
+from pipeline.competition.frame import continue_planes
 from pipeline.competition.geometry import resize_image, resize_planes, working_size
 from pipeline.competition.reading import SampleReader
 from pipeline.config import TrainConfig
@@ -32,6 +33,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self._samples = samples
         self._reader = reader
         self._settings = settings
+        self._pad = reader.data.frame.pad
         self._augmenter = Augmenter(settings.size, settings.augment)
         self._cache = _Cache(settings.cache * 2**20)
 
@@ -54,13 +56,14 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     def _decode(self, sample: Sample) -> Decoded:
         image = self._reader.image(sample)
-        own = (image.shape[0], image.shape[1])
-        truth = self._reader.truth(sample, own)
-        size = working_size(own, self._settings.resize)
+        truth, pad = self._reader.truth(sample, self._reader.own_size(image)), self._pad
+        size = working_size((image.shape[0], image.shape[1]), self._settings.resize)
         valid = truth.valid
         if valid is not None:
-            valid = resize_planes(valid[None].view(np.uint8), size)[0].view(np.bool_)
-        planes = resize_planes(truth.planes, size, exclusive=self._reader.data.exclusive)
+            continued = continue_planes(valid[None].view(np.uint8), pad)
+            valid = resize_planes(continued, size)[0].view(np.bool_)
+        continued = continue_planes(truth.planes, pad)
+        planes = resize_planes(continued, size, exclusive=self._reader.data.exclusive)
         return resize_image(image, size), planes, valid
 
 

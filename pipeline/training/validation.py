@@ -37,8 +37,9 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
                 f"{job.name} predicts NaN for {sample.id}: it has diverged; lower "
                 "train.lr. It is not counted as trained."
             )
-        decision = _decided(probabilities, job.exclusive)
-        measures.append(metric.measure(decision, job.reader.truth(sample, image.shape[:2])))
+        decision = _decided(job.reader.own_maps(probabilities), job.exclusive)
+        truth = job.reader.truth(sample, job.reader.own_size(image))
+        measures.append(metric.measure(decision, truth))
     return float(metric.aggregate(np.stack(measures)))
 
 

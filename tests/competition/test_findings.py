@@ -145,8 +145,11 @@ def test_references_that_are_missing(tmp_path: Path) -> None:
         save(tmp_path / f"refs/{name}.png", smooth())
     keys = {"reference": "refs/{id}.png", "test": "test/{id}.png"}
     findings = {each.subject: each for each in problems(tmp_path, **keys)}
-    assert findings["data.reference"].text == "no reference for d"
-    assert findings["data.test_reference"].text == "no reference for x, y"
+    assert findings["data.reference"].text.startswith("no reference for d; add them, or set")
+    assert findings["data.test_reference"].text.startswith("no reference for x, y; ")
+    assert (
+        findings["data.reference"].severity == findings["data.test_reference"].severity == "error"
+    )
 
 
 def test_the_same_picture_in_two_groups_is_a_leak(tmp_path: Path) -> None:

@@ -182,3 +182,12 @@ def test_an_experiment_is_frozen_and_survives_a_round_trip() -> None:
     assert again == first
     with pytest.raises(Exception, match="frozen"):
         first.name = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("use", ["difference", "siamese"])
+def test_a_model_of_two_images_needs_a_reference(use: str) -> None:
+    models = {"a": {"decoder": "unet", "encoder": "resnet18", "reference": use}}
+    with pytest.raises(ConfigError, match=rf"models\.a\.reference: {use} needs data\.reference"):
+        experiment(models=models)
+    chosen = experiment(models=models, data={"reference": "refs/{id}.png"})
+    assert chosen.models["a"].network.reference == use

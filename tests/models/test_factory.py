@@ -96,7 +96,7 @@ def test_it_compiles_whole() -> None:
 
 
 def test_siamese_models_see_both_images_alike() -> None:
-    network = model("unet", "test_resnet", in_channels=6, siamese=True)
+    network = model("unet", "test_resnet", in_channels=6, reference="siamese")
     one, other = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
     assert network(torch.cat([one, other], dim=1)).shape == (1, 2, 64, 64)
     forwards = network.encoder(torch.cat([one, other], dim=1))
@@ -106,7 +106,26 @@ def test_siamese_models_see_both_images_alike() -> None:
     plain = model("unet", "test_resnet", in_channels=6)
     assert parameter_count(network.encoder) < parameter_count(plain.encoder)
     with pytest.raises(ConfigError, match="two images, not 3 channels"):
-        model("unet", "test_resnet", siamese=True)
+        model("unet", "test_resnet", reference="siamese")
+
+
+def test_difference_models_see_image_and_difference() -> None:
+    network = model("unet", "test_resnet", in_channels=6, reference="difference")
+    one, other = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    stacked = model("unet", "test_resnet", in_channels=6)
+    shown = torch.cat([one, (one - other).abs()], dim=1)
+    expected = stacked(shown)
+    assert torch.equal(network(torch.cat([one, other], dim=1)), expected)
+    with pytest.raises(ConfigError, match="two images, not 3 channels"):
+        model("unet", "test_resnet", reference="difference")
+
+
+def test_a_model_may_leave_the_reference_out() -> None:
+    network = model("unet", "test_resnet", in_channels=6, reference="none")
+    alone = model("unet", "test_resnet")
+    image = torch.rand(1, 3, 64, 64)
+    for _ in range(2):
+        assert torch.equal(network(torch.cat([image, torch.rand(1, 3, 64, 64)], 1)), alone(image))
 
 
 @pytest.mark.parametrize(

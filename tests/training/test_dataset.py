@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from pipeline.competition.catalog import Sample, list_samples
-from pipeline.competition.reading import SampleReader
-from pipeline.config import AugmentConfig, TrainConfig
+from pipeline.competition.reading import BLANK, SampleReader
+from pipeline.config import AugmentConfig, JitterConfig, TrainConfig
 from pipeline.training.augmentation import Augmenter
 from pipeline.training.dataset import TrainingSet, epoch_batches, make_loader, steps_an_epoch
 from tests.competitions import draw_discs, experiment
@@ -59,6 +61,64 @@ def test_colour_of_image_and_reference_changes_apart() -> None:
     augment = Augmenter((32, 32), AugmentConfig(affine=0.0, colour=1.0, flips=()))
     seen = augment(image, np.zeros((1, 32, 32), np.uint8), None, [3])[0]
     assert (seen[..., :3] != seen[..., 3:]).any()
+
+
+def _dots(side: int) -> np.ndarray:
+    """Image and reference alike: smooth spots, HWC with six channels."""
+    random = np.random.default_rng(1)
+    spots = cv2.GaussianBlur(random.normal(0, 1, (side, side)), (0, 0), 2)
+    gray = cv2.normalize(spots, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    return np.repeat(gray[..., None], 6, axis=2)
+
+
+def _without_motion(**settings: Any) -> AugmentConfig:
+    return AugmentConfig.model_validate({"flips": (), "affine": 0, "colour": 0, **settings})
+
+
+@pytest.mark.parametrize("pixels", [0.5, 2.0])
+def test_jitter_moves_the_reference_alone_and_no_further_than_said(pixels: float) -> None:
+    image, planes = _dots(96), np.ones((1, 96, 96), np.uint8)
+    augment = Augmenter((96, 96), _without_motion(reference_jitter={"shift": pixels}))
+    moves = []
+    for seed in range(30):
+        seen, same, _ = augment(image, planes, None, [seed])
+        assert (seen[..., :3] == image[..., :3]).all() and (same == planes).all()
+        pair = [seen[8:-8, 8:-8, channel].astype(np.float32) for channel in (0, 3)]
+        moves.append(cv2.phaseCorrelate(pair[0].copy(), pair[1].copy())[0])
+    reach = np.abs(moves)
+    assert reach.max() <= pixels + 0.25, "as phase correlation sees it"
+    assert reach.max(axis=0).min() > 0.7 * pixels, "both axes"
+    assert np.abs(np.mean(moves, axis=0)).max() < 0.5 * pixels, "to both sides"
+
+
+def test_jitter_turns_and_scales_about_the_middle() -> None:
+    image, planes = _dots(97), np.zeros((1, 97, 97), np.uint8)
+    settings = _without_motion(reference_jitter={"rotate": 8, "scale": 0.1})
+    seen = [Augmenter((97, 97), settings)(image, planes, None, [seed])[0] for seed in range(8)]
+    middle = np.s_[46:51, 46:51]
+    for view in seen:
+        off = np.abs(view[..., :3].astype(int) - view[..., 3:])
+        assert off[middle].mean() < 8 < off.mean()
+
+
+def test_without_jitter_views_are_what_they_were() -> None:
+    image, planes = _dots(64), np.zeros((1, 64, 64), np.uint8)
+    jittered = STRONG.model_copy(update={"reference_jitter": JitterConfig(shift=3)})
+    for seed in range(5):
+        plain = Augmenter((48, 48), STRONG)(image, planes, None, [seed])[0]
+        moved = Augmenter((48, 48), jittered)(image, planes, None, [seed])[0]
+        assert (plain[..., :3] == moved[..., :3]).all()
+        assert (plain[..., 3:] == plain[..., :3]).all() and (moved[..., 3:] != plain[..., 3:]).any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_references_are_dropped_as_often_as_said(share: float) -> None:
+    image, planes = _dots(32), np.zeros((1, 32, 32), np.uint8)
+    augment = Augmenter((32, 32), _without_motion(reference_drop=share))
+    views = [augment(image, planes, None, [seed])[0] for seed in range(200)]
+    blank = np.mean([(view[..., 3:] == BLANK).all() for view in views])
+    assert blank == pytest.approx(share, abs=0.1 if 0 < share < 1 else 0)
+    assert all((view[..., :3] == image[..., :3]).all() for view in views)
 
 
 @pytest.mark.parametrize(("count", "batch", "steps"), [(10, 4, None), (3, 8, None), (10, 4, 7)])

@@ -1,0 +1,97 @@
+"""What a reference is worth, and what aligning it is worth: the same network, budget and folds.
+
+    python -m benchmarks.alignment_worth                                    # the reference demo
+    python -m benchmarks.alignment_worth --data ../shared/data/deeppcb      # or deeppcb_ecc
+
+A U-Net from random weights sees the image alone, the image and the reference laid middle on
+middle, and the image and the aligned reference, in each of --ways. Prints the OOF Dice (mean over
+images, threshold chosen on the same maps), the nested one, and each fold's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config import build_experiment
+from pipeline.console import ConsoleReporter
+from pipeline.reports.scorecard import as_markdown
+from pipeline.stages import ensemble
+from pipeline.stages.context import StageContext
+from pipeline.workspace import Workspace
+
+LAYOUT = {
+    "images": "train/{id}.*",
+    "masks": "train_masks/{id}.png",
+    "reference": "train_refs/{id}.*",
+    "group": {"csv": "groups.csv"},
+    "classes": ["defect"],
+}
+NETWORK = {"decoder": "unet", "encoder": "test_resnet", "weights": None}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="default: the reference demo, drawn if need be")
+    parser.add_argument("--ways", nargs="+", default=["difference"], help="concat, difference, …")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--resize", type=float, help="factor at which images are worked on")
+    parser.add_argument("--images", type=int, help="only the first so many")
+    parser.add_argument("--work", type=Path, help="where to keep what is made")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = arguments.work or Path(folder)
+        aligned = {f"aligned, {way}": way for way in arguments.ways}
+        rows = measured(arguments, work, "auto", {"image only": "none", **aligned})
+        unaligned = {f"unaligned, {way}": way for way in arguments.ways}
+        rows += measured(arguments, work, "none", unaligned)
+    columns = ["seen", "OOF Dice", "nested", "fold 0", "fold 1"]
+    print(as_markdown(pd.DataFrame(rows, columns=columns)))
+
+
+def measured(
+    arguments: argparse.Namespace, work: Path, motion: str, seen: dict[str, str]
+) -> list[list[str]]:
+    """A row a way of seeing, with references aligned by `motion`."""
+    names = {name.replace(", ", "_").replace(" ", "_"): name for name in seen}
+    raw = _experiment(arguments, motion, {key: seen[name] for key, name in names.items()})
+    experiment = build_experiment(raw, source="alignment_worth")
+    context = StageContext(experiment, Workspace(experiment.name, work), ConsoleReporter())
+    models = ensemble.run(context).facts["models"]
+    return [
+        [
+            name,
+            *(f"{score:.3f}" for score in (each["tuned"], each["nested"], *each["folds"].values())),
+        ]
+        for name, each in zip(names.values(), models.values(), strict=True)
+    ]
+
+
+def _experiment(arguments: argparse.Namespace, motion: str, ways: dict[str, str]) -> dict[str, Any]:
+    is_demo = arguments.data is None
+    root = arguments.data or Path("data/demo_reference")
+    ids = sorted(path.stem for path in (root / "train").glob("*.*")) if not is_demo else []
+    dropped = ids[arguments.images :] if arguments.images else []
+    return {
+        "name": f"worth_{'demo' if is_demo else root.name}_{motion}",
+        "demo": "screens" if is_demo else None,
+        "data": {**LAYOUT, "root": str(root), "drop": dropped},
+        "align": {"motion": motion},
+        "folds": {"count": 2},
+        "models": {name: {**NETWORK, "reference": way} for name, way in ways.items()},
+        "train": {
+            "size": [96, 96], "batch": 4, "epochs": 2, "steps": arguments.steps // 2, "lr": 5e-3,
+            "ema": 0.98, "resize": arguments.resize,
+            "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
+        },
+        "infer": {"tta": ["identity"]},
+        "ensemble": {"weights": "equal"},
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

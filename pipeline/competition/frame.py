@@ -1,0 +1,53 @@
+"""Where masks lie in relation to their images, and what networks see beyond an image's edge."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import FrameConfig
+
+_AT_ONCE = 3  # channels
+
+
+def into_frame(image: NDArray[np.uint8], frame: FrameConfig) -> NDArray[np.uint8]:
+    """HWC, any C -> the image where its mask is, `frame.pad` pixels larger on every side.
+
+    Scaled about its middle, then shifted; what lies beyond its edges is its mirror image
+    (reflect-101). A frame that changes nothing gives back the image itself.
+    """
+    if frame.scale == 1 and not any(frame.shift):
+        return _continued(image, frame.pad)
+    height, width = image.shape[:2]
+    matrix = np.eye(2, 3) * frame.scale
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    matrix[:, 2] = middle * (1 - frame.scale) + frame.shift + frame.pad
+    size = (width + 2 * frame.pad, height + 2 * frame.pad)
+    moved = [
+        cv2.warpAffine(
+            np.ascontiguousarray(image[..., start : start + _AT_ONCE]),
+            matrix,
+            size,
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        for start in range(0, image.shape[2], _AT_ONCE)
+    ]
+    return np.dstack(moved).astype(np.uint8, copy=False)
+
+
+def continue_planes(planes: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
+    """CHW planes, mirrored beyond their edges as their image is."""
+    return np.pad(planes, ((0, 0), (pad, pad), (pad, pad)), mode="reflect") if pad else planes
+
+
+def without_padding(maps: NDArray[np.float32], pad: int) -> NDArray[np.float32]:
+    """CHW maps of a padded image -> those of the image."""
+    return maps[:, pad:-pad, pad:-pad] if pad else maps
+
+
+def _continued(image: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
+    if not pad:
+        return image
+    return np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
