@@ -91,6 +91,7 @@ def _infer(folder: Path) -> None:
     from pipeline.config import DataConfig, ModelConfig
     from pipeline.executor import JobContext
     from pipeline.inference import job as jobs
+    from pipeline.inference.sinks import StoreSink
     from pipeline.interruption import StopFlag
     from pipeline.maps import MapShape, MapStore
     from pipeline.models.factory import build_model
@@ -107,9 +108,9 @@ def _infer(folder: Path) -> None:
     store = MapStore.create(
         folder / "maps", [MapShape(path.stem, *SIZE) for path in paths], ["a"], fingerprint="f"
     )
-    output = jobs.Output(model, (jobs.Weights("m", weights, file_checksum(weights)),), store)
+    output = jobs.Output(model, (jobs.Weights("m", weights, file_checksum(weights)),))
     samples = tuple(Sample(path.stem, path) for path in paths)
-    job = jobs.InferJob((output,), 1, False, SampleReader(data), samples)
+    job = jobs.InferJob((output,), StoreSink((store,)), 1, False, SampleReader(data), samples)
     jobs.predict_range(job, JobContext("cpu", JobProgress(folder / "p", "j"), StopFlag()))
 
 
