@@ -12,7 +12,7 @@ RUN = $(BIN)/python -m pipeline
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all $(STAGES) verify leaderboard help test test-slow lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) plan verify leaderboard help test test-slow lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the embedded demo
 	@$(RUN) all $(ARGUMENTS)
@@ -30,6 +30,9 @@ demo check align folds ensemble submit scorecard:
 	@$(RUN) $@ $(ARGUMENTS)
 train infer:
 	@$(RUN) $@ $(ARGUMENTS) $(MEMBER)
+
+plan: $(STAMP)           ## bytes, files and hours of every stage, before any is run
+	@$(RUN) $@ $(ARGUMENTS)
 
 verify: $(STAMP)         ## read every stored map; damaged ones are named and made again by infer
 	@$(RUN) $@ $(ARGUMENTS)
