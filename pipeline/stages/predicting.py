@@ -67,7 +67,7 @@ class Predicting:
             "maps/1",
             part,
             [self.members[model, fold].fingerprint for fold in self.context.used_folds()],
-            infer.model_copy(update={"batch": 1, "channels_last": True, "compile": False}),
+            infer.model_copy(update={"batch": 1, "compile": False}),
             self.context.experiment.data.class_names,
             self.survey.fingerprint(SOURCE[part]),
         )

@@ -40,16 +40,24 @@ def slow(*values: Any) -> Any:
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+class Trained(dict[str, tuple[Path, Path]]):
     """For each kind of competition the data, and a workspace with a submission of own stores."""
-    made = {}
-    for name, blocks, classes in (("one", ONE, 1), ("two", TWO, 2), ("three", THREE, 2)):
-        root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
-        draw_discs(root, count=8, classes=classes)
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+
+    def __missing__(self, kind: str) -> tuple[Path, Path]:
+        root, workspace = self._factory.mktemp("discs"), self._factory.mktemp("workspace")
+        draw_discs(root, count=8, classes=1 if kind == "one" else 2)
+        blocks = {"one": ONE, "two": TWO, "three": THREE}[kind]
         submit.run(context(root, workspace, ensemble=BOTH, **blocks))
-        made[name] = (root, workspace)
-    return made
+        self[kind] = (root, workspace)
+        return self[kind]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return Trained(tmp_path_factory)
 
 
 def _copied(pair: tuple[Path, Path], folder: Path) -> tuple[Path, Path]:
@@ -76,7 +84,7 @@ def _submitted(stage: StageContext) -> bytes:
     ],
 )
 def test_the_submission_is_the_one_of_separate_stores(
-    trained: dict[str, tuple[Path, Path]],
+    trained: Trained,
     tmp_path: Path,
     kind: str,
     blocks: dict[str, Any],
@@ -101,9 +109,7 @@ def test_the_submission_is_the_one_of_separate_stores(
     assert "submit: up to date" in again.reporter.said[-1]  # type: ignore[attr-defined]
 
 
-def test_a_model_without_weight_is_not_predicted(
-    trained: dict[str, tuple[Path, Path]], tmp_path: Path
-) -> None:
+def test_a_model_without_weight_is_not_predicted(trained: Trained, tmp_path: Path) -> None:
     root, workspace = _copied(trained["one"], tmp_path)
     settings = {"weights": {"a": 1.0, "b": 0.0}}
     separate = _submitted(context(root, workspace, ensemble=settings, **ONE))
@@ -124,7 +130,7 @@ def _whole(pair: tuple[Path, Path], folder: Path) -> dict[str, bytes]:
 
 
 def test_models_that_do_not_fit_together_are_summed_one_after_another(
-    trained: dict[str, tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = _whole(trained["one"], tmp_path / "whole")
     monkeypatch.setattr(predicting, "TOGETHER_BYTES", 1)
@@ -132,7 +138,7 @@ def test_models_that_do_not_fit_together_are_summed_one_after_another(
 
 
 def test_a_flipped_bit_is_found_and_just_that_sum_made_again(
-    trained: dict[str, tuple[Path, Path]], tmp_path: Path
+    trained: Trained, tmp_path: Path
 ) -> None:
     root, workspace = _copied(trained["one"], tmp_path)
     together = {**BOTH, "accumulate": True}
@@ -149,8 +155,9 @@ def test_a_flipped_bit_is_found_and_just_that_sum_made_again(
     assert _contents(folder) == whole
 
 
+@pytest.mark.parametrize("kills", [[(1, 0.0)], slow([(2, 0.02 * n) for n in range(20)])])
 def test_killed_while_summing_no_model_counts_twice(
-    trained: dict[str, tuple[Path, Path]], tmp_path: Path
+    trained: Trained, tmp_path: Path, kills: list[tuple[int, float]]
 ) -> None:
     whole = _whole(trained["one"], tmp_path / "whole")
     root, workspace = _copied(trained["one"], tmp_path)
@@ -158,7 +165,7 @@ def test_killed_while_summing_no_model_counts_twice(
     raw = raw_experiment(root, ensemble=together, train={"epochs": 1})
     (workspace / "discs.yaml").write_text(yaml.safe_dump(raw))
     members = workspace / "runs/discs/blend/test/members.npy"
-    for jobs, delay in ((1, 0.0), (2, 0.1), (1, 0.3)):
+    for jobs, delay in kills:
         command = [sys.executable, "-m", "pipeline", "submit", "--config", "discs.yaml"]
         process = subprocess.Popen(
             [*command, "--jobs", str(jobs)],

@@ -12,9 +12,13 @@ from pipeline.errors import ResourceError
 from pipeline.space import allocated_bytes
 from pipeline.stages import infer, submit, train
 from tests import disks
-from tests.competitions import context, draw_discs
+from tests.competitions import TINY, context, draw_discs
 
-ONE: dict[str, Any] = {"train": {"epochs": 1, "ema": None}, "ensemble": {"threshold": 0.5}}
+ONE: dict[str, Any] = {
+    "train": {"epochs": 1, "ema": None},
+    "ensemble": {"threshold": 0.5},
+    "models": {"a": {"decoder": "linknet", **TINY}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def test_infer_refuses_maps_that_do_not_fit_and_goes_on_when_they_do(
 ) -> None:
     root, workspace = trained
     taken = allocated_bytes([workspace])
-    maps = 2 * (8 + 60) * 48 * 64
+    maps = (8 + 60) * 48 * 64
     with disks.small_disk(tmp_path / "disk", str(taken + maps // 2)) as disk:
         shutil.copytree(workspace, disk, dirs_exist_ok=True)
         with pytest.raises(ResourceError, match=r"infer will write .*dtype: uint8.*accumulate"):
