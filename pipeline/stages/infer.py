@@ -38,10 +38,11 @@ def run(context: StageContext) -> Inferred:
     every = [store for stores in planned.values() for store in stores.values()]
     size = sum(store.certain_bytes for store in every)
     check_room("infer", size, [each.folder for each in every], context.workspace.run, SMALLER)
-    stores = {
-        part: {model: store.ready() for model, store in stores.items()}
-        for part, stores in planned.items()
-    }
+    with context.exclusive("stores"):  # or two processes could each clear what the other lays out
+        stores = {
+            part: {model: store.ready() for model, store in stores.items()}
+            for part, stores in planned.items()
+        }
     jobs = {**_out_of_fold(predicting, stores["oof"]), **_test(predicting, stores["test"])}
     if jobs:
         maps = sum(len(job.samples) * len(job.outputs) for job in jobs.values())

@@ -35,7 +35,8 @@ def run(context: StageContext) -> Accumulator:
     started = time.monotonic()
     planned = planned_sums(predicting, recipe)
     check_room("submit", planned.certain_bytes, [planned.folder], context.workspace.run, "")
-    sums = planned.ready()
+    with context.exclusive("stores"):
+        sums = planned.ready()
     passes = 0
     while not sums.is_complete:
         _add(predicting, recipe, sums, list(planned.weights))
