@@ -22,7 +22,7 @@ from pipeline.training.checkpoint import load_weights
 from pipeline.workspace import verified
 
 AHEAD = 2  # batches decoded before they are needed
-WRITE_BYTES = 64 * 2**20  # maps are flushed to disk together up to this size
+WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
 WRITE_MAPS = 64
 
 Batch = dict[str, Maps]
