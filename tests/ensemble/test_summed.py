@@ -35,10 +35,13 @@ def test_sums_decide_as_their_members(seed: int, dtype: Any, kind: Any) -> None:
     members, classes = int(random.integers(1, 8)), int(random.integers(1, 4))
     shape = (classes, *random.integers(1, 90, 2))
     maps = [random.random(shape) for _ in range(members)]
+    thresholds = random.uniform(0.1, 0.9, classes).tolist()
+    if seed % 2:  # members that agree, on values that are thresholds
+        maps = [np.round(maps[0] * 5) / 5] * members
+        thresholds = (random.integers(1, 6, classes) / 5).tolist()
     top = {"uint8": 255, "uint16": 65535, "float16": 1}[dtype]
     stored = [np.asarray(np.round(each * top) if top > 1 else each, dtype) for each in maps]
     weights = (random.random(members) * (random.random(members) < 0.8) + 1e-3).tolist()
-    thresholds = random.uniform(0.1, 0.9, classes).tolist()
     mean = make_mean(kind, dtype) if kind != "arithmetic" or dtype == "float16" else ARITHMETIC
     sums = _summed(stored, weights, mean)
     for exclusive in [False, True][:classes]:
