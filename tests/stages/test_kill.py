@@ -131,12 +131,13 @@ def test_twenty_kills_of_workers_and_stages_leave_the_same_stores(
         while not list(killed.glob("runs/discs/.progress/*")) and process.poll() is None:
             time.sleep(0.005)
         time.sleep(wheel.uniform(0, 1.5))
-        _kill(process, worker=kills % 4 < 2)
-        kills += 1
-        if kills % 4 < 2:
-            process.communicate(timeout=600)
+        worker = kills % 4 < 2
+        _kill(process, worker)
+        if worker:
+            _finish(process)
         else:
             process.communicate()
+        kills += 1
     _finish(_start(data, killed, jobs=2))
     assert _stores(killed) == _stores(tmp_path / "whole")
     assert _submission(killed) == _submission(tmp_path / "whole")
