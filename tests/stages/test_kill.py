@@ -117,27 +117,27 @@ def _kill(process: subprocess.Popen[bytes], worker: bool) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_kills_of_workers_and_stages_leave_the_same_stores(
-    data: Path, tmp_path: Path
+@pytest.mark.parametrize("kills", [4, 20])
+def test_kills_of_workers_and_of_infer_leave_the_same_stores(
+    data: Path, tmp_path: Path, kills: int
 ) -> None:
     """Half of them hit a worker, whose job is run again at once; half the whole of infer."""
     killed = tmp_path / "killed"
     _finish(_start(data, tmp_path / "whole", jobs=2))
     _finish(_start(data, killed, jobs=2, stage="train"))
-    wheel, kills = random.Random(4), 0
-    while kills < 20:
-        shutil.rmtree(killed / f"runs/discs/{'ab'[kills % 2]}/maps", ignore_errors=True)
+    wheel = random.Random(kills)
+    for kill in range(kills):
+        shutil.rmtree(killed / f"runs/discs/{'ab'[kill % 2]}/maps", ignore_errors=True)
         process = _start(data, killed, jobs=2, stage="infer")
         while not list(killed.glob("runs/discs/.progress/*")) and process.poll() is None:
             time.sleep(0.005)
         time.sleep(wheel.uniform(0, 1.5))
-        worker = kills % 4 < 2
+        worker = kill % 4 < 2
         _kill(process, worker)
         if worker:
             _finish(process)
         else:
             process.communicate()
-        kills += 1
     _finish(_start(data, killed, jobs=2))
     assert _stores(killed) == _stores(tmp_path / "whole")
     assert _submission(killed) == _submission(tmp_path / "whole")
