@@ -12,7 +12,7 @@ RUN = $(BIN)/python -m pipeline
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all $(STAGES) borders verify leaderboard help test test-slow lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) plan borders verify leaderboard help test test-slow lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the embedded demo
 	@$(RUN) all $(ARGUMENTS)
@@ -30,6 +30,9 @@ demo check align folds ensemble submit scorecard:
 	@$(RUN) $@ $(ARGUMENTS)
 train infer:
 	@$(RUN) $@ $(ARGUMENTS) $(MEMBER)
+
+plan: $(STAMP)           ## bytes, files and hours of every stage, before any is run
+	@$(RUN) $@ $(ARGUMENTS)
 
 borders: $(STAMP)        ## how predicted borders lie to those of the masks, in pixels; MODEL= chooses
 	@$(RUN) $@ $(ARGUMENTS) $(if $(MODEL),--model $(MODEL))

@@ -1,9 +1,10 @@
-"""Peak memory of infer and ensemble with few and with many images.
+"""Peak memory of infer and ensemble: few and many images, and one model and several in a job.
 
     python -m benchmarks.memory
 
-Each number of images runs in a process of its own; the peak is the process's private memory
-(what is not backed by files), sampled every 20 ms.
+Each case runs in a process of its own; the peak is the process's private memory (what is not
+backed by files), sampled every 20 ms. Models are those that the stage puts into one job: more of
+them go into further jobs (`stages.predicting.TOGETHER_BYTES`), so that theirs is bounded, too.
 """
 
 from __future__ import annotations
@@ -19,31 +20,46 @@ import numpy as np
 import psutil
 from PIL import Image
 
-COUNTS = (100, 1000)
+COUNTS = {"infer": (100, 2000), "ensemble": (100, 400)}
+MODELS = (1, 5)
 SIZE = (320, 480)
 
 
 def main() -> None:
-    peaks: dict[str, list[float]] = {"infer": [], "ensemble": []}
-    for count in COUNTS:
-        with tempfile.TemporaryDirectory() as folder:
-            for stage in peaks:
-                command = [sys.executable, "-m", "benchmarks.memory", stage, folder, str(count)]
-                text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                peaks[stage].append(float(text.split()[-1]))
-    for stage, (few, many) in peaks.items():
+    for stage, counts in COUNTS.items():
+        few, many = (_peak(stage, count) for count in counts)
         print(
-            f"peak private memory of {stage}: {few:.0f} MiB at {COUNTS[0]} images of "
-            f"{SIZE[0]}×{SIZE[1]}, {many:.0f} MiB at {COUNTS[1]}: {many / few - 1:+.1%}"
+            f"peak private memory of {stage}: {few:.0f} MiB at {counts[0]} images of "
+            f"{SIZE[0]}×{SIZE[1]}, {many:.0f} MiB at {counts[1]}: {many / few - 1:+.1%}",
+            flush=True,
         )
+    one, several = (_peak("infer", 100, models) for models in MODELS)
+    print(
+        f"peak private memory of infer: {one:.0f} MiB with {MODELS[0]} model in a job, "
+        f"{several:.0f} MiB with {MODELS[1]}: {several / one - 1:+.1%}",
+        flush=True,
+    )
 
 
-def child(stage: str, folder: Path, count: int) -> None:
+def _peak(stage: str, images: int, models: int = 1) -> float:
+    """MiB, of a child process."""
+    with tempfile.TemporaryDirectory() as folder:
+        case = [stage, folder, str(images), str(models)]
+        command = [sys.executable, "-m", "benchmarks.memory", *case]
+        text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return float(text.split()[-1])
+
+
+def child(stage: str, folder: Path, count: int, models: int) -> None:
     """Run one stage's core over `count` images and print the peak in MiB."""
-    work = {"infer": _infer, "ensemble": _ensemble}[stage]
-    prepared = {"infer": _draw, "ensemble": _fill}[stage](folder, count)
-    with _Peak() as peak:
-        work(prepared)
+    if stage == "infer":
+        _draw(folder, count)
+        with _Peak() as peak:
+            _infer(folder, models)
+    else:
+        _fill(folder, count)
+        with _Peak() as peak:
+            _ensemble(folder)
     print(peak.mebibytes)
 
 
@@ -72,25 +88,25 @@ class _Peak:
         return self._bytes / 2**20
 
 
-def _draw(folder: Path, count: int) -> Path:
+def _draw(folder: Path, count: int) -> None:
     (folder / "images").mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     for number in range(count):
         pixels = random.integers(0, 255, (SIZE[0] // 8, SIZE[1] // 8, 3), dtype=np.uint8)
         picture = Image.fromarray(pixels).resize(SIZE[::-1])
         picture.save(folder / "images" / f"{number:05d}.jpg")
-    return folder
 
 
-def _infer(folder: Path) -> None:
+def _infer(folder: Path, models: int) -> None:
     """The same path as the stage's job: decode, predict, quantise, write."""
     import torch
 
     from pipeline.competition.catalog import Sample
     from pipeline.competition.reading import SampleReader
-    from pipeline.config import DataConfig, ModelConfig
+    from pipeline.config import DataConfig, InferConfig, ModelConfig
     from pipeline.executor import JobContext
     from pipeline.inference import job as jobs
+    from pipeline.inference.sinks import StoreSink
     from pipeline.interruption import StopFlag
     from pipeline.maps import MapShape, MapStore
     from pipeline.models.factory import build_model
@@ -99,21 +115,28 @@ def _infer(folder: Path) -> None:
     from pipeline.workspace import file_checksum
 
     torch.set_num_threads(1)
-    model = ModelConfig(decoder="linknet", encoder="test_resnet", weights=None)
+    model = ModelConfig(
+        decoder="linknet", encoder="test_resnet", weights=None,
+        infer=InferConfig(tta=("identity",)),
+    )  # fmt: skip
     weights = folder / "w.safetensors"
     save_weights(weights, build_model(model.network, classes=1))
     paths = sorted((folder / "images").iterdir())
     data = DataConfig(root=folder, images="{id}", masks="{id}", classes={"a": 1})
-    store = MapStore.create(
-        folder / "maps", [MapShape(path.stem, *SIZE) for path in paths], ["a"], fingerprint="f"
+    shapes = [MapShape(path.stem, *SIZE) for path in paths]
+    stores = tuple(
+        MapStore.create(folder / f"maps{number}", shapes, ["a"], fingerprint="f")
+        for number in range(models)
     )
-    output = jobs.Output(model, (jobs.Weights("m", weights, file_checksum(weights)),), store)
+    output = jobs.Output(model, (jobs.Weights("m", weights, file_checksum(weights)),))
     samples = tuple(Sample(path.stem, path) for path in paths)
-    job = jobs.InferJob((output,), 1, False, SampleReader(data), samples)
+    job = jobs.InferJob(
+        (output,) * models, StoreSink(stores), 1, False, SampleReader(data), samples
+    )
     jobs.predict_range(job, JobContext("cpu", JobProgress(folder / "p", "j"), StopFlag()))
 
 
-def _fill(folder: Path, count: int) -> Path:
+def _fill(folder: Path, count: int) -> None:
     """Four models' maps of discs with soft edges."""
     from pipeline.maps import MapShape, MapStore
 
@@ -126,7 +149,6 @@ def _fill(folder: Path, count: int) -> Path:
             distance = np.hypot(rows - 160 + random.normal(0, 3), columns - 240)
             soft = 1 / (1 + np.exp((distance - 90) / 3))
             store.write({str(number): soft[None].astype(np.float32)})
-    return folder
 
 
 def _ensemble(folder: Path) -> None:
@@ -153,6 +175,6 @@ def _ensemble(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        child(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+        child(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
     else:
         main()

@@ -24,7 +24,7 @@ from pipeline.models.losses import weighted_loss
 from pipeline.reporting import JobProgress, SilentReporter
 from pipeline.stages import align, check, folds, train
 from pipeline.stages.context import StageContext
-from pipeline.training.loop import _Run
+from pipeline.training.loop import TrainingRun
 from pipeline.training.schedule import make_optimizer
 from pipeline.workspace import Workspace
 
@@ -55,12 +55,12 @@ def _timed(call: object) -> float:
     return time.perf_counter() - started
 
 
-def _steps(run: _Run) -> None:
+def _steps(run: TrainingRun) -> None:
     run.progress.step = 0
     run.train_epoch(0)
 
 
-def _pipeline(folder: Path) -> _Run:
+def _pipeline(folder: Path) -> TrainingRun:
     DEMOS["turntable"](folder / "data")
     experiment = build_experiment(
         {
@@ -78,7 +78,7 @@ def _pipeline(folder: Path) -> _Run:
     context = StageContext(experiment, Workspace("bench", folder), SilentReporter(), jobs=1)
     survey, table = check.run(context), folds.run(context)
     job = train._job(context, survey, table, align.run(context), "m", 0)
-    return _Run(job, JobContext("cpu", JobProgress(folder / "progress", "m"), StopFlag()))
+    return TrainingRun(job, JobContext("cpu", JobProgress(folder / "progress", "m"), StopFlag()))
 
 
 class _BareLoop:

@@ -27,6 +27,7 @@ COMMANDS = {
     "ensemble": "choose weights and thresholds",
     "submit": "write the submission",
     "scorecard": "what it is worth: table and report",
+    "plan": "bytes, files and hours of every stage, before it is run",
     "borders": "measure how predicted borders lie to those of the masks",
     "verify": "read every map and name the damaged ones",
     "leaderboard": "record a leaderboard score beside a submission",

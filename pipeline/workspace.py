@@ -162,6 +162,11 @@ class Workspace:
         return self.run / model / "maps" / part
 
     @property
+    def summed_maps(self) -> Path:
+        """The test maps of all models, summed (`ensemble.accumulate`)."""
+        return self.run / "blend" / "test"
+
+    @property
     def blend(self) -> Path:
         return self.run / "ensemble.yaml"
 

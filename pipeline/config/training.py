@@ -142,6 +142,9 @@ class EnsembleConfig(Block):
     weights: Literal["search", "equal"] | dict[str, Annotated[float, Field(ge=0)]] = "search"
     threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
     postprocess: tuple[str | dict[str, Any], ...] = ()
+    accumulate: bool = False
+    """Sum the test maps straight into one store, with the weights that the OOF maps gave, instead
+    of keeping a store a model: the same decisions from 4 bytes a pixel, however many models."""
 
     @field_validator("metric")
     @classmethod

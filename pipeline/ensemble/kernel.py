@@ -1,7 +1,8 @@
 """From M quantised maps to one blended map, to decisions, or straight to run lengths.
 
-Maps are CHW uint8, uint16 or float16 of one shape; weights (M,) need not sum to one; thresholds
-(C,) are probabilities. `threads` is for one image: a caller with a thread an image passes 1.
+Maps are CHW uint8, uint16 or float16 of one shape, or their sum if it was taken before (with these
+weights); weights (M,) need not sum to one; thresholds (C,) are probabilities. `threads` is for one
+image: a caller with a thread an image passes 1.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from numpy.typing import NDArray
 from pipeline.ensemble.edges import EdgeBlock, runs_from_edges
 from pipeline.ensemble.fixed import ONE, exclusive_scales, limit, top
 from pipeline.ensemble.means import ARITHMETIC, Mean
-from pipeline.ensemble.stream import Block, Maps, Sums, WeightedMaps
+from pipeline.ensemble.stream import Block, Maps, Source, SummedMaps, Sums, WeightedMaps, stream
 from pipeline.errors import ConfigError
 
 Rule = Callable[[Block, NDArray[np.bool_]], None]
 
 
 def blend(
-    maps: Maps, weights: Sequence[float], mean: Mean = ARITHMETIC, threads: int | None = None
+    maps: Maps | SummedMaps,
+    weights: Sequence[float],
+    mean: Mean = ARITHMETIC,
+    threads: int | None = None,
 ) -> NDArray[np.float32]:
     """The weighted mean, CHW float32 in 0..1."""
-    source = WeightedMaps(maps, weights, mean)
+    source = _source(maps, weights, mean)
     blended = np.empty(source.shape, np.float32)
     flat = blended.reshape(source.shape[0], -1)
     factor = np.float32(1 / (top(source.scale) * ONE))
@@ -36,12 +40,12 @@ def blend(
         if mean.name == "geometric":
             part[:] = mean.from_scale(part)
 
-    source.stream(keep, threads)
+    stream(source, keep, threads)
     return blended
 
 
 def decide(
-    maps: Maps,
+    maps: Maps | SummedMaps,
     weights: Sequence[float],
     thresholds: Sequence[float],
     *,
@@ -53,16 +57,16 @@ def decide(
 
     exclusive: the class with the largest probability / threshold instead; of equals, the first.
     """
-    source = WeightedMaps(maps, weights, mean)
+    source = _source(maps, weights, mean)
     decided = np.empty(source.shape, np.bool_)
     flat = decided.reshape(source.shape[0], -1)
     rule = _decision_rule(source, thresholds, exclusive, mean)
-    source.stream(lambda block: rule(block, flat[:, block.part]), threads)
+    stream(source, lambda block: rule(block, flat[:, block.part]), threads)
     return decided
 
 
 def decide_runs(
-    maps: Maps,
+    maps: Maps | SummedMaps,
     weights: Sequence[float],
     thresholds: Sequence[float],
     order: Literal["row", "column"],
@@ -75,7 +79,7 @@ def decide_runs(
 
     No mask is built: blocks of rows leave only where the decision changes.
     """
-    source = WeightedMaps(maps, weights, mean)
+    source = _source(maps, weights, mean)
     classes, height, width = source.shape
     # In row order the image is one column of height * width pixels.
     lines = (height, width) if order == "column" else (height * width, 1)
@@ -88,12 +92,16 @@ def decide_runs(
         first = block.part.start // lines[1]
         blocks.append([EdgeBlock.of(plane.reshape(-1, lines[1]), first) for plane in decided])
 
-    source.stream(keep, threads, align=lines[1])
+    stream(source, keep, threads, align=lines[1])
     return [runs_from_edges([block[plane] for block in blocks], *lines) for plane in range(classes)]
 
 
+def _source(maps: Maps | SummedMaps, weights: Sequence[float], mean: Mean) -> Source:
+    return maps if isinstance(maps, SummedMaps) else WeightedMaps(maps, weights, mean)
+
+
 def _decision_rule(
-    source: WeightedMaps, thresholds: Sequence[float], exclusive: bool, mean: Mean
+    source: Source, thresholds: Sequence[float], exclusive: bool, mean: Mean
 ) -> Rule:
     """A function that fills a bool (C, P) with what a block decides."""
     if len(thresholds) != source.shape[0]:

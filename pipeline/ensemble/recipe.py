@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pipeline.ensemble.kernel import blend, decide, decide_runs
 from pipeline.ensemble.means import Mean
 from pipeline.ensemble.postprocess import ChosenStep, apply_steps
+from pipeline.ensemble.stream import SummedMaps
 
 Runs = NDArray[np.int64]
-Maps = Sequence[NDArray[Any]]
+Maps = Sequence[NDArray[Any]] | SummedMaps
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Recipe:
         return tuple(self.weights)
 
     def blend(self, maps: Maps) -> NDArray[np.float32]:
-        """Blended probabilities CHW of one image, from each model's stored map."""
+        """Blended probabilities CHW of one image, from each model's stored map, or their sum."""
         return blend(maps, list(self.weights.values()), self.mean, threads=1)
 
     def decide(self, maps: Maps) -> NDArray[np.bool_]:

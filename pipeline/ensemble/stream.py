@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,29 @@ Maps = Sequence[NDArray[Any]]
 Sums = NDArray[np.uint32]
 
 
-class WeightedMaps:
-    """The members of one blend as (C, pixels) rows, to be summed block by block.
+class Source(Protocol):
+    """Weighted sums of some members, to be had block by block.
 
     shape: CHW; scale: the integer type on whose scale the sums are (its top times ONE means 1).
     """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def scale(self) -> np.dtype[Any]: ...
+
+    def add(self, plane: int, part: slice, sums: Sums) -> None:
+        """sums = the weighted sums of a part of a class plane."""
+
+    def reaches(
+        self, plane: int, part: slice, sums: Sums, limit: int, out: NDArray[np.bool_]
+    ) -> None:
+        """out = where the weighted sums reach a limit; `sums` is for work in between."""
+
+
+class WeightedMaps:
+    """The members of one blend as (C, pixels) rows: a `Source`."""
 
     def __init__(self, maps: Maps, weights: Sequence[float], mean: Mean) -> None:
         _check_alike(maps)
@@ -48,23 +66,6 @@ class WeightedMaps:
         missing = -len(used) % TOGETHER
         self._padded = [*self._rows, *self._rows[-1:] * missing]
         self._padding = [*self._weights, *[np.uint32(0)] * missing]
-
-    def stream(self, use: Callable[[Block], None], threads: int | None, align: int = 1) -> None:
-        """Call `use` for every block of pixels, from several threads, in any order.
-
-        Blocks start at multiples of `align`.
-        """
-        classes, pixels = self._rows[0].shape
-        size = max(1, BLOCK // (classes * align)) * align
-
-        def work(span: range) -> None:
-            buffer = np.empty((classes, min(span.step, len(span) * span.step)), np.uint32)
-            for start in span:
-                stop = min(start + span.step, span.stop)
-                use(Block(self, slice(start, stop), buffer[:, : stop - start]))
-
-        parts = spans(pixels, size, threads)
-        list(map(work, parts) if len(parts) == 1 else thread_pool().map(work, parts))
 
     def add(self, plane: int, part: slice, sums: Sums) -> None:
         """sums = the weighted sums of a part of a class plane."""
@@ -102,10 +103,50 @@ class WeightedMaps:
 
 
 @dataclass(frozen=True)
+class SummedMaps:
+    """Sums that were taken before, uint32 CHW, of numbers on `scale`: a `Source`."""
+
+    values: Sums
+    scale: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def add(self, plane: int, part: slice, sums: Sums) -> None:
+        sums[:] = self.values[plane].reshape(-1)[part]
+
+    def reaches(
+        self, plane: int, part: slice, sums: Sums, limit: int, out: NDArray[np.bool_]
+    ) -> None:
+        np.greater_equal(self.values[plane].reshape(-1)[part], np.uint32(limit), out=out)
+
+
+def stream(
+    source: Source, use: Callable[[Block], None], threads: int | None, align: int = 1
+) -> None:
+    """Call `use` for every block of pixels, from several threads, in any order.
+
+    Blocks start at multiples of `align`.
+    """
+    classes, pixels = source.shape[0], int(np.prod(source.shape[1:]))
+    size = max(1, BLOCK // (classes * align)) * align
+
+    def work(span: range) -> None:
+        buffer = np.empty((classes, min(span.step, len(span) * span.step)), np.uint32)
+        for start in span:
+            stop = min(start + span.step, span.stop)
+            use(Block(source, slice(start, stop), buffer[:, : stop - start]))
+
+    parts = spans(pixels, size, threads)
+    list(map(work, parts) if len(parts) == 1 else thread_pool().map(work, parts))
+
+
+@dataclass(frozen=True)
 class Block:
     """A part of a blend's pixels. Its sums are overwritten by the next block's."""
 
-    blend: WeightedMaps
+    blend: Source
     part: slice
     buffer: Sums
 

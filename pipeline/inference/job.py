@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +16,16 @@ from pipeline.competition.reading import SampleReader
 from pipeline.config import ModelConfig
 from pipeline.executor import JobContext
 from pipeline.inference.predictor import Predictor
-from pipeline.maps import MapStore
+from pipeline.inference.sinks import Maps, Sink
 from pipeline.models.factory import build_model
 from pipeline.training.checkpoint import load_weights
 from pipeline.workspace import verified
 
 AHEAD = 2  # batches decoded before they are needed
-WRITE_BYTES = 64 * 2**20  # maps are flushed to disk together up to this size
+WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
 WRITE_MAPS = 64
 
-Batch = dict[str, NDArray[np.float32]]
+Batch = dict[str, Maps]
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,18 @@ class Weights:
     path: Path
     checksum: str
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file; 0 where it is gone."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
 
 @dataclass(frozen=True)
 class Output:
-    """A model whose members (averaged) fill a store."""
+    """A model, and the members that are averaged to its maps."""
 
     model: ModelConfig
     members: tuple[Weights, ...]
-    store: MapStore
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class InferJob:
     """Several models over one range of samples, each of which is decoded once."""
 
     outputs: tuple[Output, ...]
+    sink: Sink
     classes: int
     exclusive: bool
     reader: SampleReader
@@ -59,17 +63,16 @@ class InferJob:
 
 
 def predict_range(job: InferJob, context: JobContext) -> None:
-    """Fill the stores with the maps of `job.samples`; stops after a signal with all flushed."""
+    """Make what the sink lacks of `job.samples`; stops after a signal with all flushed."""
     predictors = [make_predictor(job, output, context.device) for output in job.outputs]
-    ids = [sample.id for sample in job.samples]
-    with ExitStack() as claims, ThreadPoolExecutor(1) as writer:
-        for output in job.outputs:
-            claims.enter_context(output.store.claim(ids))
+    with job.sink.claim([sample.id for sample in job.samples]), ThreadPoolExecutor(1) as writer:
+        pending = job.sink.pending()  # less than all where a worker died half way
+        samples = [sample for sample in job.samples if sample.id in pending]
         written: Future[None] | None = None
-        for batches in _write_batches(_predicted(job, predictors, context), len(predictors)):
+        for batch in _write_batches(_predicted(job, samples, predictors, context)):
             if written is not None:
                 written.result()
-            written = writer.submit(_write, job.outputs, batches)
+            written = writer.submit(job.sink.write, batch)
         if written is not None:
             written.result()
     context.stop.check()
@@ -95,23 +98,18 @@ def _load(job: InferJob, model: ModelConfig, weights: Weights) -> nn.Module:
     return network
 
 
-def _write(outputs: Sequence[Output], batches: Sequence[Batch]) -> None:
-    for output, batch in zip(outputs, batches, strict=True):
-        output.store.write(batch)
-
-
 def _predicted(
-    job: InferJob, predictors: Sequence[Predictor], context: JobContext
-) -> Iterator[tuple[str, list[NDArray[np.float32]]]]:
+    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], context: JobContext
+) -> Iterator[tuple[str, Maps]]:
     """Every sample's id and its map by each model."""
     done = 0
     size = max(output.model.infer.batch for output in job.outputs)
-    for samples, images in _decoded(job.samples, job.reader, size):
+    for batch, images in _decoded(samples, job.reader, size):
         maps = zip(*(predictor.predict(images) for predictor in predictors), strict=True)
-        for sample, by_model in zip(samples, maps, strict=True):
+        for sample, by_model in zip(batch, maps, strict=True):
             yield sample.id, [job.reader.own_maps(each) for each in by_model]
-        done += len(samples)
-        context.progress.update(done, len(job.samples))
+        done += len(batch)
+        context.progress.update(done, len(samples))
         if context.stop:
             return
 
@@ -134,18 +132,15 @@ def _read_all(reader: SampleReader, samples: Sequence[Sample]) -> list[NDArray[n
     return [reader.image(sample) for sample in samples]
 
 
-def _write_batches(
-    maps: Iterator[tuple[str, list[NDArray[np.float32]]]], models: int
-) -> Iterator[list[Batch]]:
-    """One batch a model, of the same samples."""
-    batches: list[Batch] = [{} for _ in range(models)]
+def _write_batches(maps: Iterator[tuple[str, Maps]]) -> Iterator[Batch]:
+    """What is flushed to disk together."""
+    batch: Batch = {}
     size = 0
     for sample_id, by_model in maps:
-        for batch, probabilities in zip(batches, by_model, strict=True):
-            batch[sample_id] = probabilities
-            size += probabilities.nbytes
-        if size >= WRITE_BYTES or len(batches[0]) >= WRITE_MAPS:
-            yield batches
-            batches, size = [{} for _ in range(models)], 0
-    if batches[0]:
-        yield batches
+        batch[sample_id] = by_model
+        size += sum(probabilities.nbytes for probabilities in by_model)
+        if size >= WRITE_BYTES or len(batch) >= WRITE_MAPS:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch

@@ -137,7 +137,7 @@ class Predictor:
 
     def _probabilities(self, network: nn.Module, inputs: Tensor) -> Tensor:
         padded, crop = pad_to_multiple(inputs, PADDING_MULTIPLE)
-        if self._settings.channels_last and self._device.type != "cpu":
+        if self._settings.channels_last:
             padded = padded.contiguous(memory_format=torch.channels_last)
         with autocast(self._device, self._precision):
             logits = network(padded)
@@ -146,7 +146,7 @@ class Predictor:
 
     def _prepared(self, network: nn.Module) -> nn.Module:
         network = network.to(self._device).eval()
-        if self._settings.channels_last and self._device.type != "cpu":
+        if self._settings.channels_last:
             network = network.to(memory_format=torch.channels_last)
         if self._settings.compile:
             network.compile()

@@ -1,19 +1,20 @@
 """Accumulate mode: the members' maps summed straight into one store, each counted just once.
 
-A sum is exact: stored levels (0..255, say) times whole-number weights, in uint32. A sum and the
-list of who is in it stand or fall together: before either changes, the map is marked not done,
-and it is done again when both are on disk. After a kill in between, that map is at zero with no
-member in it, and `pending` names it for every member: a few maps predicted again, and never half
-a sum or a member twice. (A journal or two alternating slots would save those few maps at the
-price of twice the writing or twice the disk.) Sums of whole numbers do not depend on the order of
-adding, so the bytes at the end are those of an unbroken run.
+A sum is exact: whole numbers (a map's 0..255, say) times whole-number weights, in uint32. A sum
+and the list of who is in it stand or fall together: before either changes, the map is marked not
+done, and it is done again when both are on disk. After a kill in between, that map is at zero
+with no member in it, and `pending` names it for every member: a few maps predicted again, and
+never half a sum or a member twice. (A journal or two alternating slots would save those few maps
+at the price of twice the writing or twice the disk.) Sums of whole numbers do not depend on the
+order of adding, so the bytes at the end are those of an unbroken run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,11 @@ from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import creating, index_sha256
 from pipeline.maps.npy import map_table
 from pipeline.maps.quantise import LEVELS, Stored
-from pipeline.maps.weights import SourceDtype, whole_weights
 from pipeline.workspace import stream_atomic
 
 MEMBERS = "members.npy"
 Sums = NDArray[np.uint32]
+SourceDtype = Literal["uint8", "uint16"]
 
 
 class Accumulator:
@@ -49,16 +50,17 @@ class Accumulator:
         folder: Path,
         shapes: Sequence[MapShape],
         classes: Sequence[str],
-        weights: Mapping[str, float],
+        weights: Mapping[str, int],
         *,
         fingerprint: str,
         dtype: SourceDtype = "uint8",
     ) -> Accumulator:
         """Sums to add to: made anew at zero, or those there, to go on with.
 
-        `weights` (by member, none negative) count relative to their sum; `dtype` is that of the
-        maps to be added. Raises as `MapStore.create` does.
+        `weights` (by member, in any order) times the largest number of `dtype`, that of the maps
+        to be added, must fit uint32 together. Raises as `MapStore.create` does.
         """
+        assert LEVELS[dtype] * sum(weights.values()) < 2**32, f"weights {dict(weights)}"
         index = MapIndex.of(shapes, len(classes))
         header = StoreHeader(
             kind="weighted sum",
@@ -67,7 +69,7 @@ class Accumulator:
             dtype="uint32",
             codec="raw",
             index_sha256=index_sha256(index.to_csv()),
-            weights=whole_weights(weights, dtype),
+            weights=dict(sorted(weights.items())),
             source_dtype=dtype,
         )
         files = StoreFiles.create(folder, header, index)
@@ -79,6 +81,10 @@ class Accumulator:
                 nobody = np.zeros((len(shapes), len(weights)), np.uint8)
                 stream_atomic(folder / MEMBERS, lambda stream: np.save(stream, nobody))
                 return cls(files)
+
+    def __reduce__(self) -> tuple[Callable[..., Accumulator], tuple[Path, bool]]:
+        """Travels to another process as its folder."""
+        return _reopen, (self.folder, self._files.writable)
 
     @classmethod
     def open(cls, folder: Path) -> Accumulator:
@@ -93,10 +99,21 @@ class Accumulator:
         return self._files.index.ids
 
     @property
-    def weights(self) -> dict[str, float]:
-        """What each member really counts for, all together 1."""
-        total = sum(self._weights.values())
-        return {member: weight / total for member, weight in self._weights.items()}
+    def fingerprint(self) -> str:
+        return self._files.header.fingerprint
+
+    @property
+    def folder(self) -> Path:
+        return self._files.folder
+
+    @property
+    def source_dtype(self) -> SourceDtype:
+        """The type of the numbers that are added."""
+        assert self._files.header.source_dtype is not None
+        return self._files.header.source_dtype
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     def pending(self, member: str) -> list[str]:
         """The ids whose sums this member is not in yet, in index order."""
@@ -132,16 +149,14 @@ class Accumulator:
                 rows, lambda i: self._sum(int(rows[i]), batch[i], is_first=not before[i].any())
             )
 
-    def read(self, id: str) -> NDArray[np.float32]:
-        """The weighted mean of all members, CxHxW float32 0..1; ArtefactError until all are in."""
+    def read_sums(self, id: str) -> Sums:
+        """The weighted sum of all members, CxHxW, as a view; ArtefactError until all are in."""
         row = self._files.index.row(id)
         sums = self._files.read(row)
         if not self._table[row].all():
             absent = [member for member, i in self._column.items() if not self._table[row, i]]
             raise ArtefactError(f"{', '.join(absent)} not in the sum of {id!r}; run `make infer`")
-        levels = LEVELS[str(self._files.header.source_dtype)]
-        full_scale = levels * sum(self._weights.values())
-        return (sums / np.float64(full_scale)).astype(np.float32)
+        return sums
 
     def verify(self) -> Iterator[Problem]:
         """Read every byte and name each sum that is missing, truncated or altered."""
@@ -175,3 +190,7 @@ class Accumulator:
             raise ArtefactError(
                 f"the sum of {id!r} was altered; run `make verify` and `make infer`"
             )
+
+
+def _reopen(folder: Path, writable: bool) -> Accumulator:
+    return Accumulator(StoreFiles(folder, writable=writable))

@@ -70,7 +70,7 @@ def _fingerprint(
     experiment = context.experiment
     return fingerprint(
         "ensemble/1",
-        experiment.ensemble,
+        experiment.ensemble.model_copy(update={"accumulate": False}),
         experiment.data.class_names,
         {name: store.fingerprint for name, store in inferred.oof.items()},
         survey.fingerprint("train"),

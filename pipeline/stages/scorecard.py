@@ -22,7 +22,7 @@ def run(context: StageContext) -> pd.DataFrame:
     """The scorecard; the page is drawn anew when anything that it shows has changed."""
     survey, inferred = check.run(context), infer.run(context)
     ensembled = ensemble.run(context)
-    submission = submit.run(context) if inferred.test else None
+    submission = submit.run(context) if survey.of("test") else None
     started = time.monotonic()
     workspace = context.workspace
     leaderboard = recorded(submission) if submission else None

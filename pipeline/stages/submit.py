@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,16 +19,14 @@ from pipeline.competition.submission import Row, plan_rows, write_checked
 from pipeline.config import SubmissionConfig
 from pipeline.ensemble.instances import connected_instances
 from pipeline.ensemble.members import check_members, reader_of
-from pipeline.ensemble.recipe import Recipe
+from pipeline.ensemble.recipe import Maps, Recipe
 from pipeline.ensemble.threads import ordered
 from pipeline.errors import DataError
-from pipeline.maps import MapStore
 from pipeline.reporting import Advance
-from pipeline.stages import check, ensemble, infer
+from pipeline.stages import check, ensemble, infer, sums
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.ensemble import Ensembled
-from pipeline.stages.infer import Inferred
 from pipeline.workspace import file_checksum, fingerprint, write_atomic
 
 Runs = NDArray[np.int64]
@@ -36,11 +35,12 @@ Runs = NDArray[np.int64]
 @once
 def run(context: StageContext) -> Path:
     """The submission's path; its label is the start of its fingerprint, so none is overwritten."""
-    survey, inferred, ensembled = check.run(context), infer.run(context), ensemble.run(context)
-    if not inferred.test:
+    survey, ensembled = check.run(context), ensemble.run(context)
+    if not survey.of("test"):
         raise DataError("there are no test images (data.test), so there is nothing to submit")
+    test = _test_maps(context)
     started = time.monotonic()
-    made_from = _fingerprint(context, survey, inferred, ensembled)
+    made_from = _fingerprint(context, survey, test, ensembled)
     path = context.workspace.submission(made_from[:8])
     with context.exclusive("submit"):
         if _is_whole(path):
@@ -52,14 +52,33 @@ def run(context: StageContext) -> Path:
             [record.id for record in survey.of("test")],
             context.experiment.data.class_names,
         )
-        _write(context, survey, inferred.test, ensembled.recipe, rows, header, path)
+        _write(context, survey, test, ensembled.recipe, rows, header, path)
         write_atomic(path.with_suffix(".yaml"), _facts(path, made_from, ensembled, len(rows)))
     context.done("submit", f"{len(rows)} rows", path, started)
     return path
 
 
+@dataclass(frozen=True)
+class _TestMaps:
+    """read(id): what the recipe decides a test image from, once `check(ids)` has raised nothing."""
+
+    fingerprints: str | dict[str, str]
+    check: Callable[[Iterable[str]], None]
+    read: Callable[[str], Maps]
+
+
+def _test_maps(context: StageContext) -> _TestMaps:
+    """Each model's own maps, or their sums."""
+    if context.experiment.ensemble.accumulate:
+        summed = sums.run(context)
+        return _TestMaps(summed.fingerprint, lambda _: None, sums.reader_of(summed))
+    stores = infer.run(context).test
+    fingerprints = {name: store.fingerprint for name, store in stores.items()}
+    return _TestMaps(fingerprints, partial(check_members, stores), reader_of(stores))
+
+
 def _fingerprint(
-    context: StageContext, survey: Survey, inferred: Inferred, ensembled: Ensembled
+    context: StageContext, survey: Survey, test: _TestMaps, ensembled: Ensembled
 ) -> str:
     submission, root = context.experiment.submission, context.experiment.data.root
     sample = root / submission.sample if submission.sample else None
@@ -70,7 +89,7 @@ def _fingerprint(
         submission,
         file_checksum(sample) if sample else None,
         ensembled.fingerprint,
-        {name: store.fingerprint for name, store in inferred.test.items()},
+        test.fingerprints,
         survey.fingerprint("test"),
     )
 
@@ -87,18 +106,17 @@ def _is_whole(path: Path) -> bool:
 def _write(
     context: StageContext,
     survey: Survey,
-    stores: dict[str, MapStore],
+    test: _TestMaps,
     recipe: Recipe,
     rows: Sequence[Row],
     header: tuple[str, str],
     path: Path,
 ) -> None:
     settings = context.experiment.submission
-    check_members(stores, dict.fromkeys(row.id for row in rows))
-    read = reader_of(stores)
+    test.check(dict.fromkeys(row.id for row in rows))
 
     def runs_of_image(each: str) -> list[Sequence[Runs]]:
-        return _runs_of_image(recipe, read(each), settings)
+        return _runs_of_image(recipe, test.read(each), settings)
 
     def size_of(each: str) -> tuple[int, int]:
         return settings.size or survey.sizes["test", each]
@@ -116,9 +134,7 @@ def _write(
         write_checked(path, header, rows, lambda _row: next(runs), settings, size_of)
 
 
-def _runs_of_image(
-    recipe: Recipe, maps: list[NDArray[Any]], settings: SubmissionConfig
-) -> list[Sequence[Runs]]:
+def _runs_of_image(recipe: Recipe, maps: Maps, settings: SubmissionConfig) -> list[Sequence[Runs]]:
     """For each class, the runs of each of its rows (one, or one an instance)."""
     if settings.rows != "instance" and settings.size is None:
         runs = recipe.runs(maps, settings.order)

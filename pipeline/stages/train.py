@@ -13,9 +13,12 @@ from pipeline.competition.reading import SampleReader
 from pipeline.config import ModelConfig
 from pipeline.executor import Job, JobContext
 from pipeline.locks import hold
+from pipeline.models.factory import build_model
+from pipeline.space import check_room
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
+from pipeline.training.footprint import Footprint, footprint
 from pipeline.training.job import TrainJob
 from pipeline.training.loop import train_member
 from pipeline.workspace import MemberPaths, file_checksum, fingerprint, is_fresh, read_manifest
@@ -45,18 +48,12 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 
     Returns the members of the chosen models on all used folds, also those that FOLD= left out.
     """
-    survey, table = check.run(context), folds.run(context)
-    reader = align.run(context)
+    jobs = list_jobs(context)
     started = time.monotonic()
-    every = sorted({*context.used_folds(), *context.folds()})
-    jobs = {
-        (model, fold): _job(context, survey, table, reader, model, fold)
-        for model in context.models()
-        for fold in every
-    }
     chosen = [job for (_, fold), job in jobs.items() if fold in context.folds()]
-    stale = [job for job in chosen if not is_fresh(job.paths.manifest, job.fingerprint)]
+    stale = [job for job in chosen if not is_trained(job)]
     if stale:
+        _check_room(context, stale)
         context.run_jobs("train", [Job(job.name, _train, (job,)) for job in stale])
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
@@ -66,10 +63,42 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
 
 
+def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
+    """The members, trained or not, of the chosen models on all folds that are used or chosen."""
+    survey, table = check.run(context), folds.run(context)
+    reader = align.run(context)
+    every = sorted({*context.used_folds(), *context.folds()})
+    return {
+        (model, fold): _job(context, survey, table, reader, model, fold)
+        for model in context.models()
+        for fold in every
+    }
+
+
+def is_trained(job: TrainJob) -> bool:
+    return is_fresh(job.paths.manifest, job.fingerprint)
+
+
+def _check_room(context: StageContext, stale: list[TrainJob]) -> None:
+    """ResourceError unless the checkpoints fit; that needs each network's size, so it is built."""
+    each = {job.model.network: _footprint(job) for job in stale}
+    kept = sum(each[job.model.network].kept for job in stale)
+    at_once = min(len(context.machine.devices), len(stale))
+    working = at_once * max(footprint.working for footprint in each.values())
+    folders = [job.paths.folder for job in stale]
+    check_room("train", kept + working, folders, context.workspace.run, "")
+
+
+def _footprint(job: TrainJob) -> Footprint:
+    unweighted = job.model.network.model_copy(update={"weights": None})
+    network = build_model(unweighted, classes=len(job.classes), in_channels=job.reader.channels)
+    return footprint(network, job.model.train)
+
+
 def _train(job: TrainJob, context: JobContext) -> None:
     """Train one member unless another process has just done it."""
     with hold(job.paths.folder / ".lock"):
-        if not is_fresh(job.paths.manifest, job.fingerprint):
+        if not is_trained(job):
             train_member(job, context)
 
 

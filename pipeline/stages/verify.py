@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from pipeline.errors import ArtefactError
-from pipeline.maps import MapStore
+from pipeline.maps import Accumulator, MapStore
 from pipeline.stages.context import StageContext
 
 
@@ -22,27 +22,29 @@ def run(context: StageContext) -> None:
         for part in ("oof", "test")
         if (folder := context.workspace.maps(model, part)).is_dir()
     ]
+    folders += [folder for folder in [context.workspace.summed_maps] if folder.is_dir()]
     if not folders:
         raise ArtefactError(f"{context.workspace.run} holds no maps; run make infer")
     maps = 0
     problems: list[str] = []
     with context.reporter.track("verify", len(folders)) as advance:
         for folder in folders:
-            count, found = _verify(folder)
+            count, found = _verify(context, folder)
             maps, problems = maps + count, problems + found
             advance(1)
     if problems:
         raise ArtefactError(
-            f"{len(problems)} of {maps} maps are not whole; make infer makes just these again:\n"
-            + "\n".join(problems)
+            f"{len(problems)} of {maps} maps are not whole; make infer makes just these again "
+            "(sums: make submit):\n" + "\n".join(problems)
         )
     seconds = time.monotonic() - started
     context.reporter.say(f"verify: {maps} maps in {len(folders)} stores whole, {seconds:.1f} s")
 
 
-def _verify(folder: Path) -> tuple[int, list[str]]:
+def _verify(context: StageContext, folder: Path) -> tuple[int, list[str]]:
     try:
-        store = MapStore.open(folder)
+        is_sum = folder == context.workspace.summed_maps
+        store = (Accumulator if is_sum else MapStore).open(folder)
     except ArtefactError as error:
         return 0, [f"  {error}"]
     found = list(store.verify())

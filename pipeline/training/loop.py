@@ -42,14 +42,14 @@ def train_member(job: TrainJob, context: JobContext) -> None:
     Raises TrainingError on a loss that is not finite, InterruptedRunError after a signal, with
     everything saved.
     """
-    run = _Run(job, context)
+    run = TrainingRun(job, context)
     for epoch in range(run.epoch, job.model.train.epochs):
         run.train_epoch(epoch)
         run.finish_epoch(epoch)
     run.finish()
 
 
-class _Run:
+class TrainingRun:
     """The things that live as long as a training: networks, optimizer, progress."""
 
     def __init__(self, job: TrainJob, context: JobContext) -> None:

@@ -20,7 +20,8 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
     Raises TrainingError when the network puts out something that is no probability.
     """
     metric = get_metric(job.ensemble.metric_name, **job.ensemble.metric_options)
-    plain = job.model.infer.model_copy(update={"tta": ("identity",)})
+    # its layout in memory stays, too: another one would give other bits in the steps to come
+    plain = job.model.infer.model_copy(update={"tta": ("identity",), "channels_last": False})
     predictor = Predictor(
         [network],
         plain,

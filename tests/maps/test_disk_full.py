@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from pipeline.errors import ResourceError
 from pipeline.maps import MapShape, MapStore
 from pipeline.maps.header import Codec
+from tests import disks
 from tests.maps.samples import forked
 
 SHAPES = [MapShape(str(i), 512, 512) for i in range(8)]  # 2 MiB of uint8
@@ -22,13 +21,8 @@ SHAPES = [MapShape(str(i), 512, 512) for i in range(8)]  # 2 MiB of uint8
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs of 1 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs needs root and the right to mount")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with disks.small_disk(tmp_path / "disk", "1m") as folder:
+        yield folder
 
 
 def create(folder: Path, shapes: list[MapShape] = SHAPES, codec: Codec = "raw") -> MapStore:
@@ -64,7 +58,7 @@ def test_compressed_maps_fill_the_disk_and_go_on(small_disk: Path) -> None:
     done = [id for id in store.ids if id not in store.pending()]
     assert 0 < len(done) < len(SHAPES)
     assert {problem.reason for problem in store.verify()} == {"missing"}
-    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    disks.resize(small_disk, "4m")
     resumed = create(small_disk / "maps", codec="blosc2")
     assert [id for id in resumed.ids if id not in resumed.pending()] == done
     resumed.write({id: noise(id) for id in resumed.pending()})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -25,11 +27,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _start(data: Path, folder: Path, jobs: int) -> subprocess.Popen[bytes]:
+def _start(data: Path, folder: Path, jobs: int, stage: str = "submit") -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
     raw = raw_experiment(data, train={"epochs": 2, "size": [32, 32]})
     (folder / "discs.yaml").write_text(yaml.safe_dump(raw))
-    command = [sys.executable, "-m", "pipeline", "submit", "--config", "discs.yaml"]
+    command = [sys.executable, "-m", "pipeline", stage, "--config", "discs.yaml"]
     return subprocess.Popen(
         [*command, "--jobs", str(jobs)],
         cwd=folder,
@@ -89,6 +91,70 @@ def test_killed_at_random_moments_of_every_stage(data: Path, tmp_path: Path, job
         _killed_at(data, tmp_path / "killed", moment, jobs, wheel.uniform(0, 0.5))
     _finish(_start(data, tmp_path / "killed", jobs))
     assert _submission(tmp_path / "killed") == _submission(tmp_path / "whole")
+
+
+def _stores(folder: Path) -> dict[str, bytes]:
+    """Every byte of every map store."""
+    files = (folder / "runs" / "discs").glob("*/maps/*/*.*")
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if path.suffix in (".npy", ".csv", ".json")
+    }
+
+
+def _kill(process: subprocess.Popen[bytes], worker: bool) -> None:
+    """SIGKILL to the stage, or to one of its workers where there is one."""
+    try:
+        workers = psutil.Process(process.pid).children(recursive=True)
+        busy = [each for each in workers if "popen_loky" in " ".join(each.cmdline())]
+        if worker and busy:
+            busy[0].kill()
+        elif not worker:
+            process.kill()
+    except psutil.NoSuchProcess:
+        pass  # it was faster
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [4, 20])
+def test_kills_of_workers_and_of_infer_leave_the_same_stores(
+    data: Path, tmp_path: Path, kills: int
+) -> None:
+    """Half of them hit a worker, whose job is run again at once; half the whole of infer."""
+    killed = tmp_path / "killed"
+    _finish(_start(data, tmp_path / "whole", jobs=2))
+    _finish(_start(data, killed, jobs=2, stage="train"))
+    wheel = random.Random(kills)
+    for kill in range(kills):
+        shutil.rmtree(killed / f"runs/discs/{'ab'[kill % 2]}/maps", ignore_errors=True)
+        process = _start(data, killed, jobs=2, stage="infer")
+        while not list(killed.glob("runs/discs/.progress/*")) and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(wheel.uniform(0, 1.5))
+        worker = kill % 4 < 2
+        _kill(process, worker)
+        if worker:
+            _finish(process)
+        else:
+            process.communicate()
+    _finish(_start(data, killed, jobs=2))
+    assert _stores(killed) == _stores(tmp_path / "whole")
+    assert _submission(killed) == _submission(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_two_at_once_share_the_work_or_one_names_the_other(data: Path, tmp_path: Path) -> None:
+    _finish(_start(data, tmp_path / "whole", jobs=1))
+    processes = [_start(data, tmp_path / "both", jobs=1) for _ in range(2)]
+    ends = [process.communicate(timeout=600)[1].decode() for process in processes]
+    codes = [process.returncode for process in processes]
+    assert 0 in codes, ends
+    for code, errors in zip(codes, ends, strict=True):
+        assert code == 0 or (code == 1 and "is being written by process" in errors), errors
+        assert "Traceback" not in errors
+    assert _stores(tmp_path / "both") == _stores(tmp_path / "whole")
+    assert _submission(tmp_path / "both") == _submission(tmp_path / "whole")
 
 
 def test_sigterm_saves_and_exits_with_143_and_the_next_run_goes_on(

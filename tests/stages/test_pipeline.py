@@ -16,9 +16,11 @@ from pipeline.competition.images import read_rgb
 from pipeline.competition.reading import SampleReader
 from pipeline.errors import ArtefactError, ConfigError, DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
+from pipeline.inference.sinks import StoreSink
 from pipeline.reporting import SilentReporter
-from pipeline.stages import ensemble, folds, infer, leaderboard, scorecard, submit, train
+from pipeline.stages import check, ensemble, folds, infer, leaderboard, scorecard, submit, train
 from pipeline.stages.context import StageContext
+from pipeline.stages.predicting import weights_of
 from tests.competitions import context, draw_discs
 
 
@@ -82,15 +84,16 @@ def test_oof_maps_come_from_the_member_that_did_not_see_the_image(
     root, workspace = finished
     stage = context(root, workspace)
     table, inferred = folds.run(stage), infer.run(stage)
-    members, survey = train.run(stage), infer.check.run(stage)
+    members, survey = train.run(stage), check.run(stage)
     row = table.iloc[0]
     image = stage.experiment.data.root / "images" / f"{row['id']}.png"
     maps = {}
     for fold in (0, 1):
-        weights = infer._weights_of(members["a", fold], "best")
-        output = Output(stage.experiment.models["a"], (weights,), inferred.oof["a"])
+        weights = weights_of(members["a", fold], "best")
+        output = Output(stage.experiment.models["a"], (weights,))
         samples = survey.samples("train", [row["id"]])
-        job = InferJob((output,), 1, False, SampleReader(stage.experiment.data), samples)
+        sink = StoreSink((inferred.oof["a"],))
+        job = InferJob((output,), sink, 1, False, SampleReader(stage.experiment.data), samples)
         (maps[fold],) = make_predictor(job, output, "cpu").predict([read_rgb(image)])
     stored = inferred.oof["a"].read(row["id"])
     own, other = maps[int(row["fold"])], maps[1 - int(row["fold"])]

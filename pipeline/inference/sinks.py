@@ -1,0 +1,94 @@
+"""Where predicted maps go: a store a model, or the weighted sum of all models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import MaskmillError
+from pipeline.maps import Accumulator, MapStore
+from pipeline.maps.quantise import MapDtype, quantise
+
+Maps = Sequence[NDArray[np.float32]]
+"""A probability map CHW of one image, a model each."""
+
+
+class Sink(Protocol):
+    """Takes the maps of several models, image by image. Picklable."""
+
+    def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
+        """Be the only writer of these images' maps."""
+
+    def pending(self) -> set[str]:
+        """The images of which some map is not here yet."""
+
+    def write(self, batch: Mapping[str, Maps]) -> None:
+        """Take a batch of images; on disk when this returns."""
+
+
+@dataclass(frozen=True)
+class StoreSink:
+    """A store for each model."""
+
+    stores: tuple[MapStore, ...]
+
+    def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
+        claims = ExitStack()
+        try:
+            for store in self.stores:
+                claims.enter_context(store.claim(ids))
+        except BaseException:
+            claims.close()
+            raise
+        return claims
+
+    def pending(self) -> set[str]:
+        return {each for store in self.stores for each in store.pending()}
+
+    def write(self, batch: Mapping[str, Maps]) -> None:
+        for number, store in enumerate(self.stores):
+            store.write({each: maps[number] for each, maps in batch.items()})
+
+
+@dataclass(frozen=True)
+class SumSink:
+    """One weighted sum for all models, of just the numbers that their stores would have held.
+
+    dtypes: how each model's maps would be stored; tables: (codes,) uint16, what the mean makes of
+    a stored number, or None where it is summed as it is.
+    """
+
+    sums: Accumulator
+    members: tuple[str, ...]
+    dtypes: tuple[MapDtype, ...]
+    tables: tuple[NDArray[np.uint16] | None, ...]
+
+    def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
+        return self.sums.claim(ids)
+
+    def pending(self) -> set[str]:
+        return {each for member in self.members for each in self.sums.pending(member)}
+
+    def write(self, batch: Mapping[str, Maps]) -> None:
+        self.sums.add({each: self._summands(each, maps) for each, maps in batch.items()})
+
+    def _summands(self, each: str, maps: Maps) -> dict[str, NDArray[Any]]:
+        parts = zip(self.members, maps, self.dtypes, self.tables, strict=True)
+        try:
+            return {name: _summand(values, dtype, table) for name, values, dtype, table in parts}
+        except MaskmillError as error:
+            raise type(error)(f"{each} for {self.sums.folder}: {error}") from None
+
+
+def _summand(
+    probabilities: NDArray[np.float32], dtype: MapDtype, table: NDArray[np.uint16] | None
+) -> NDArray[Any]:
+    stored = quantise(probabilities, dtype)
+    if table is None:
+        return stored
+    return np.asarray(table[stored.view(np.uint16) if dtype == "float16" else stored])

@@ -1,0 +1,32 @@
+"""The bytes that training a member takes on the disk, known before its first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from pipeline.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """kept: the weights that stay; working: what is there besides while the member is trained."""
+
+    kept: int
+    working: int
+    files: int
+    """How many stay, the lock and the tables included."""
+
+
+def footprint(network: nn.Module, settings: TrainConfig) -> Footprint:
+    """Of one member that is trained by these settings; its device does not matter."""
+    weights = sum(each.numel() * each.element_size() for each in network.state_dict().values())
+    trained = sum(
+        each.numel() * each.element_size() for each in network.parameters() if each.requires_grad
+    )
+    networks = 2 if settings.ema else 1
+    moments = 2 if settings.optimizer == "adamw" else 1
+    state = networks * weights + moments * trained
+    # best, and last of each kind; a new state is written beside the old one
+    return Footprint((1 + networks) * weights, 2 * state, 1 + networks + 3)

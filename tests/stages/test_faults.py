@@ -1,0 +1,132 @@
+"""Faults of disk, devices and neighbours, met by whole stages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ArtefactError, ResourceError
+from pipeline.maps import MapStore
+from pipeline.space import allocated_bytes
+from pipeline.stages import infer, submit, train, verify
+from pipeline.stages.context import StageContext
+from tests import disks
+from tests.competitions import TINY, context, draw_discs
+
+ONE: dict[str, Any] = {
+    "train": {"epochs": 1, "ema": None},
+    "models": {"a": {"decoder": "linknet", **TINY}},
+    "ensemble": {"threshold": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
+    draw_discs(root, count=8, test=40)
+    submit.run(context(root, workspace, **ONE))
+    return root, workspace
+
+
+@pytest.fixture
+def copied(finished: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    root, workspace = finished
+    shutil.copytree(workspace, tmp_path, dirs_exist_ok=True)
+    return root, tmp_path
+
+
+def _said(stage: StageContext) -> str:
+    return "\n".join(stage.reporter.said)  # type: ignore[attr-defined]
+
+
+def _store(workspace: Path, part: str) -> Path:
+    return workspace / "runs/discs/a/maps" / part
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
+def test_damage_is_found_by_verify_and_just_that_made_again(
+    copied: tuple[Path, Path], damage: str
+) -> None:
+    root, workspace = copied
+    path = _store(workspace, "test") / "maps.npy"
+    whole = path.read_bytes()
+    spoiled = bytearray(whole)
+    spoiled[-5] ^= 16
+    if damage == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(spoiled if damage == "flip" else whole[:-5])
+    bad = 40 if damage == "remove" else 1
+    with pytest.raises(ArtefactError, match=rf"{bad} of 48 maps are not whole; make infer"):
+        verify.run(context(root, workspace, **ONE))
+    again = context(root, workspace, **ONE)
+    infer.run(again)
+    assert f"infer: {bad} maps" in _said(again)
+    assert path.read_bytes() == whole
+    verify.run(context(root, workspace, **ONE))
+
+
+def test_a_disk_that_fills_up_half_way_is_an_error_and_infer_goes_on_from_there(
+    copied: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Packed maps: what they will take is not known before, so nothing is refused."""
+    pytest.importorskip("blosc2")
+    root, workspace = copied
+    packed = {**ONE, "infer": {"codec": "blosc2"}}
+    shutil.rmtree(_store(workspace, "oof").parent)
+    taken = allocated_bytes([workspace])
+    with disks.small_disk(tmp_path / "disk", str(taken + 110_000)) as disk:
+        shutil.copytree(workspace / "runs", disk / "runs")
+        shutil.copytree(workspace / "folds", disk / "folds")
+        with pytest.raises((ResourceError, OSError), match=r"maps.blosc2 needs|No space"):
+            infer.run(context(root, disk, **packed))
+        disks.resize(disk, str(taken + 2**22))
+        stores = infer.run(context(root, disk, **packed))
+        assert stores.oof["a"].is_complete and list(stores.test["a"].verify()) == []
+        plain = MapStore.open(_whole(root, workspace))
+        for each in plain.ids:
+            np.testing.assert_array_equal(stores.oof["a"].read_raw(each), plain.read_raw(each))
+
+
+def _whole(root: Path, workspace: Path) -> Path:
+    return infer.run(context(root, workspace, **ONE)).oof["a"].folder
+
+
+def test_maps_that_another_process_writes_are_left_alone(copied: tuple[Path, Path]) -> None:
+    root, workspace = copied
+    store = MapStore.open(_store(workspace, "oof"))
+    store.reset(store.ids[:2])
+    whole = (store.folder / "maps.npy").read_bytes()
+    with (
+        store.claim(store.ids),
+        pytest.raises(ArtefactError, match=f"is being written by process {os.getpid()}"),
+    ):
+        infer.run(context(root, workspace, **ONE))
+    assert len(store.pending()) == 2
+    infer.run(context(root, workspace, **ONE))
+    assert (store.folder / "maps.npy").read_bytes() == whole
+
+
+@pytest.mark.parametrize("stage", [train, infer])
+def test_devices_that_are_not_there_are_named(copied: tuple[Path, Path], stage: Any) -> None:
+    root, workspace = copied
+    shutil.rmtree(workspace / "runs/discs/a")
+    many = replace(context(root, workspace, **ONE), jobs=None, devices=("cuda:0", "cuda:63"))
+    with pytest.raises(ResourceError, match=r"no device .*cuda:63 here; there is"):
+        stage.run(many)
+
+
+def test_more_devices_than_there_is_work_for(copied: tuple[Path, Path]) -> None:
+    root, workspace = copied
+    store = MapStore.open(_store(workspace, "test"))
+    whole = (store.folder / "maps.npy").read_bytes()
+    store.reset(store.ids[:3])
+    many = replace(context(root, workspace, **ONE), jobs=5)
+    infer.run(many)
+    assert (store.folder / "maps.npy").read_bytes() == whole
