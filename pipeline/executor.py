@@ -111,7 +111,8 @@ def _surviving_crashes(
     crashes: Counter[str] = Counter()
     while waiting and not stop:
         try:
-            for outcome in _outcomes(list(waiting.values()), machine, workspace, stop):
+            run = _in_pool if crashes else _outcomes
+            for outcome in run(list(waiting.values()), machine, workspace, stop):
                 del waiting[outcome.name]
                 yield outcome
         except TerminatedWorkerError as death:
@@ -129,15 +130,22 @@ def _surviving_crashes(
 def _outcomes(
     jobs: list[Job], machine: Machine, workspace: Workspace, stop: StopFlag
 ) -> Iterator[_Outcome]:
-    """Every job's outcome as it comes; in this process when there is one slot or one job.
+    """Every job's outcome as it comes; in this process when there is one slot or one job."""
+    if min(len(machine.devices), len(jobs)) == 1:
+        yield from (_run(job, machine, workspace, stop) for job in jobs)
+    else:
+        yield from _in_pool(jobs, machine, workspace, stop)
+
+
+def _in_pool(
+    jobs: list[Job], machine: Machine, workspace: Workspace, stop: StopFlag
+) -> Iterator[_Outcome]:
+    """Every job's outcome as it comes, from processes whose death this one survives.
 
     After a signal the jobs that run save their state. The others are never handed to the pool: a
     worker that loky puts in another's place knows of no signal, and would begin them.
     """
-    slots = min(len(machine.devices), len(jobs))
-    if slots == 1:
-        yield from (_run(job, machine, workspace, stop) for job in jobs)
-        return
+    slots = max(2, min(len(machine.devices), len(jobs)))  # of one, joblib makes no process
     pool = joblib.Parallel(
         n_jobs=slots, batch_size=1, pre_dispatch=slots, return_as="generator_unordered"
     )
