@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.maps import MapStore
+from pipeline.maps import MapShape, MapStore
 from pipeline.stages import borders, ensemble, infer
 from pipeline.stages.context import StageContext
 from tests.competitions import context, draw_discs
@@ -28,7 +28,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageContext:
     stores = {}
     for model, axis in (("a", 2), ("b", 1)):
         samples = survey.catalog.train
-        shapes = [infer.MapShape(each.id, 48, 64) for each in samples]
+        shapes = [MapShape(each.id, 48, 64) for each in samples]
         store = MapStore.create(tmp_path / model, shapes, ["left", "right"], fingerprint="f")
         truths = {each.id: reader.truth(each, (48, 64)).planes for each in samples}
         maps = {key: np.roll(truth, 1, axis).astype(np.float32) for key, truth in truths.items()}
