@@ -14,6 +14,11 @@ from pipeline.stages.context import StageContext
 from pipeline.workspace import Workspace
 
 TINY = {"encoder": "test_resnet", "weights": None}
+ONE_MODEL: dict[str, Any] = {
+    "train": {"epochs": 1, "ema": None},
+    "models": {"a": {"decoder": "linknet", **TINY}},
+    "ensemble": {"threshold": 0.5},
+}
 
 
 def draw_discs(
@@ -85,3 +90,9 @@ def context(root: Path, workspace: Path, asked: str = "", **blocks: Any) -> Stag
     return StageContext(
         chosen, Workspace(chosen.name, workspace), SilentReporter(), asked=asked, jobs=1
     )
+
+
+def said(stage: StageContext) -> str:
+    """What a stage has told the user so far."""
+    assert isinstance(stage.reporter, SilentReporter)
+    return "\n".join(stage.reporter.said)

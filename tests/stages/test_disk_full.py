@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,20 +11,14 @@ from pipeline.errors import ResourceError
 from pipeline.space import allocated_bytes
 from pipeline.stages import infer, submit, train
 from tests import disks
-from tests.competitions import TINY, context, draw_discs
-
-ONE: dict[str, Any] = {
-    "train": {"epochs": 1, "ema": None},
-    "ensemble": {"threshold": 0.5},
-    "models": {"a": {"decoder": "linknet", **TINY}},
-}
+from tests.competitions import ONE_MODEL, context, draw_discs
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
     draw_discs(root, count=8, test=60)
-    train.run(context(root, workspace, **ONE))
+    train.run(context(root, workspace, **ONE_MODEL))
     return root, workspace
 
 
@@ -36,7 +29,7 @@ def test_train_refuses_checkpoints_that_do_not_fit(
     weights = sum(path.stat().st_size for path in workspace.rglob("*.safetensors"))
     with disks.small_disk(tmp_path / "disk", str(weights // 2)) as disk:
         with pytest.raises(ResourceError, match=r"train will write [\d,]+ bytes .* to .*/discs"):
-            train.run(context(root, disk, **ONE))
+            train.run(context(root, disk, **ONE_MODEL))
         assert not list(disk.rglob("*.safetensors")) and not list(disk.rglob("state.bin"))
 
 
@@ -49,24 +42,24 @@ def test_infer_refuses_maps_that_do_not_fit_and_goes_on_when_they_do(
     with disks.small_disk(tmp_path / "disk", str(taken + maps // 2)) as disk:
         shutil.copytree(workspace, disk, dirs_exist_ok=True)
         with pytest.raises(ResourceError, match=r"infer will write .*dtype: uint8.*accumulate"):
-            infer.run(context(root, disk, **ONE))
+            infer.run(context(root, disk, **ONE_MODEL))
         assert not list(disk.rglob("maps.npy"))
         disks.resize(disk, str(taken + 2 * maps + 2**20))
-        submit.run(context(root, disk, **ONE))
+        submit.run(context(root, disk, **ONE_MODEL))
         # what is allocated counts as there: full to the brim, a second run has nothing to refuse
-        infer.run(context(root, disk, **ONE))
-        store = infer.run(context(root, disk, **ONE)).oof["a"]
+        infer.run(context(root, disk, **ONE_MODEL))
+        store = infer.run(context(root, disk, **ONE_MODEL)).oof["a"]
         store.reset(store.ids[:3])
         free = shutil.disk_usage(disk).free
         (disk / "greedy").write_bytes(bytes(max(0, free - 2**16)))
-        again = context(root, disk, **ONE)
+        again = context(root, disk, **ONE_MODEL)
         infer.run(again)
         assert "infer: 3 maps" in again.reporter.said[-1]  # type: ignore[attr-defined]
 
 
 def test_sums_that_do_not_fit_are_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
     root, workspace = trained
-    together = {**ONE, "ensemble": {"threshold": 0.5, "accumulate": True}}
+    together = {**ONE_MODEL, "ensemble": {"threshold": 0.5, "accumulate": True}}
     taken = allocated_bytes([workspace])
     with disks.small_disk(tmp_path / "disk", str(taken + 2**19)) as disk:
         shutil.copytree(workspace, disk, dirs_exist_ok=True)

@@ -15,34 +15,16 @@ from pipeline.errors import ArtefactError, ResourceError
 from pipeline.maps import MapStore
 from pipeline.space import allocated_bytes
 from pipeline.stages import infer, submit, train, verify
-from pipeline.stages.context import StageContext
 from tests import disks
-from tests.competitions import TINY, context, draw_discs
-
-ONE: dict[str, Any] = {
-    "train": {"epochs": 1, "ema": None},
-    "models": {"a": {"decoder": "linknet", **TINY}},
-    "ensemble": {"threshold": 0.5},
-}
+from tests.competitions import ONE_MODEL, context, draw_discs, said
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
     draw_discs(root, count=8, test=40)
-    submit.run(context(root, workspace, **ONE))
+    submit.run(context(root, workspace, **ONE_MODEL))
     return root, workspace
-
-
-@pytest.fixture
-def copied(finished: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
-    root, workspace = finished
-    shutil.copytree(workspace, tmp_path, dirs_exist_ok=True)
-    return root, tmp_path
-
-
-def _said(stage: StageContext) -> str:
-    return "\n".join(stage.reporter.said)  # type: ignore[attr-defined]
 
 
 def _store(workspace: Path, part: str) -> Path:
@@ -64,12 +46,12 @@ def test_damage_is_found_by_verify_and_just_that_made_again(
         path.write_bytes(spoiled if damage == "flip" else whole[:-5])
     bad = 40 if damage == "remove" else 1
     with pytest.raises(ArtefactError, match=rf"{bad} of 48 maps are not whole; make infer"):
-        verify.run(context(root, workspace, **ONE))
-    again = context(root, workspace, **ONE)
+        verify.run(context(root, workspace, **ONE_MODEL))
+    again = context(root, workspace, **ONE_MODEL)
     infer.run(again)
-    assert f"infer: {bad} maps" in _said(again)
+    assert f"infer: {bad} maps" in said(again)
     assert path.read_bytes() == whole
-    verify.run(context(root, workspace, **ONE))
+    verify.run(context(root, workspace, **ONE_MODEL))
 
 
 def test_a_disk_that_fills_up_half_way_is_an_error_and_infer_goes_on_from_there(
@@ -78,7 +60,7 @@ def test_a_disk_that_fills_up_half_way_is_an_error_and_infer_goes_on_from_there(
     """Packed maps: what they will take is not known before, so nothing is refused."""
     pytest.importorskip("blosc2")
     root, workspace = copied
-    packed = {**ONE, "infer": {"codec": "blosc2"}}
+    packed = {**ONE_MODEL, "infer": {"codec": "blosc2"}}
     shutil.rmtree(_store(workspace, "oof").parent)
     taken = allocated_bytes([workspace])
     with disks.small_disk(tmp_path / "disk", str(taken + 110_000)) as disk:
@@ -95,7 +77,7 @@ def test_a_disk_that_fills_up_half_way_is_an_error_and_infer_goes_on_from_there(
 
 
 def _whole(root: Path, workspace: Path) -> Path:
-    return infer.run(context(root, workspace, **ONE)).oof["a"].folder
+    return infer.run(context(root, workspace, **ONE_MODEL)).oof["a"].folder
 
 
 def test_maps_that_another_process_writes_are_left_alone(copied: tuple[Path, Path]) -> None:
@@ -107,9 +89,9 @@ def test_maps_that_another_process_writes_are_left_alone(copied: tuple[Path, Pat
         store.claim(store.ids),
         pytest.raises(ArtefactError, match=f"is being written by process {os.getpid()}"),
     ):
-        infer.run(context(root, workspace, **ONE))
+        infer.run(context(root, workspace, **ONE_MODEL))
     assert len(store.pending()) == 2
-    infer.run(context(root, workspace, **ONE))
+    infer.run(context(root, workspace, **ONE_MODEL))
     assert (store.folder / "maps.npy").read_bytes() == whole
 
 
@@ -117,7 +99,7 @@ def test_maps_that_another_process_writes_are_left_alone(copied: tuple[Path, Pat
 def test_devices_that_are_not_there_are_named(copied: tuple[Path, Path], stage: Any) -> None:
     root, workspace = copied
     shutil.rmtree(workspace / "runs/discs/a")
-    many = replace(context(root, workspace, **ONE), jobs=None, devices=("cuda:0", "cuda:63"))
+    many = replace(context(root, workspace, **ONE_MODEL), jobs=None, devices=("cuda:0", "cuda:63"))
     with pytest.raises(ResourceError, match=r"no device .*cuda:63 here; there is"):
         stage.run(many)
 
@@ -127,6 +109,6 @@ def test_more_devices_than_there_is_work_for(copied: tuple[Path, Path]) -> None:
     store = MapStore.open(_store(workspace, "test"))
     whole = (store.folder / "maps.npy").read_bytes()
     store.reset(store.ids[:3])
-    many = replace(context(root, workspace, **ONE), jobs=5)
+    many = replace(context(root, workspace, **ONE_MODEL), jobs=5)
     infer.run(many)
     assert (store.folder / "maps.npy").read_bytes() == whole

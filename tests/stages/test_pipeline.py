@@ -17,11 +17,9 @@ from pipeline.competition.reading import SampleReader
 from pipeline.errors import ArtefactError, ConfigError, DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.inference.sinks import StoreSink
-from pipeline.reporting import SilentReporter
 from pipeline.stages import check, ensemble, folds, infer, leaderboard, scorecard, submit, train
-from pipeline.stages.context import StageContext
 from pipeline.stages.predicting import weights_of
-from tests.competitions import context, draw_discs
+from tests.competitions import context, draw_discs, said
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +29,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     draw_discs(root)
     scorecard.run(context(root, workspace, asked="all"))
     return root, workspace
-
-
-@pytest.fixture
-def copied(finished: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
-    """A copy of it that a test may spoil."""
-    root, workspace = finished
-    shutil.copytree(workspace, tmp_path, dirs_exist_ok=True)
-    return root, tmp_path
-
-
-def _said(stage: StageContext) -> str:
-    assert isinstance(stage.reporter, SilentReporter)
-    return "\n".join(stage.reporter.said)
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -74,7 +59,7 @@ def test_a_second_run_touches_nothing(finished: tuple[Path, Path]) -> None:
     after = {path: path.stat().st_mtime_ns for path in workspace.rglob("*") if path.is_file()}
     changed = [path for path in after if after[path] != before.get(path)]
     assert [path for path in changed if path.suffix != ".lock"] == []
-    assert "train: up to date" in _said(again)
+    assert "train: up to date" in said(again)
 
 
 def test_oof_maps_come_from_the_member_that_did_not_see_the_image(
@@ -144,7 +129,7 @@ def test_a_changed_setting_redoes_its_stage_and_not_the_ones_before(
     stage = context(root, workspace, **blocks)
     submit.run(stage)
     order = ["check", "folds", "train", "infer", "ensemble", "submit"]
-    made = [line.split(":")[0] for line in _said(stage).splitlines() if " → " in line]
+    made = [line.split(":")[0] for line in said(stage).splitlines() if " → " in line]
     assert made == order[order.index(redone) :]
 
 
@@ -158,7 +143,7 @@ def test_a_changed_image_redoes_only_its_fold_and_what_follows(
     shutil.copy(changed / "images" / "i0_0.png", image)
     stage = context(changed, workspace)
     submit.run(stage)
-    assert "trained" not in _said(stage) and "infer: 8 maps" in _said(stage)
+    assert "trained" not in said(stage) and "infer: 8 maps" in said(stage)
 
 
 def test_damaged_weights_are_named_and_not_used(copied: tuple[Path, Path]) -> None:
