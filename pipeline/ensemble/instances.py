@@ -12,9 +12,10 @@ def connected_instances(decision: NDArray[np.bool_]) -> NDArray[np.int32]:
 
     Objects that touch are one, unless the step `watershed` has cut the decision between them.
     """
-    return np.stack([_components(plane) for plane in decision])
+    return np.stack([components(plane) for plane in decision])
 
 
-def _components(plane: NDArray[np.bool_]) -> NDArray[np.int32]:
+def components(plane: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The 8-connected components of HW, numbered from 1."""
     labels = cv2.connectedComponents(plane.view(np.uint8), connectivity=8)[1]
     return np.asarray(labels, np.int32)

@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.ensemble.instances import components
+
 CANDIDATES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 
 
@@ -44,16 +46,11 @@ def _cut(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     return inside
 
 
-def _components(plane: NDArray[np.bool_]) -> NDArray[np.int32]:
-    labels = cv2.connectedComponents(plane.view(np.uint8), connectivity=8)[1]
-    return np.asarray(labels, np.int32)
-
-
 def _flooded(
     plane: NDArray[np.bool_], likely: NDArray[np.float32], core: float
 ) -> NDArray[np.int32]:
-    whole, certain = _components(plane), plane & (likely >= core)
-    labels = _components(certain)
+    whole, certain = components(plane), plane & (likely >= core)
+    labels = components(certain)
     seeded = np.zeros(whole.max() + 1, bool)
     seeded[whole[certain]] = True
     # Components without a seed are numbered after the seeds, without gaps.
