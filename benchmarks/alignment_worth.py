@@ -2,6 +2,7 @@
 
     python -m benchmarks.alignment_worth                                    # the reference demo
     python -m benchmarks.alignment_worth --data ../shared/data/deeppcb      # or deeppcb_ecc
+    python -m benchmarks.alignment_worth --encoder vgg11_bn --lr 2e-3       # the plain VGG U-Net
 
 A U-Net from random weights sees the image alone, the image and the reference laid middle on
 middle, and the image and the aligned reference, in each of --ways. Prints the OOF Dice (mean over
@@ -31,13 +32,14 @@ LAYOUT = {
     "group": {"csv": "groups.csv"},
     "classes": ["defect"],
 }
-NETWORK = {"decoder": "unet", "encoder": "test_resnet", "weights": None}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="default: the reference demo, drawn if need be")
     parser.add_argument("--ways", nargs="+", default=["difference"], help="concat, difference, …")
+    parser.add_argument("--encoder", default="test_resnet")
+    parser.add_argument("--lr", type=float, default=5e-3)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--resize", type=float, help="factor at which images are worked on")
     parser.add_argument("--images", type=int, help="only the first so many")
@@ -74,6 +76,7 @@ def measured(
 def _experiment(arguments: argparse.Namespace, motion: str, ways: dict[str, str]) -> dict[str, Any]:
     is_demo = arguments.data is None
     root = arguments.data or Path("data/demo_reference")
+    network = {"decoder": "unet", "encoder": arguments.encoder, "weights": None}
     ids = sorted(path.stem for path in (root / "train").glob("*.*")) if not is_demo else []
     dropped = ids[arguments.images :] if arguments.images else []
     return {
@@ -82,10 +85,10 @@ def _experiment(arguments: argparse.Namespace, motion: str, ways: dict[str, str]
         "data": {**LAYOUT, "root": str(root), "drop": dropped},
         "align": {"motion": motion},
         "folds": {"count": 2},
-        "models": {name: {**NETWORK, "reference": way} for name, way in ways.items()},
+        "models": {name: {**network, "reference": way} for name, way in ways.items()},
         "train": {
-            "size": [96, 96], "batch": 4, "epochs": 2, "steps": arguments.steps // 2, "lr": 5e-3,
-            "ema": 0.98, "resize": arguments.resize,
+            "size": [96, 96], "batch": 4, "epochs": 2, "steps": arguments.steps // 2,
+            "lr": arguments.lr, "ema": 0.98, "resize": arguments.resize,
             "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
         },
         "infer": {"tta": ["identity"]},

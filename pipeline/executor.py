@@ -170,8 +170,8 @@ def _run(job: Job, machine: Machine, workspace: Workspace, stop: StopFlag) -> _O
     try:
         stop.check()
         with (
-            _lease(machine, workspace) as device,
             JobProgress(workspace.progress, job.name) as progress,
+            _lease(machine, workspace, progress, stop) as device,
         ):
             return _Outcome(job.name, job.call(*job.arguments, JobContext(device, progress, stop)))
     except MaskmillError as error:
@@ -181,13 +181,20 @@ def _run(job: Job, machine: Machine, workspace: Workspace, stop: StopFlag) -> _O
 
 
 @contextmanager
-def _lease(machine: Machine, workspace: Workspace) -> Iterator[str]:
+def _lease(
+    machine: Machine, workspace: Workspace, progress: JobProgress, stop: StopFlag
+) -> Iterator[str]:
     """A device that no other job of this machine holds, waiting for one if need be."""
+
+    def waiting(owners: str) -> None:
+        stop.check()
+        progress.update(0, 0, f"waits for a device; held by {owners}")
+
     locks: list[Path] = [
         workspace.locks / f"{name.replace(':', '')}-{machine.devices[:slot].count(name)}.lock"
         for slot, name in enumerate(machine.devices)
     ]
-    with hold_one_of(locks) as slot:
+    with hold_one_of(locks, waiting=waiting) as slot:
         yield machine.devices[slot]
 
 

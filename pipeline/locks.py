@@ -38,8 +38,13 @@ def hold(
 
 
 @contextmanager
-def hold_one_of(paths: Sequence[Path]) -> Iterator[int]:
-    """Hold any one of the locks at `paths`, waiting until one is free; yields its position."""
+def hold_one_of(
+    paths: Sequence[Path], *, waiting: Callable[[str], None] | None = None
+) -> Iterator[int]:
+    """Hold any one of the locks at `paths`, waiting until one is free; yields its position.
+
+    waiting: told again and again, by the owners' pids, what is waited for; it may raise.
+    """
     while True:
         for position, path in enumerate(paths):
             try:
@@ -52,6 +57,8 @@ def hold_one_of(paths: Sequence[Path]) -> Iterator[int]:
             finally:
                 lock.__exit__(None, None, None)
             return
+        if waiting is not None:
+            waiting(", ".join(sorted({owner(path) for path in paths})))
         time.sleep(POLL_S)
 
 

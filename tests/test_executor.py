@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import DataError, MaskmillError, ResourceError, TrainingError
 from pipeline.executor import Job, JobContext, Machine, run_jobs
-from pipeline.reporting import SilentReporter
+from pipeline.locks import hold
+from pipeline.reporting import SilentReporter, running_jobs
 from pipeline.workspace import Workspace
 
 TWO = Machine(("cpu", "cpu"), threads=1)
@@ -166,6 +168,29 @@ def test_a_signal_lets_running_jobs_save_and_sets_the_exit_code(
     process.send_signal(number)
     assert process.wait(timeout=30) == code
     assert all((tmp_path / f"{name}.saved").exists() for name in running)
+
+
+@pytest.mark.parametrize("slots", [1, 2], ids=["inline", "pool"])
+def test_a_job_that_waits_for_a_device_says_so_and_stops_when_told(
+    slots: int, tmp_path: Path
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    workspace = Workspace("x", tmp_path)
+    with ExitStack() as others:
+        for slot in range(slots):
+            others.enter_context(hold(workspace.locks / f"cpu-{slot}.lock"))
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        command = [sys.executable, str(script), str(tmp_path), str(slots)]
+        process = subprocess.Popen(command, env=environment)
+        told = f"waits for a device; held by pid {os.getpid()}"
+        _wait_until(lambda: told in {job.note for job in running_jobs(workspace.progress)})
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(timeout=30) == 143
+        finally:
+            process.kill()
+    assert not (tmp_path / "a").exists()
 
 
 def test_nothing_new_begins_after_a_signal_though_workers_are_replaced(tmp_path: Path) -> None:

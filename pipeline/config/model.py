@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from pipeline.config.base import Block
 
@@ -13,6 +15,7 @@ class ModelSpec(Block):
     """One encoder in one decoder."""
 
     decoder: str
+    """`vanilla` is short for the plain U-Net on VGG-16 from random weights."""
     encoder: str
     """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
     weights: str | None = "pretrained"
@@ -27,3 +30,10 @@ class ModelSpec(Block):
     """What becomes of the aligned reference, where the data has one. concat: its channels behind
     the image's; difference: the image, and by how much it differs; siamese: one encoder sees each
     of the two, and their features are joined; none: the image alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelt_out(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("decoder") == "vanilla":
+            return {"encoder": "vgg16_bn", "weights": None, **values, "decoder": "unet"}
+        return values

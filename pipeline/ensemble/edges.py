@@ -9,6 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.ensemble.loops import differing_bytes
+
 
 @dataclass(frozen=True)
 class EdgeBlock:
@@ -26,9 +28,19 @@ class EdgeBlock:
     @classmethod
     def of(cls, decided: NDArray[np.bool_], first: int) -> EdgeBlock:
         """The edges of decisions bool (rows, W) that begin at row `first` of the image."""
-        flat, width = decided.reshape(-1), decided.shape[1]
-        changes = np.flatnonzero(flat[width:] != flat[:-width]) + width
+        changes = _changes(decided.reshape(-1), decided.shape[1])
         return cls(first, changes, decided[0].copy(), decided[-1].copy())
+
+
+def _changes(decided: NDArray[np.bool_], step: int) -> NDArray[np.int64]:
+    """The places of bool (P,), from `step` on, that differ from the one `step` before."""
+    words = (decided.size - step) // 8
+    end = 8 * words
+    places = np.empty(end, np.int64)
+    above, below = decided[:end].view(np.uint64), decided[step : step + end].view(np.uint64)
+    found = differing_bytes(below, above, places)
+    rest = np.flatnonzero(decided[step + end :] != decided[end : decided.size - step]) + end
+    return np.concatenate([places[:found], rest]) + step
 
 
 def runs_from_edges(blocks: Sequence[EdgeBlock], height: int, width: int) -> NDArray[np.int64]:
@@ -37,7 +49,9 @@ def runs_from_edges(blocks: Sequence[EdgeBlock], height: int, width: int) -> NDA
     places = [block.first * width + block.changes for block in ordered]
     for above, below in pairwise(ordered):
         places.append(np.flatnonzero(above.bottom != below.top) + below.first * width)
-    rows, columns = np.divmod(np.concatenate(places), width)
+    found = np.concatenate(places)
+    rows = found // width
+    columns = found - rows * width
     head, tail = ordered[0].top, ordered[-1].bottom
     # The scan goes on from the bottom of a column to the head of the next.
     turns = (np.flatnonzero(tail[:-1] != head[1:]) + 1) * height

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,13 @@ def integer_weights(weights: Sequence[float] | NDArray[Any]) -> NDArray[np.uint3
     Every share is rounded down and the units left over go to the largest remainders (of equal
     ones, to the first). Weights that are whole shares of ONE come back as they are.
     """
-    shares = _shares(weights)
+    values = np.asarray(weights, np.float64)
+    return _whole_shares(values.shape, tuple(values.ravel().tolist())).copy()
+
+
+@lru_cache  # a blend asks for the same weights at every image
+def _whole_shares(shape: tuple[int, ...], weights: tuple[float, ...]) -> NDArray[np.uint32]:
+    shares = _shares(np.array(weights, np.float64).reshape(shape))
     whole = np.floor(shares)
     left = ONE - int(whole.sum())
     order = np.argsort(-(shares - whole), kind="stable")
@@ -35,8 +42,7 @@ def integer_weights(weights: Sequence[float] | NDArray[Any]) -> NDArray[np.uint3
     return whole.astype(np.uint32)
 
 
-def _shares(weights: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
-    values = np.asarray(weights, np.float64)
+def _shares(values: NDArray[np.float64]) -> NDArray[np.float64]:
     listed = ", ".join(f"{value:g}" for value in values.ravel())
     if values.ndim != 1 or values.size == 0:
         raise ConfigError("ensemble.weights: a blend needs at least one member")

@@ -35,6 +35,20 @@ def reaches_five(out, sums, fresh, limit, a, b, c, d, e, u, v, w, x, y):  # type
 
 
 @njit(nogil=True, cache=True)
+def differing_bytes(ones, others, places):  # type: ignore[no-untyped-def]
+    """places int64 = those of the bytes, of little-endian uint64 words, that differ; how many."""
+    found = 0
+    for word in range(ones.size):
+        difference = ones[word] ^ others[word]
+        if difference != 0:
+            for byte in range(8):
+                if (difference >> np.uint64(8 * byte)) & np.uint64(0xFF):
+                    places[found] = 8 * word + byte
+                    found += 1
+    return found
+
+
+@njit(nogil=True, cache=True)
 def add_by_table(sums, values, table, weight):  # type: ignore[no-untyped-def]
     """sums uint32 (P,) += a weighted member whose numbers a table (codes,) replaces."""
     for i in range(sums.size):

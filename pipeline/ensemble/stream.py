@@ -6,6 +6,7 @@ Maps are CHW views (memory maps as a rule) of one shape and type. The sums are i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -129,7 +130,7 @@ def stream(
 
     Blocks start at multiples of `align`.
     """
-    classes, pixels = source.shape[0], int(np.prod(source.shape[1:]))
+    classes, pixels = source.shape[0], math.prod(source.shape[1:])
     size = max(1, BLOCK // (classes * align)) * align
 
     def work(span: range) -> None:

@@ -184,6 +184,14 @@ def test_an_experiment_is_frozen_and_survives_a_round_trip() -> None:
         first.name = "x"  # type: ignore[misc]
 
 
+def test_vanilla_is_the_plain_unet_on_vgg_from_random_weights() -> None:
+    plain = {"decoder": "unet", "encoder": "vgg16_bn", "weights": None}
+    chosen = experiment(models={"a": {"decoder": "vanilla", "train": {"lr": 0.1}}, "b": plain})
+    assert chosen.models["a"].network == chosen.models["b"].network
+    other = experiment(models={"a": {"decoder": "vanilla", "encoder": "vgg11_bn"}})
+    assert other.models["a"].network.encoder == "vgg11_bn"
+
+
 @pytest.mark.parametrize("use", ["difference", "siamese"])
 def test_a_model_of_two_images_needs_a_reference(use: str) -> None:
     models = {"a": {"decoder": "unet", "encoder": "resnet18", "reference": use}}
