@@ -104,7 +104,11 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise ConfigError(f"override {override!r}: write it as key=value, e.g. train.epochs=2")
     *blocks, last = key.strip().split(".")
-    _mapping_at(raw, blocks)[last] = parse_yaml(text, f"override {override!r}")
+    block, value = _mapping_at(raw, blocks), parse_yaml(text, f"override {override!r}")
+    if value is None and blocks == ["models"] and last in block:
+        del block[last]  # as in a file that extends another
+    else:
+        block[last] = value
 
 
 def _mapping_at(raw: dict[str, Any], keys: list[str]) -> dict[str, Any]:

@@ -114,6 +114,14 @@ def test_a_model_that_is_null_is_left_out_of_the_base(tmp_path: Path) -> None:
         load_experiment(write(tmp_path, "new.yaml", "extends: base.yaml\nmodels: {c: null}\n"))
 
 
+def test_an_override_may_leave_a_model_out(tmp_path: Path) -> None:
+    text = MINIMAL + "  b: {decoder: unet, encoder: vgg16}\n"
+    path = write(tmp_path, "x.yaml", text)
+    assert list(load_experiment(path, overrides=["models.a=null"]).models) == ["b"]
+    with pytest.raises(ConfigError, match=r"models\.c"):
+        load_experiment(path, overrides=["models.c=null"])
+
+
 @pytest.mark.parametrize("ring", [["x"], ["x", "y"], ["x", "y", "z"]])
 def test_extends_in_a_circle_is_an_error(ring: list[str], tmp_path: Path) -> None:
     for name, base in zip(ring, ring[1:] + ring[:1], strict=True):
