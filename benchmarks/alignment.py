@@ -1,6 +1,7 @@
 """How well `pipeline.alignment` finds warps that are known, and knows when it has not.
 
-Run from the repository root: `python -m benchmarks.alignment [--data FOLDER] [--synthetic FOLDER]`.
+Run from the repository root: `python -m benchmarks.alignment [--data FOLDER] [--synthetic FOLDER]`;
+with --profile it also says which share of the time is spent inside OpenCV.
 FOLDER of --data is laid out as a competition, with `known_warps.csv` beside it, or is the drawn
 reference demo (data/demo_reference), whose `true_warps.csv` speaks of both parts; --synthetic takes
 any folders of pictures, from which pairs are made: random warps, gain, gamma, uneven light, noise,
@@ -10,7 +11,9 @@ blur and pasted defects on the image, and for some a larger reference or a large
 from __future__ import annotations
 
 import argparse
+import cProfile
 import os
+import pstats
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -189,19 +192,33 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(["texture", "kind"], sort=False)[list(rows.columns)].apply(line)
 
 
+def opencv_share(profile: cProfile.Profile) -> float:
+    """The share of profiled time in OpenCV's own functions; profiling makes Python look dearer."""
+    times = [(name, own) for (_, _, name), (_, _, own, *_) in pstats.Stats(profile).stats.items()]
+    inside = [own for name, own in times if "cv2." in name or hasattr(cv2, name[1:-1])]
+    return sum(inside) / sum(own for _, own in times)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/deeppcb_ecc"))
     parser.add_argument("--synthetic", type=Path, nargs="*", default=[])
     parser.add_argument("--count", type=int, default=4, help="synthetic pairs of each kind")
+    parser.add_argument("--profile", action="store_true", help="slower: the share of OpenCV")
     parser.add_argument("--rows", type=Path, help="write every pair to this CSV")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     settings = AlignSettings()
+    profile = cProfile.Profile()
+    if arguments.profile:
+        profile.enable()
     rows = [measure(case, settings) for case in known_cases(arguments.data)]
     for folder in arguments.synthetic:
         rows += [measure(case, settings) for case in synthetic_cases(folder, arguments.count)]
+    profile.disable()
     table = pd.DataFrame(rows)
+    if arguments.profile:
+        print(f"{opencv_share(profile):.0%} of the time in OpenCV")
     if arguments.rows:
         table.to_csv(arguments.rows, index=False)
     print(summary(table).round(2).to_string())

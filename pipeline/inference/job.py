@@ -103,7 +103,7 @@ def _predicted(
 ) -> Iterator[tuple[str, Maps]]:
     """Every sample's id and its map by each model."""
     done = 0
-    size = max(output.model.infer.batch for output in job.outputs)
+    size = max(predictor.images for predictor in predictors)
     for batch, images in _decoded(samples, job.reader, size):
         maps = zip(*(predictor.predict(images) for predictor in predictors), strict=True)
         for sample, by_model in zip(batch, maps, strict=True):

@@ -49,7 +49,8 @@ class Predictor:
         self._exclusive = exclusive
         self._precision = resolve(settings.precision, device)
         on_cpu = self._device.type == "cpu"
-        self._images = 1 if on_cpu else settings.batch
+        self.images = 1 if on_cpu else settings.batch
+        """How many images go through it together."""
         self._batch = CPU_BATCH if on_cpu else settings.batch
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
@@ -60,8 +61,8 @@ class Predictor:
         maps: dict[int, NDArray[np.float32]] = {}
         for size in dict.fromkeys(image.shape[:2] for image in images):
             alike = [place for place, image in enumerate(images) if image.shape[:2] == size]
-            for start in range(0, len(alike), self._images):
-                places = alike[start : start + self._images]
+            for start in range(0, len(alike), self.images):
+                places = alike[start : start + self.images]
                 maps.update(
                     zip(places, self._predict_alike([images[i] for i in places]), strict=True)
                 )
