@@ -46,15 +46,18 @@ def _changes(decided: NDArray[np.bool_], step: int) -> NDArray[np.int64]:
 def runs_from_edges(blocks: Sequence[EdgeBlock], height: int, width: int) -> NDArray[np.int64]:
     """Runs (start from 0, length), int64 (R, 2), scanning down, then right, over H x W pixels."""
     ordered = sorted(blocks, key=lambda block: block.first)
-    places = [block.first * width + block.changes for block in ordered]
+    found = [ordered[0].changes]
     for above, below in pairwise(ordered):
-        places.append(np.flatnonzero(above.bottom != below.top) + below.first * width)
-    found = np.concatenate(places)
-    rows = found // width
-    columns = found - rows * width
+        start = below.first * width
+        found += [np.flatnonzero(above.bottom != below.top) + start, below.changes + start]
+    places = np.concatenate(found)
     head, tail = ordered[0].top, ordered[-1].bottom
-    # The scan goes on from the bottom of a column to the head of the next.
-    turns = (np.flatnonzero(tail[:-1] != head[1:]) + 1) * height
-    ends = np.array([0] * int(head[0]) + [height * width] * int(tail[-1]), np.int64)
-    edges = np.sort(np.concatenate([columns * height + rows, turns, ends]))
+    if width > 1:
+        rows = places // width
+        # The scan goes on from the bottom of a column to the head of the next.
+        turns = (np.flatnonzero(tail[:-1] != head[1:]) + 1) * height
+        places = np.sort(np.concatenate([(places - rows * width) * height + rows, turns]))
+    begin = np.zeros(int(head[0]), np.int64)
+    end = np.full(int(tail[-1]), height * width, np.int64)
+    edges = np.concatenate([begin, places, end])
     return np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1)

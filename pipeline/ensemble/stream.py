@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from pipeline.ensemble.fixed import integer_weights, top
 from pipeline.ensemble.loops import TOGETHER, add_by_table, add_five, reaches_five
 from pipeline.ensemble.means import Mean
-from pipeline.ensemble.threads import spans, thread_pool
+from pipeline.ensemble.threads import spans, thread_count, thread_pool
 from pipeline.errors import ArtefactError
 
-# Sums of a block: 512 KiB of uint32, so that they wait for the next members in the L2 cache.
-BLOCK = 1 << 17
+# Pixels of a block: 4 MiB of sums, which wait for the next members in the L3 cache. Smaller ones
+# would wait in the L2, but threads hand the interpreter to each other after every call of compiled
+# code, and that takes as long as 100,000 pixels do.
+BLOCK = 1 << 20
 
 Maps = Sequence[NDArray[Any]]
 Sums = NDArray[np.uint32]
@@ -131,7 +133,8 @@ def stream(
     Blocks start at multiples of `align`.
     """
     classes, pixels = source.shape[0], math.prod(source.shape[1:])
-    size = max(1, BLOCK // (classes * align)) * align
+    fair = -(-pixels // ((threads or thread_count()) * align))  # so that each thread has a part
+    size = max(1, min(BLOCK // (classes * align), fair)) * align
 
     def work(span: range) -> None:
         buffer = np.empty((classes, min(span.step, len(span) * span.step)), np.uint32)

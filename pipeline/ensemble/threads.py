@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+TOGETHER = 4
+"""Items that a thread takes at a time, of many: to wake it costs as much as a small image does."""
 
 
 def thread_count() -> int:
@@ -53,12 +56,17 @@ def in_parts(work: Callable[[slice], object], sizes: NDArray[np.int64]) -> None:
     list(thread_pool().map(work, parts))
 
 
-def ordered(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def ordered(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """The results in the items' order, a few of them made ahead, so that memory stays bounded."""
-    ahead: deque[Future[Result]] = deque()
-    for item in items:
-        ahead.append(thread_pool().submit(function, item))
-        if len(ahead) > 2 * thread_count():
-            yield ahead.popleft().result()
+
+    def work(some: Sequence[Item]) -> list[Result]:
+        return [function(item) for item in some]
+
+    together = min(TOGETHER, max(1, len(items) // (8 * thread_count())))
+    ahead: deque[Future[list[Result]]] = deque()
+    for start in range(0, len(items), together):
+        ahead.append(thread_pool().submit(work, items[start : start + together]))
+        if len(ahead) > thread_count() + 1:
+            yield from ahead.popleft().result()
     while ahead:
-        yield ahead.popleft().result()
+        yield from ahead.popleft().result()
