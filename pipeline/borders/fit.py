@@ -28,7 +28,8 @@ class BorderFit:
     left, right, up, down: the same of the borders that face there. dx, dy: pixels by which
     predictions lie further right and down; scale: of the prediction to the mask; dilation: pixels
     by which it is larger all around. errors: standard errors of mean, dx, dy, scale, dilation,
-    by the differences between images.
+    by the differences between images. explained: by how large a share of the squared distances
+    each of dx, dy, scale and dilation lowers them, given the other three.
     """
 
     images: int
@@ -44,6 +45,7 @@ class BorderFit:
     scale: float
     dilation: float
     errors: dict[str, float]
+    explained: dict[str, float]
 
 
 def fit_borders(borders: Sequence[Border]) -> BorderFit | None:
@@ -63,6 +65,7 @@ def fit_borders(borders: Sequence[Border]) -> BorderFit | None:
     design = np.column_stack([normals, radial, np.ones(len(radial))])
     kept = _inliers(design, distances, lengths, found)
     solution, errors = _solved(design[kept], distances[kept], lengths[kept], image[kept])
+    shares = explained(design[kept], distances[kept], lengths[kept], solution)
     constant = np.ones((int(kept.sum()), 1))
     mean, mean_error = _solved(constant, distances[kept], lengths[kept], image[kept])
     facing = {
@@ -81,11 +84,13 @@ def fit_borders(borders: Sequence[Border]) -> BorderFit | None:
         dilation=float(solution[3]),
         errors={
             "mean": float(mean_error[0]),
-            **dict(zip(("dx", "dy", "scale", "dilation"), errors.tolist(), strict=True)),
+            **dict(zip(_CAUSES, errors.tolist(), strict=True)),
         },
+        explained=dict(zip(_CAUSES, shares.tolist(), strict=True)),
     )
 
 
+_CAUSES = ("dx", "dy", "scale", "dilation")
 _DIRECTIONS = {
     "left": np.array([-1.0, 0.0]),
     "right": np.array([1.0, 0.0]),
@@ -118,9 +123,19 @@ def _solved(
     scores = design * (lengths * (distances - design @ solution))[:, None]
     sums = np.zeros((int(image.max()) + 1, design.shape[1]))
     np.add.at(sums, image, scores)
-    bread = np.linalg.pinv((design * lengths[:, None]).T @ design)
+    bread = _inverse(design, lengths)
     covariance = bread @ (sums.T @ sums) @ bread
     return solution, np.sqrt(np.maximum(np.diag(covariance), 0))
+
+
+def explained(design: Floats, distances: Floats, lengths: Floats, solution: Floats) -> Floats:
+    """What leaving each column out would add to the squared residuals, as a share of all."""
+    added = np.square(solution) / np.maximum(np.diag(_inverse(design, lengths)), 1e-300)
+    return np.asarray(added / max(float(lengths @ np.square(distances)), 1e-300))
+
+
+def _inverse(design: Floats, lengths: Floats) -> Floats:
+    return np.asarray(np.linalg.pinv((design * lengths[:, None]).T @ design))
 
 
 def _mean(distances: Floats, lengths: Floats, chosen: Chosen) -> float:

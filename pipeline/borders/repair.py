@@ -9,23 +9,28 @@ from pipeline.config import FrameConfig
 
 _MATTERS = 0.1  # pixels
 _CERTAIN = 2.0  # standard errors
+_EXPLAINS = 0.02  # of the squared distances: less is not worth training again for
 
 
 def repair(fitted: BorderFit, frame: FrameConfig, reach: float) -> FrameConfig | None:
-    """The frame after which borders would agree; None where what is off is small or uncertain.
+    """The frame after which borders would agree.
 
-    frame: the one in which the predictions were made. reach: pixels from the middle to the edge,
-    where a scale shows most.
+    None where what is off is small, uncertain, or explains little of the distances. frame: the one
+    in which the predictions were made. reach: pixels from the middle to the edge, where a scale
+    shows most.
     """
-    scale_is_off = _is_off(fitted.scale - 1, fitted.errors["scale"], _MATTERS / reach)
-    moves = [
-        value if _is_off(value, fitted.errors[name], _MATTERS) else 0.0
-        for name, value in (("dx", fitted.dx), ("dy", fitted.dy))
-    ]
-    if not scale_is_off and not any(moves):
+    off = {
+        name: value if _is_off(value, fitted.errors[name], matters, fitted.explained[name]) else 0.0
+        for name, value, matters in (
+            ("dx", fitted.dx, _MATTERS),
+            ("dy", fitted.dy, _MATTERS),
+            ("scale", fitted.scale - 1, _MATTERS / reach),
+        )
+    }
+    if not any(off.values()):
         return None
-    back = 1 / fitted.scale if scale_is_off else 1.0
-    shift = back * (np.array(frame.shift) - moves)
+    back = 1 / (1 + off["scale"])
+    shift = back * (np.array(frame.shift) - [off["dx"], off["dy"]])
     return FrameConfig(
         scale=round(frame.scale * back, 5),
         shift=(round(float(shift[0]), 2), round(float(shift[1]), 2)),
@@ -33,5 +38,5 @@ def repair(fitted: BorderFit, frame: FrameConfig, reach: float) -> FrameConfig |
     )
 
 
-def _is_off(value: float, error: float, matters: float) -> bool:
-    return abs(value) > max(matters, _CERTAIN * error)
+def _is_off(value: float, error: float, matters: float, explained: float) -> bool:
+    return abs(value) > max(matters, _CERTAIN * error) and explained > _EXPLAINS

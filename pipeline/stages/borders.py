@@ -89,12 +89,13 @@ def _borders(context: StageContext, recipes: Mapping[str, Recipe]) -> Borders:
 
 def _row(model: str, label: str, fit: BorderFit | None) -> dict[str, object]:
     facts = {} if fit is None else asdict(fit)
-    errors = facts.pop("errors", {})
+    errors, explained = facts.pop("errors", {}), facts.pop("explained", {})
     return {
         "model": model,
         "class": label,
         **facts,
         **{f"{name}_error": error for name, error in errors.items()},
+        **{f"{name}_explains": share for name, share in explained.items()},
     }
 
 
@@ -122,7 +123,9 @@ def _say_repair(
     reach = sum(max(size) for size in sizes) / len(sizes) / 2
     frame = repair(fit, context.experiment.data.frame, reach) if fit else None
     if frame is None:
-        context.reporter.say(f"{model}: no shift or scale of 0.1 px or more that is certain")
+        context.reporter.say(
+            f"{model}: no shift or scale of 0.1 px or more that is certain and explains much"
+        )
         return
     setting = f"data.frame={{scale: {frame.scale}, shift: [{frame.shift[0]}, {frame.shift[1]}]}}"
     context.reporter.say(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.borders import Border, BorderFit, border_distances, fit_borders, signed_level
+from pipeline.borders.fit import explained
 from pipeline.maps.quantise import dequantise, quantise
 
 Move = tuple[float, float, float, float]
@@ -120,6 +121,25 @@ def test_errors_tell_noise_from_offsets() -> None:
     assert fitted is not None
     assert 0.04 < fitted.errors["dx"] < 0.16
     assert abs(fitted.dx) < 4 * fitted.errors["dx"]
+
+
+def test_what_a_cause_explains_is_what_a_fit_without_it_lacks() -> None:
+    random = np.random.default_rng(1)
+    design, lengths = random.normal(size=(50, 4)), random.uniform(0.5, 1, 50)
+    distances = design @ [0.5, 0.0, -1.0, 0.2] + random.normal(0, 0.3, 50)
+
+    def left(columns: list[int]) -> float:
+        roots = np.sqrt(lengths)[:, None]
+        found = np.linalg.lstsq(design[:, columns] * roots, distances * roots[:, 0], rcond=None)[0]
+        return float(lengths @ (distances - design[:, columns] @ found) ** 2)
+
+    columns = [0, 1, 2, 3]
+    lacks = [left([c for c in columns if c != out]) - left(columns) for out in columns]
+    whole = np.linalg.lstsq(
+        design * np.sqrt(lengths)[:, None], distances * np.sqrt(lengths), rcond=None
+    )[0]
+    found = explained(design, distances, lengths, whole)
+    np.testing.assert_allclose(found, np.array(lacks) / (lengths @ distances**2), rtol=1e-6)
 
 
 def test_no_border_where_the_image_ends_or_nothing_counts() -> None:

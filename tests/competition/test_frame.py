@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -111,3 +113,11 @@ def test_the_repair_that_is_proposed_repairs(
 
 def test_nothing_is_proposed_where_nothing_is_off() -> None:
     assert repair(_borders_of(FrameConfig(), (1.0, 0.0, 0.0)), FrameConfig(), reach=80) is None
+
+
+def test_nothing_is_proposed_that_explains_little() -> None:
+    """Beside pieces that are missed, a certain but tiny scale is not worth training again for."""
+    off = _borders_of(FrameConfig(), (1.02, 0.0, 0.0))
+    assert repair(off, FrameConfig(), reach=80) is not None
+    little = replace(off, explained={**off.explained, "scale": 0.01})
+    assert repair(little, FrameConfig(), reach=80) is None
