@@ -5,7 +5,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 STAGES := demo check align folds train infer ensemble submit scorecard
 
-ARGUMENTS = --config $(CONFIG) $(if $(DATA),--data "$(DATA)") $(if $(SET),--set $(SET)) \
+quoted = '$(subst ','\'',$(1))'
+ARGUMENTS = --config $(call quoted,$(CONFIG)) $(if $(DATA),--data $(call quoted,$(DATA))) \
+            $(if $(SET),--set $(call quoted,$(SET))) \
             $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
 MEMBER = $(if $(MODEL),--model $(MODEL)) $(if $(FOLD),--fold $(FOLD))
 RUN = $(BIN)/python -m pipeline
@@ -67,8 +69,8 @@ encoders: $(STAMP)       ## check all encoders of timm in all decoders: benchmar
 bench: $(STAMP)          ## the figures of benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-clean:                   ## remove what the stages made of CONFIG's experiment (not data, folds, submissions)
-	rm -rf runs/$(basename $(notdir $(CONFIG)))
+clean: $(STAMP)          ## remove what the stages made of CONFIG's experiment (not data, folds, submissions)
+	@$(RUN) clean $(ARGUMENTS)
 
 clean-all:               ## remove all runs and the drawn demo data
 	rm -rf runs data/demo data/demo_reference

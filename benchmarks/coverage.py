@@ -1,6 +1,6 @@
 """How often the scorecard's interval holds the private score, over many drawn competitions.
 
-    python -m benchmarks.coverage [--seeds 20] [--folder runs/coverage] [--workers 2]
+    python -m benchmarks.coverage [--seeds 20] [--folder runs/coverage]
 
 Every seed draws other cars and trains the demo's U-Net and FPN for a few epochs on two folds; what
 is done is kept in the folder, so a stopped run goes on. *Bonus* is what the private score gains
@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -49,24 +48,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--folder", type=Path, default=Path("runs/coverage"))
-    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--child", type=int)
     arguments = parser.parse_args()
     if arguments.child is not None:
         print(json.dumps(one_seed(arguments.child)))
         return
     folders = [arguments.folder.resolve() / str(seed) for seed in range(arguments.seeds)]
-    with ThreadPoolExecutor(arguments.workers) as pool:
-        report(list(pool.map(_in_process, range(arguments.seeds), folders)))
+    report([_in_process(seed, folder) for seed, folder in enumerate(folders)])
 
 
 def _in_process(seed: int, folder: Path) -> dict[str, float]:
-    """One seed's figures, from its folder or a process with one thread."""
+    """One seed's figures, from its folder or a process of its own."""
     kept = folder / "result.json"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.coverage", "--child", str(seed)]
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         output = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=True
         )
@@ -99,7 +96,7 @@ def one_seed(seed: int) -> dict[str, float]:
 def _context(fold: int | None = None) -> StageContext:
     overrides = [] if fold is None else [f"folds.use=[{fold}]"]
     experiment = load_experiment(Path("coverage.yaml"), overrides=overrides)
-    return StageContext(experiment, Workspace(experiment.name), SilentReporter(), jobs=1)
+    return StageContext(experiment, Workspace(experiment.name), SilentReporter())
 
 
 def _private(recipe: Recipe, stores: dict[str, MapStore]) -> float:

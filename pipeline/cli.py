@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +31,7 @@ COMMANDS = {
     "plan": "bytes, files and hours of every stage, before it is run",
     "borders": "measure how predicted borders lie to those of the masks",
     "verify": "read every map and name the damaged ones",
+    "clean": "remove what the stages made of the experiment",
     "leaderboard": "record a leaderboard score beside a submission",
 }
 OUT_OF_DISK = {errno.ENOSPC, errno.EDQUOT}
@@ -84,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def separated(texts: Sequence[str]) -> list[str]:
+    """One `key=value` each, of texts that may hold several: a new one begins at ` key=`."""
+    return [each for text in texts for each in re.split(r"\s+(?=[A-Za-z_][\w.-]*=)", text.strip())]
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -98,7 +105,10 @@ def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:
         reporter.say(str(show(options.store, options.id, options.out)))
         return
     experiment = load_experiment(
-        options.config, overrides=options.overrides, data=options.data, checks=_name_checks()
+        options.config,
+        overrides=separated(options.overrides),
+        data=options.data,
+        checks=_name_checks(),
     )
     context = _context(options, experiment, reporter)
     for stage in ORDER if options.command == "all" else [options.command]:
@@ -122,9 +132,11 @@ def _context(
         reporter=reporter,
         asked=options.command,
         jobs=options.jobs,
-        devices=tuple((options.devices or os.environ.get("DEVICES", "")).split(","))
-        if (options.devices or os.environ.get("DEVICES"))
-        else (),
+        devices=tuple(
+            name.strip()
+            for name in (options.devices or os.environ.get("DEVICES", "")).split(",")
+            if name.strip()
+        ),
         model=getattr(options, "model", None),
         fold=getattr(options, "fold", None),
         arguments=_as_make_arguments(options),
@@ -135,7 +147,8 @@ def _as_make_arguments(options: argparse.Namespace) -> str:
     """What to append to `make <stage>` for the same experiment."""
     words = [f"CONFIG={options.config}"] if options.config != Path("configs/demo.yaml") else []
     words += [f"DATA={options.data}"] if options.data else []
-    words += ["SET='" + " ".join(options.overrides) + "'"] if options.overrides else []
+    quoted = " ".join(options.overrides).replace("'", "'\\''")
+    words += [f"SET='{quoted}'"] if options.overrides else []
     words += [f"JOBS={options.jobs}"] if options.jobs else []
     return "".join(f" {word}" for word in words)
 

@@ -47,9 +47,10 @@ class Machine:
 
         cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         chosen = list(devices) if devices else cuda
-        missing = sorted({name for name in chosen if name.startswith("cuda")} - set(cuda))
+        missing = sorted(set(chosen) - {"cpu", *cuda})
         if missing:
-            raise ResourceError(f"no device {', '.join(missing)} here; there is {cuda or 'cpu'}")
+            there = ", ".join([*cuda, "cpu"])
+            raise ResourceError(f"no device {', '.join(missing)} here; there is {there}")
         cores = len(os.sched_getaffinity(0))
         if not chosen or chosen == ["cpu"]:
             chosen = ["cpu"] * (jobs or cores)

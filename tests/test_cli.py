@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import yaml
 
 from pipeline import cli
 from tests.competitions import draw_discs, raw_experiment
+
+REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -82,3 +86,42 @@ def test_a_full_disk_is_a_message(
     assert cli.main(["check", "--config", "discs.yaml"]) == 1
     message = capsys.readouterr().err
     assert "no space left" in message and "runs/discs/index.csv" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train.lr=1 infer.tta=[d4]", ["train.lr=1", "infer.tta=[d4]"]),
+        (r"data.group=^(a|b c's)_ train.lr=1", ["data.group=^(a|b c's)_", "train.lr=1"]),
+        ("ensemble.weights={u: 1, l: 2}", ["ensemble.weights={u: 1, l: 2}"]),
+        ("data.root=/a b;c&d", ["data.root=/a b;c&d"]),
+    ],
+)
+def test_make_hands_settings_on_as_they_are_written(text: str, expected: list[str]) -> None:
+    command = ["make", "-n", "-s", "-o", "Makefile", "STAMP=Makefile", "train", f"SET={text}"]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    words = shlex.split(run.stdout)
+    assert cli.separated([words[words.index("--set") + 1]]) == expected
+
+
+def test_clean_removes_the_run_of_the_experiment_and_nothing_else(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.yaml").write_bytes((folder / "discs.yaml").read_bytes())
+    assert cli.main(["folds", "--config", "discs.yaml"]) == 0
+    (folder / "runs/other").mkdir()
+    assert cli.main(["clean", "--config", "other.yaml"]) == 0
+    assert sorted(path.name for path in (folder / "runs").iterdir() if path.name[0] != ".") == [
+        "other"
+    ]
+    assert (folder / "folds/discs.csv").is_file() and (folder / "data").is_dir()
+    assert cli.main(["clean", "--config", "other.yaml"]) == 0
+    assert "there is no runs/discs" in capsys.readouterr().out
+
+
+def test_an_override_without_a_space_after_its_colon_is_explained(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["check", "--config", "discs.yaml", "--set", "ensemble.weights={a:1,b:2}"]
+    assert cli.main(command) == 2
+    assert "write a space after each colon" in capsys.readouterr().err

@@ -123,6 +123,8 @@ def test_a_fault_of_ours_keeps_its_traceback_and_its_job(tmp_path: Path) -> None
 def test_a_device_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ResourceError, match="cuda:63"):
         Machine.detect(devices=["cuda:63"])
+    with pytest.raises(ResourceError, match=r"no device gpu here; there is .*cpu"):
+        Machine.detect(devices=["cpu", "gpu"])
 
 
 def test_jobs_and_threads_share_the_cores() -> None:
@@ -184,9 +186,9 @@ def test_a_job_that_waits_for_a_device_says_so_and_stops_when_told(
         command = [sys.executable, str(script), str(tmp_path), str(slots)]
         process = subprocess.Popen(command, env=environment)
         told = f"waits for a device; held by pid {os.getpid()}"
-        _wait_until(lambda: told in {job.note for job in running_jobs(workspace.progress)})
-        process.send_signal(signal.SIGTERM)
         try:
+            _wait_until(lambda: told in {job.note for job in running_jobs(workspace.progress)})
+            process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 143
         finally:
             process.kill()
@@ -203,9 +205,9 @@ def test_nothing_new_begins_after_a_signal_though_workers_are_replaced(tmp_path:
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen([sys.executable, str(script), str(tmp_path), "2"], env=environment)
-    _wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
-    process.send_signal(signal.SIGTERM)
     try:
+        _wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+        process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 143
     finally:
         process.kill()

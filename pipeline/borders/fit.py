@@ -17,6 +17,7 @@ _OUTLYING = 4.0  # robust standard deviations
 _SURELY_FITS = 0.5  # pixels
 _FACING = np.cos(np.pi / 4)
 _FEWEST = 8
+_FEWEST_IMAGES = 5  # whose differences say how certain anything is
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class BorderFit:
     left, right, up, down: the same of the borders that face there. dx, dy: pixels by which
     predictions lie further right and down; scale: of the prediction to the mask; dilation: pixels
     by which it is larger all around. errors: standard errors of mean, dx, dy, scale, dilation,
-    by the differences between images. explained: by how large a share of the squared distances
-    each of dx, dy, scale and dilation lowers them, given the other three.
+    by the differences between images, NaN with fewer than five. explained: by how large a share of
+    the squared distances each of dx, dy, scale and dilation lowers them, given the other three.
     """
 
     images: int
@@ -118,13 +119,19 @@ def _least_squares(design: Floats, distances: Floats, lengths: Floats) -> Floats
 def _solved(
     design: Floats, distances: Floats, lengths: Floats, image: NDArray[np.intp]
 ) -> tuple[Floats, Floats]:
-    """The solution, and its standard errors with images as clusters (Liang & Zeger 1986)."""
+    """The solution, and its standard errors with images as clusters (Liang & Zeger 1986).
+
+    NaN errors with so few images that their differences say nothing.
+    """
     solution = _least_squares(design, distances, lengths)
     scores = design * (lengths * (distances - design @ solution))[:, None]
     sums = np.zeros((int(image.max()) + 1, design.shape[1]))
     np.add.at(sums, image, scores)
     bread = _inverse(design, lengths)
-    covariance = bread @ (sums.T @ sums) @ bread
+    count = len(np.unique(image))
+    if count < _FEWEST_IMAGES:
+        return solution, np.full(len(solution), np.nan)
+    covariance = bread @ (sums.T @ sums) @ bread * (count / (count - 1))
     return solution, np.sqrt(np.maximum(np.diag(covariance), 0))
 
 

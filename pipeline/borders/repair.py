@@ -8,17 +8,20 @@ from pipeline.borders.fit import BorderFit
 from pipeline.config import FrameConfig
 
 _MATTERS = 0.1  # pixels
-_CERTAIN = 2.0  # standard errors
+_CERTAIN = 3.0  # standard errors
+_MATCHED = 0.5  # of the masks' border: predictions that miss more say little of where it is
 _EXPLAINS = 0.02  # of the squared distances: less is not worth training again for
 
 
 def repair(fitted: BorderFit, frame: FrameConfig, reach: float) -> FrameConfig | None:
     """The frame after which borders would agree.
 
-    None where what is off is small, uncertain, or explains little of the distances. frame: the one
-    in which the predictions were made. reach: pixels from the middle to the edge, where a scale
-    shows most.
+    None where what is off is small, uncertain, or explains little of the distances, and where most
+    of the border is missed. frame: the one in which the predictions were made. reach: pixels from
+    the middle to the edge, where a scale shows most.
     """
+    if fitted.matched < _MATCHED:
+        return None
     off = {
         name: value if _is_off(value, fitted.errors[name], matters, fitted.explained[name]) else 0.0
         for name, value, matters in (
@@ -39,4 +42,5 @@ def repair(fitted: BorderFit, frame: FrameConfig, reach: float) -> FrameConfig |
 
 
 def _is_off(value: float, error: float, matters: float, explained: float) -> bool:
-    return abs(value) > max(matters, _CERTAIN * error) and explained > _EXPLAINS
+    is_certain = abs(value) > _CERTAIN * error  # not where the error is NaN
+    return abs(value) > matters and is_certain and explained > _EXPLAINS

@@ -39,6 +39,8 @@ class Catalog:
     test: tuple[Sample, ...]
     duplicates: tuple[str, ...]
     masks_without_image: tuple[str, ...]
+    dropped_in_vain: tuple[str, ...] = ()
+    """Ids of `data.drop` that no training image has."""
 
     @cached_property
     def by_id(self) -> dict[str, dict[str, Sample]]:
@@ -64,6 +66,7 @@ def list_samples(data: DataConfig) -> Catalog:
         test=_samples("test", test, {}, test_references),
         duplicates=tuple(_claimed_twice(kept) + _claimed_twice(test)),
         masks_without_image=tuple(sorted(set(masks) - set(images))),
+        dropped_in_vain=tuple(sorted(set(data.drop) - set(images))),
     )
 
 
@@ -141,6 +144,14 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         raise DataError(f"{path} has no column {missing[0]!r}; it has {list(table.columns)}")
     return table
+
+
+def groups_or_error(catalog: Catalog, data: DataConfig) -> dict[str, str] | DataError:
+    """id → group of the training images, or why not: a finding beside others."""
+    try:
+        return groups_of([sample.id for sample in catalog.train], data)
+    except DataError as error:
+        return error
 
 
 def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pipeline.competition.catalog import Catalog, listed
 from pipeline.competition.inspection import Record
+from pipeline.competition.submission import plan_rows
 from pipeline.config import Experiment
+from pipeline.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,24 @@ class Finding:
 
 
 def find_problems(
-    catalog: Catalog, records: Sequence[Record], groups: dict[str, str], experiment: Experiment
+    catalog: Catalog,
+    records: Sequence[Record],
+    groups: dict[str, str] | DataError,
+    experiment: Experiment,
 ) -> list[Finding]:
-    """Every problem, errors first; each names the id, file or key it is about."""
+    """Every problem, errors first; each names the id, file or key it is about.
+
+    groups: id → group, or why there are none.
+    """
     findings = [
         *_unreadable(records),
         *_identity_problems(catalog, records),
         *_reference_problems(catalog, experiment),
         *_group_problems(groups, experiment),
         *_mask_problems(catalog, records, experiment),
-        *_twins(records, groups),
+        *_twins(records, {} if isinstance(groups, DataError) else groups),
+        *_submission_problems(catalog, experiment),
+        *_weight_problems(experiment),
         *_oddities(records),
     ]
     return sorted(findings, key=lambda finding: finding.severity)
@@ -78,7 +89,12 @@ def _reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
                 yield Finding("warning", f"data.{key}", f"{text}: seen beside a blank one")
 
 
-def _group_problems(groups: dict[str, str], experiment: Experiment) -> Iterator[Finding]:
+def _group_problems(
+    groups: dict[str, str] | DataError, experiment: Experiment
+) -> Iterator[Finding]:
+    if isinstance(groups, DataError):
+        yield Finding("error", "data.group", str(groups).removeprefix("data.group: "))
+        return
     count, folds = len(set(groups.values())), experiment.folds.count
     if count < folds:
         yield Finding(
@@ -100,8 +116,30 @@ def _mask_problems(
     train = [record for record in records if record.part == "train" and not record.problem]
     if train:
         yield from _class_problems(train, experiment)
-    if experiment.data.test is not None and not catalog.test:
-        yield Finding("warning", "data.test", f"no file matches {experiment.data.test}: no test")
+    if catalog.dropped_in_vain:
+        text = f"no training image is called {listed(catalog.dropped_in_vain)}"
+        yield Finding("warning", "data.drop", text)
+
+
+def _submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
+    data = experiment.data
+    if data.test is not None and not catalog.test:
+        remedy = "mend the pattern, or set data.test: null for cross-validation only"
+        yield Finding("error", "data.test", f"no file matches {data.root / data.test}; {remedy}")
+    if not catalog.test:
+        return
+    try:
+        ids = [sample.id for sample in catalog.test]
+        plan_rows(experiment.submission, data.root, ids, data.class_names)
+    except DataError as error:
+        yield Finding("error", "submission", str(error))
+
+
+def _weight_problems(experiment: Experiment) -> Iterator[Finding]:
+    for name, model in experiment.models.items():
+        if model.weights not in (None, "pretrained") and not Path(model.weights).exists():
+            text = f"there is no file or folder {model.weights}"
+            yield Finding("error", f"models.{name}.weights", text)
 
 
 def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator[Finding]:

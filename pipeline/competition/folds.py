@@ -112,10 +112,18 @@ def check_fold_table(
         raise ArtefactError(f"{where} has no column {missing[0]!r}; it needs {','.join(COLUMNS)}")
     found, expected = Counter(table["id"]), Counter(ids)
     if found != expected:
-        strange = sorted((found - expected) + (expected - found))
+        wrong = {
+            "lacks": sorted(expected - found),
+            "has unknown": sorted(set(found) - set(expected)),
+            "has twice": sorted(set(found - expected) & set(expected)),
+        }
+        told = "; ".join(f"{what} {listed(ids)}" for what, ids in wrong.items() if ids)
         raise ArtefactError(
-            f"{where} is not of this data (missing, unknown or twice: {listed(strange)}); delete it"
+            f"{where} is not of this data: it {told}. Mend it, or delete it to split anew"
         )
+    strange = [each for each in table["fold"] if not str(each).isdecimal()]
+    if strange:
+        raise ArtefactError(f"{where}: {strange[0]!r} is no fold; folds are 0, 1, …")
     of_row = [groups[each] for each in table["id"]]
     leaks = table.assign(group=of_row).groupby("group")["fold"].nunique()
     if (leaks > 1).any():

@@ -51,6 +51,14 @@ class TruthReader:
         if isinstance(self._data.masks, MaskTable):
             _ = self._rows
 
+    def rows_of_no_image(self, ids: Iterable[str]) -> list[str]:
+        """Keys in the table of run lengths, if there is one, that none of the ids has."""
+        if not isinstance(self._data.masks, MaskTable):
+            return []
+        template, names = self._data.masks.key, self._data.class_names
+        known = {table_key(template, each, name) for each in ids for name in names}
+        return sorted(set(self._rows) - known)
+
     def _from_one_file(self, path: Path, size: Size) -> Truth:
         data = self._data
         if data.any_value and data.void is None:

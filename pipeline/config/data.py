@@ -153,6 +153,13 @@ class FoldsConfig(Block):
     use: tuple[int, ...] | None = None
     """The folds to train and score; null: all of them."""
 
+    @model_validator(mode="after")
+    def _uses_what_there_is(self) -> Self:
+        strange = sorted(set(self.use or ()) - set(range(self.count)))
+        if self.use == () or strange:
+            raise ValueError(f"use: {list(self.use or ())}: folds are 0 to {self.count - 1}")
+        return self
+
 
 class SubmissionConfig(Block):
     """What the competition wants to be sent."""
@@ -171,5 +178,5 @@ class SubmissionConfig(Block):
     def _key_fits_rows(self) -> Self:
         with_placeholder(self.key, "{id}")
         if (self.rows == "class") != ("{class}" in self.key):
-            raise ValueError("rows: class goes with a key that has both {id} and {class} in it")
+            raise ValueError("rows: class goes with a key of both, such as key: '{id}_{class}'")
         return self

@@ -105,6 +105,8 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
         raise ConfigError(f"override {override!r}: write it as key=value, e.g. train.epochs=2")
     *blocks, last = key.strip().split(".")
     block, value = _mapping_at(raw, blocks), parse_yaml(text, f"override {override!r}")
+    if isinstance(value, dict) and any(":" in str(each) for each in value):
+        raise ConfigError(f"override {override!r}: write a space after each colon: {{a: 1, b: 2}}")
     if value is None and blocks == ["models"] and last in block:
         del block[last]  # as in a file that extends another
     else:

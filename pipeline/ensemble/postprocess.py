@@ -62,11 +62,15 @@ def get_step(item: str | Mapping[str, Any]) -> Step:
     item: a name, or {name: …, values: […]} with the values to try. Raises ConfigError.
     """
     wanted: dict[str, Any] = {"name": item} if isinstance(item, str) else dict(item)
-    name, values = str(wanted.pop("name", None)), wanted.pop("values", None)
+    name, values = wanted.pop("name", None), wanted.pop("values", None)
+    if name is None or wanted:
+        raise ConfigError(
+            f"ensemble.postprocess: {item!r} is neither the name of a step nor, with values to try,"
+            " {name: minimum_area, values: [20, 50]}"
+        )
+    name = str(name)
     if name not in STEPS:
         raise ConfigError(f"ensemble.postprocess: no step {name!r}{nearest(name, STEPS)}")
-    if wanted:
-        raise ConfigError(f"ensemble.postprocess: {name} has no key {', '.join(wanted)}")
     if values is None:
         return STEPS[name]
     if not values or not all(isinstance(value, int | float) for value in values):

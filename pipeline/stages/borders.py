@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,11 +108,15 @@ def _shown(model: str, label: str, fit: BorderFit | None) -> dict[str, str]:
 
 def _cells(fit: BorderFit) -> Iterator[tuple[str, str]]:
     for name in ("mean", "dx", "dy", "dilation"):
-        yield name, f"{getattr(fit, name):+.2f} ± {fit.errors[name]:.2f}"
+        yield name, f"{getattr(fit, name):+.2f} ± {_error(fit.errors[name], 2)}"
     for name in ("left", "right", "up", "down"):
         yield name, f"{getattr(fit, name):+.2f}"
-    yield "scale", f"{fit.scale:.4f} ± {fit.errors['scale']:.4f}"
+    yield "scale", f"{fit.scale:.4f} ± {_error(fit.errors['scale'], 4)}"
     yield "matched", f"{fit.matched:.1%}"
+
+
+def _error(value: float, digits: int) -> str:
+    return "?" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _say_repair(

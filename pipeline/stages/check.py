@@ -11,10 +11,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.competition.catalog import Catalog, Part, Sample, groups_of, list_samples
+from pipeline.competition.catalog import (
+    Catalog,
+    Part,
+    Sample,
+    groups_or_error,
+    list_samples,
+    listed,
+)
 from pipeline.competition.findings import Finding, find_problems
 from pipeline.competition.inspection import PARTS, Record, as_row, from_row, inspect, stamp_of
-from pipeline.config import FrameConfig
+from pipeline.competition.masks import TruthReader
+from pipeline.config import DataConfig, FrameConfig
 from pipeline.errors import DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
@@ -52,12 +60,14 @@ def run(context: StageContext) -> Survey:
     started = time.monotonic()
     experiment, workspace = context.experiment, context.workspace
     catalog = list_samples(experiment.data)
-    groups = groups_of([sample.id for sample in catalog.train], experiment.data)
+    groups = groups_or_error(catalog, experiment.data)
     with context.exclusive("check"):
         records, is_new = _records(context, catalog)
     findings = find_problems(catalog, records, groups, experiment)
-    survey = Survey(catalog, tuple(records), groups)
+    named = {} if isinstance(groups, DataError) else groups
+    survey = Survey(catalog, tuple(records), named)
     if is_new or context.asked == "check":
+        findings += _unused_rows(catalog, experiment.data)
         _show(context, survey, findings)
     _stop_on_errors(findings)
     if is_new:
@@ -66,6 +76,15 @@ def run(context: StageContext) -> Survey:
     else:
         context.up_to_date("check", workspace.index)
     return survey
+
+
+def _unused_rows(catalog: Catalog, data: DataConfig) -> list[Finding]:
+    try:
+        unused = TruthReader(data).rows_of_no_image([*catalog.by_id["train"], *data.drop])
+    except DataError:
+        return []  # the table itself is no good, which every record says
+    text = f"{len(unused)} row(s) of no training image: {listed(unused)}"
+    return [Finding("warning", "data.masks", text)] if unused else []
 
 
 def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], bool]:

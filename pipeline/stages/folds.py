@@ -66,10 +66,7 @@ def _read(context: StageContext, survey: Survey) -> pd.DataFrame:
     path = context.workspace.fold_table
     table = read_table(path, COLUMNS)
     check_fold_table(table, list(survey.groups), survey.groups, str(path))
-    try:
-        table = table.assign(fold=table["fold"].astype(int))
-    except ValueError:
-        raise ArtefactError(f"{path}: a fold is not a whole number; mend or delete it") from None
+    table = table.assign(fold=table["fold"].astype(int))
     found, count = set(table["fold"]), context.experiment.folds.count
     if found != set(range(count)):
         raise ArtefactError(

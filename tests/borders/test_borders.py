@@ -123,6 +123,17 @@ def test_errors_tell_noise_from_offsets() -> None:
     assert abs(fitted.dx) < 4 * fitted.errors["dx"]
 
 
+@pytest.mark.parametrize(("images", "known"), [(4, False), (5, True)])
+def test_few_images_leave_errors_unknown(images: int, known: bool) -> None:
+    borders = []
+    for seed in range(images):
+        mask, maps = _pair(seed, (0.3, 0.0, 1.0, 0.0), 0.5, small=False)
+        borders.append(border_distances(mask, signed_level(maps, [0.5], False)[0]))
+    fitted = fit_borders(borders)
+    assert fitted is not None
+    assert [np.isfinite(error) for error in fitted.errors.values()] == [known] * 5
+
+
 def test_what_a_cause_explains_is_what_a_fit_without_it_lacks() -> None:
     random = np.random.default_rng(1)
     design, lengths = random.normal(size=(50, 4)), random.uniform(0.5, 1, 50)

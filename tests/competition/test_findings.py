@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.competition.catalog import groups_of, list_samples
+from pipeline.competition.catalog import groups_or_error, list_samples
 from pipeline.competition.findings import Finding, find_problems
 from pipeline.competition.inspection import inspect
+from pipeline.config import Experiment
 from tests.competition.samples import CLASSES, experiment, save, smooth, write
 
 BLOCK = np.zeros((24, 36), np.uint8)
@@ -26,9 +27,12 @@ def draw(root: Path, train: str = "abcd", test: str = "") -> None:
 
 
 def problems(root: Path, folds: int = 2, **keys: Any) -> list[Finding]:
-    chosen = experiment(root, folds, **keys)
+    return found_in(experiment(root, folds, **keys))
+
+
+def found_in(chosen: Experiment) -> list[Finding]:
     catalog = list_samples(chosen.data)
-    groups = groups_of([sample.id for sample in catalog.train], chosen.data)
+    groups = groups_or_error(catalog, chosen.data)
     records = inspect(catalog, chosen.data, {}, lambda _: None, threads=1)
     return find_problems(catalog, records, groups, chosen)
 
@@ -96,7 +100,46 @@ def test_an_id_of_two_images(tmp_path: Path) -> None:
 
 def test_test_images_that_are_not_there(tmp_path: Path) -> None:
     draw(tmp_path)
-    assert "no file matches test/" in one(problems(tmp_path, test="test/{id}.png"), "warning").text
+    found = one(problems(tmp_path, test="test/{id}.png"), "error")
+    assert found.subject == "data.test" and "test/{id}.png; mend the pattern, or" in found.text
+
+
+def test_a_sample_that_is_missing_or_not_of_the_test_images(tmp_path: Path) -> None:
+    draw(tmp_path, test="xy")
+    chosen = experiment(tmp_path, test="test/{id}.png")
+    sampled = chosen.submission.model_copy(update={"sample": Path("sample.csv")})
+    chosen = chosen.model_copy(update={"submission": sampled})
+    assert "sample.csv is missing" in one(found_in(chosen), "error").text
+    write(tmp_path / "sample.csv", "id,rle_mask\nx,\nz,\n")
+    assert "asks for z" in one(found_in(chosen), "error").text
+    write(tmp_path / "sample.csv", "id,rle_mask\nx,\ny,\n")
+    assert found_in(chosen) == []
+
+
+def test_weights_that_are_not_there_are_named_before_training(tmp_path: Path) -> None:
+    draw(tmp_path)
+    chosen = experiment(tmp_path)
+    model = chosen.models["a"].model_copy(update={"weights": str(tmp_path / "w.pth")})
+    chosen = chosen.model_copy(update={"models": {"a": model}})
+    found = one(found_in(chosen), "error")
+    assert found.subject == "models.a.weights" and "w.pth" in found.text
+    write(tmp_path / "w.pth", b"x")
+    assert found_in(chosen) == []
+
+
+def test_dropping_what_is_not_there_is_said(tmp_path: Path) -> None:
+    draw(tmp_path)
+    found = one(problems(tmp_path, drop=["a", "nope"]), "warning")
+    assert (found.subject, found.text) == ("data.drop", "no training image is called nope")
+
+
+def test_missing_groups_are_told_beside_all_else(tmp_path: Path) -> None:
+    draw(tmp_path)
+    write(tmp_path / "images/b.png", b"")
+    write(tmp_path / "groups.csv", "id,group\na,1\nb,2\nc,3\n")
+    findings = problems(tmp_path, group={"csv": "groups.csv"})
+    assert [finding.subject for finding in findings] == ["train b", "data.group"]
+    assert findings[1].text.endswith("groups.csv names no group for d")
 
 
 @pytest.mark.parametrize(("folds", "wrong"), [(2, False), (4, False), (5, True)])

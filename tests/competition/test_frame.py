@@ -121,3 +121,6 @@ def test_nothing_is_proposed_that_explains_little() -> None:
     assert repair(off, FrameConfig(), reach=80) is not None
     little = replace(off, explained={**off.explained, "scale": 0.01})
     assert repair(little, FrameConfig(), reach=80) is None
+    unsure = replace(off, errors={**off.errors, "scale": float("nan")})
+    assert repair(unsure, FrameConfig(), reach=80) is None
+    assert repair(replace(off, matched=0.1), FrameConfig(), reach=80) is None

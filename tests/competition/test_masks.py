@@ -196,6 +196,15 @@ def test_rows_of_one_image_are_united(
     assert np.array_equal(truth_of(tmp_path, **keys).planes[0], masks.any(axis=0))
 
 
+def test_rows_of_no_image_are_listed(tmp_path: Path) -> None:
+    table(tmp_path, [("a", "1 2"), ("b_car", "1 2"), ("c", "")])
+    reader = TruthReader(config(tmp_path, **in_table()))
+    assert reader.rows_of_no_image(["a", "z"]) == ["b_car", "c"]
+    by_class = TruthReader(config(tmp_path, **in_table(key="{id}_{class}"), classes=["car", "x"]))
+    assert by_class.rows_of_no_image(["b"]) == ["a", "c"]
+    assert TruthReader(config(tmp_path)).rows_of_no_image([]) == []
+
+
 def test_the_header_and_the_placeholders_of_pneumothorax(tmp_path: Path) -> None:
     text = rle.encode(BLOCK, "column", relative=True)
     rows = [("a", f" {text}"), ("a", "1 2"), ("b", " -1"), ("c", "-1"), ("d", ""), ("../x", "1 1")]

@@ -137,9 +137,10 @@ def test_an_entry_of_the_experiment_names_a_step_and_may_name_its_values():
     assert get_step({"name": "gate", "values": [0.3]}).candidates == (0.3,)
     for entry, message in [
         ("gates", "did you mean gate"),
-        ({"name": "gate", "value": 3}, "has no key value"),
+        ({"name": "gate", "value": 3}, "neither the name of a step nor"),
+        ({"gate": 3}, "neither the name of a step nor"),
         ({"name": "gate", "values": []}, "list of numbers"),
-        ({"values": [1]}, "no step"),
+        ({"values": [1]}, "neither the name of a step nor"),
     ]:
         with pytest.raises(ConfigError, match=message):
             get_step(entry)

@@ -1,0 +1,17 @@
+"""clean: removes what the stages made of one experiment."""
+
+from __future__ import annotations
+
+import shutil
+
+from pipeline.stages.context import StageContext
+
+
+def run(context: StageContext) -> None:
+    """Remove the experiment's run; its data, fold table and submissions stay."""
+    folder = context.workspace.run
+    if not folder.is_dir():
+        context.reporter.say(f"clean: there is no {folder}")
+        return
+    shutil.rmtree(folder)
+    context.reporter.say(f"clean: removed {folder}; data, folds and submissions stay")
