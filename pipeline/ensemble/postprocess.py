@@ -66,7 +66,7 @@ def get_step(item: str | Mapping[str, Any]) -> Step:
     if name is None or wanted:
         raise ConfigError(
             f"ensemble.postprocess: {item!r} is neither the name of a step nor, with values to try,"
-            " {name: minimum_area, values: [20, 50]}"
+            " {name: minimum_area, values: [0.001, 0.01]}"
         )
     name = str(name)
     if name not in STEPS:

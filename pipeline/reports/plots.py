@@ -38,7 +38,7 @@ def learning_curves(
     colours = {model: PALETTE[n % len(PALETTE)] for n, model in enumerate(histories)}
     for axis, columns in zip(axes, panels.values(), strict=True):
         axis.set_xlabel("epoch", color=INK, fontsize=_SMALL)
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
         for model, tables in histories.items():
             for table in tables:
                 _draw_history(axis, table, columns, colours[model])

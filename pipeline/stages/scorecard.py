@@ -74,8 +74,9 @@ def _show(
     )
     score = facts["score"]
     low, high = score["interval"]
+    count = score["interval_groups"]
     context.reporter.say(
-        f"a test set of {score['interval_groups']} groups should score {low:.4f} … {high:.4f} "
+        f"a test set of {count} group{'s' * (count != 1)} should score {low:.4f} … {high:.4f} "
         f"({score['interval_level']:.0%} interval)"
     )
     if score["gap"] is not None:
