@@ -3,8 +3,8 @@
 Maps are drawn: one truth an image with a smooth border, and members that err like networks do, by
 smooth errors near the border, some blobs missed or invented, and values that saturate away from it.
 Both searches are the same code and must give the same blend and score; what is shown is how long
-they take, with and without reading the maps once to find the disputed pixels. Time is linear in
-the number of images, so fewer than a competition's are drawn.
+they take, with and without reading the maps once to find the disputed pixels. Beyond the first
+hundreds, images are shifted copies of those.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from pipeline.ensemble.oof import OofSource
 from pipeline.ensemble.search import search_blend
 
 SIZE = (640, 960)
+DRAWN = 200
+Image = tuple[list[NDArray[np.uint8]], Truth]
 
 
 def coarse_noise(rng: np.random.Generator, height: int) -> NDArray[np.float32]:
@@ -33,7 +35,7 @@ def coarse_noise(rng: np.random.Generator, height: int) -> NDArray[np.float32]:
     return cv2.resize(grid, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def draw_image(members: int, seed: int) -> tuple[list[NDArray[np.uint8]], Truth]:
+def draw_image(members: int, seed: int) -> Image:
     """One image's maps, 1HW uint8 a member, and its truth."""
     rng = np.random.default_rng(seed)
     field = coarse_noise(rng, 5) - 0.4
@@ -49,9 +51,17 @@ def draw_image(members: int, seed: int) -> tuple[list[NDArray[np.uint8]], Truth]
 
 
 def draw(members: int, images: int) -> OofSource:
-    drawn = {f"image{number}": draw_image(members, number) for number in range(images)}
+    first = [draw_image(members, number) for number in range(min(images, DRAWN))]
+    drawn = {f"image{n}": shifted(first[n % DRAWN], 53 * (n // DRAWN)) for n in range(images)}
     names = tuple(f"model{member}" for member in range(members))
     return OofSource(names, tuple(drawn), lambda id: drawn[id][0], lambda id: drawn[id][1])
+
+
+def shifted(image: Image, columns: int) -> Image:
+    maps, truth = image
+    if columns == 0:
+        return image
+    return [np.roll(each, columns, 2) for each in maps], Truth(np.roll(truth.planes, columns, 2))
 
 
 def timed_search(source: OofSource, folder: Path, metric: str, prune: bool) -> tuple:  # type: ignore[type-arg]
