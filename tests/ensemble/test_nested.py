@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from pipeline.competition.metrics import get_metric
 from pipeline.ensemble.disputed import find_disputed
 from pipeline.ensemble.exclusive import find_disputed_classes
-from pipeline.ensemble.interval import score_interval
 from pipeline.ensemble.kernel import decide
 from pipeline.ensemble.nested import nested_refusal, nested_score
 from pipeline.ensemble.search import search_blend
@@ -77,47 +75,3 @@ def test_exclusive_classes_are_nested_too(tmp_path):
 def test_a_single_fold_is_refused_with_the_reason():
     assert "one fold" in nested_refusal(np.zeros(5, int))
     assert nested_refusal(np.array([0, 1])) is None
-
-
-def measures_of(scores):
-    """Counts of one class whose Dice is about each score."""
-    hit = np.rint(np.asarray(scores) * 1000).astype(np.int64)
-    return np.stack([hit, 1000 - hit, 1000 - hit, hit * 0], axis=-1)[:, None]
-
-
-def test_the_interval_holds_the_test_score_as_often_as_it_says(monkeypatch):
-    monkeypatch.setattr("pipeline.ensemble.interval.DRAWS", 400)
-    rng = np.random.default_rng(7)
-    held = 0
-    for trial in range(100):
-        world = rng.beta(8, 2, 60 + 40)
-        groups = [f"g{i}" for i in range(60)]
-        interval = score_interval(measures_of(world[:60]), groups, DICE, 40, trial, level=0.9)
-        held += interval.low <= DICE.aggregate(measures_of(world[60:])) <= interval.high
-    assert 0.82 < held / 100 < 0.97
-
-
-def test_images_of_a_group_are_drawn_together():
-    """Ten copies of each image in one group tell no more than the image: equal intervals."""
-    scores = np.random.default_rng(0).beta(8, 2, 30)
-    once = score_interval(measures_of(scores), [str(i) for i in range(30)], DICE, 20, seed=1)
-    ten = score_interval(
-        measures_of(np.repeat(scores, 10)), [str(i // 10) for i in range(300)], DICE, 20, seed=1
-    )
-    assert once.low == pytest.approx(ten.low) and once.high == pytest.approx(ten.high)
-
-
-def test_more_test_groups_make_a_narrower_interval_and_the_seed_fixes_it():
-    scores = np.random.default_rng(0).beta(8, 2, 40)
-    groups = [str(i % 20) for i in range(40)]
-    few, again, many = (
-        score_interval(measures_of(scores), groups, DICE, count, seed=3) for count in (5, 5, 500)
-    )
-    assert few == again
-    assert many.high - many.low < few.high - few.low
-    assert many.low < DICE.aggregate(measures_of(scores)) < many.high
-
-
-def test_a_single_group_gives_no_width():
-    interval = score_interval(measures_of([0.5, 0.9]), ["a", "a"], DICE, 3, seed=0)
-    assert interval.low == interval.high
