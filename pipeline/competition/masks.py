@@ -16,10 +16,11 @@ from pipeline.competition.catalog import Sample, listed, read_table
 from pipeline.competition.geometry import resize_planes
 from pipeline.competition.images import decode_inside, decode_values, read_bytes
 from pipeline.competition.truth import Truth
-from pipeline.config import DataConfig, MaskTable
+from pipeline.config import DataConfig, MaskTable, SubmissionConfig
 from pipeline.errors import DataError
 
 Size = tuple[int, int]
+Key = tuple[str, str]  # what a table calls a sample and, where it has a column for it, a class
 
 
 class TruthReader:
@@ -52,12 +53,12 @@ class TruthReader:
             _ = self._rows
 
     def rows_of_no_image(self, ids: Iterable[str]) -> list[str]:
-        """Keys in the table of run lengths, if there is one, that none of the ids has."""
+        """Keys in the table of run lengths, if there is one, that no (id, class) has."""
         if not isinstance(self._data.masks, MaskTable):
             return []
-        template, names = self._data.masks.key, self._data.class_names
-        known = {table_key(template, each, name) for each in ids for name in names}
-        return sorted(set(self._rows) - known)
+        columns, names = self._data.masks, self._data.class_names
+        known = {table_key(columns, each, name) for each in ids for name in names}
+        return [shown(key) for key in sorted(set(self._rows) - known)]
 
     def _from_one_file(self, path: Path, size: Size) -> Truth:
         data = self._data
@@ -93,44 +94,51 @@ class TruthReader:
         return Truth(planes)
 
     @cached_property
-    def _rows(self) -> dict[str, list[str]]:
+    def _rows(self) -> dict[Key, list[str]]:
         """The table's key → its run lengths."""
         assert isinstance(self._data.masks, MaskTable)
         columns = self._data.masks
-        table = read_table(self._data.root / columns.csv, (columns.id, columns.rle))
-        rows: dict[str, list[str]] = defaultdict(list)
-        for key, text in zip(table[columns.id], table[columns.rle], strict=True):
-            rows[str(key).strip()].append(str(text).strip())
+        needed = (columns.id, columns.rle, *([columns.class_] if columns.class_ else []))
+        table = read_table(self._data.root / columns.csv, needed)
+        classes = table[columns.class_] if columns.class_ else [""] * len(table)
+        rows: dict[Key, list[str]] = defaultdict(list)
+        for sample, name, text in zip(table[columns.id], classes, table[columns.rle], strict=True):
+            rows[str(sample).strip(), str(name).strip()].append(str(text).strip())
         return rows
 
     def _from_table(self, columns: MaskTable, sample_id: str, size: Size) -> Truth:
-        by_class = "{class}" in columns.key
-        keys = [table_key(columns.key, sample_id, name) for name in self._data.class_names]
-        if not by_class:
+        keys = [table_key(columns, sample_id, name) for name in self._data.class_names]
+        if not columns.by_class:
             return self._plane(columns, keys[0], size, required=True)
         found = [self._plane(columns, key, size, required=False) for key in keys]
         return Truth(np.concatenate([truth.planes for truth in found]))
 
-    def _plane(self, columns: MaskTable, key: str, size: Size, *, required: bool) -> Truth:
+    def _plane(self, columns: MaskTable, key: Key, size: Size, *, required: bool) -> Truth:
         if required and key not in self._rows:
-            raise DataError(f"{columns.csv} has no row {key!r}")
+            raise DataError(f"{columns.csv} has no row {shown(key)!r}")
         texts = [text for text in self._rows.get(key, []) if text not in columns.empty]
         united = _united((self._decoded(columns, key, text, size) for text in texts), size)
         return united if columns.instances else Truth(united.planes)
 
-    def _decoded(self, columns: MaskTable, key: str, text: str, size: Size) -> NDArray[np.bool_]:
+    def _decoded(self, columns: MaskTable, key: Key, text: str, size: Size) -> NDArray[np.bool_]:
         try:
             mask = rle.decode(text, columns.size or size, columns.order, relative=columns.relative)
         except DataError as error:
-            raise DataError(f"{columns.csv}, row {key!r}: {error}") from None
+            raise DataError(f"{columns.csv}, row {shown(key)!r}: {error}") from None
         if columns.size is None:
             return mask
         return np.asarray(resize_planes(mask[None].view(np.uint8), size)[0], np.bool_)
 
 
-def table_key(template: str, sample_id: str, class_name: str) -> str:
+def table_key(table: MaskTable | SubmissionConfig, sample_id: str, class_name: str) -> Key:
     """What a table calls a (sample, class)."""
-    return template.replace("{id}", sample_id).replace("{class}", class_name)
+    key = table.key.replace("{id}", sample_id).replace("{class}", class_name)
+    return key, class_name if table.class_ else ""
+
+
+def shown(key: Key) -> str:
+    """A key as text, for messages."""
+    return f"{key[0]} of class {key[1]}" if key[1] else key[0]
 
 
 def read_values(path: Path, size: Size) -> NDArray[np.uint8] | NDArray[np.int32]:

@@ -25,7 +25,7 @@ def private_score(submission: Path, masks: Mapping[str, Path], experiment: Exper
     measures = []
     for sample_id, path in masks.items():
         inside = decode_inside(read_bytes(path), path)
-        key = table_key(settings.key, sample_id, "")
+        key, _ = table_key(settings, sample_id, "")
         if key not in sent:
             raise DataError(f"{submission} has no line {key!r}")
         text = "" if sent[key] == settings.empty else sent[key]

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from pipeline.competition import rle
 from pipeline.competition.catalog import listed, read_table
-from pipeline.competition.masks import table_key
+from pipeline.competition.masks import Key, shown, table_key
 from pipeline.config import SubmissionConfig
 from pipeline.errors import DataError
 from pipeline.workspace import stream_atomic
 
 Size = tuple[int, int]
+Header = tuple[str, ...]
 Runs = NDArray[np.int64]
 NO_RUNS: Runs = np.zeros((0, 2), np.int64)
 
@@ -32,11 +33,17 @@ class Row:
     key: str
     id: str
     plane: int
+    class_name: str = ""
+    """Said in a column of its own, if there is one."""
+
+    @property
+    def cells(self) -> Key:
+        return self.key, self.class_name
 
 
 def plan_rows(
     settings: SubmissionConfig, root: Path, ids: Sequence[str], classes: Sequence[str]
-) -> tuple[list[Row], tuple[str, str]]:
+) -> tuple[list[Row], Header]:
     """The keys to send in order, and the header.
 
     With a sample file, its header, ids and order; DataError when its ids are not the test
@@ -44,34 +51,61 @@ def plan_rows(
     """
     names = classes if settings.rows == "class" else ("",)
     rows = {
-        key: Row(key, sample_id, plane)
+        key: Row(key[0], sample_id, plane, key[1])
         for sample_id in ids
         for plane, name in enumerate(names)
-        for key in [table_key(settings.key, sample_id, name)]
+        for key in [table_key(settings, sample_id, name)]
     }
     if len(rows) < len(ids) * len(names):
         raise DataError(f"submission.key: {settings.key!r} calls two (image, class) the same")
     if settings.sample is None:
-        return list(rows.values()), settings.columns
+        first, last = settings.columns
+        return list(rows.values()), (first, *_class_column(settings), last)
     path = root / settings.sample
     table = read_table(path, ())
-    header = table.columns.tolist()
-    if len(header) != 2:
-        raise DataError(f"{path} has the header {header}; a sample has an id and a mask column")
-    wanted = list(dict.fromkeys(table[header[0]].tolist()))
+    header = tuple(table.columns)
+    _check_header(path, header, settings)
+    cells = dict(zip(_roles(header, settings), header, strict=True))
+    said = table[cells["class"]] if "class" in cells else [""] * len(table)
+    wanted = list(dict.fromkeys(zip(table[cells["key"]], said, strict=True)))
     _compare(path, wanted, rows, settings)
-    return [rows[key] for key in wanted], (header[0], header[1])
+    return [rows[key] for key in wanted], header
+
+
+def _class_column(settings: SubmissionConfig) -> tuple[str, ...]:
+    return (settings.class_,) if settings.class_ else ()
+
+
+def _check_header(path: Path, header: Header, settings: SubmissionConfig) -> None:
+    if settings.class_ is None:
+        if len(header) != 2:
+            raise DataError(
+                f"{path} has the header {list(header)}; a sample has an id and a mask column, and "
+                "if it has one for the class, name that as submission.class"
+            )
+    elif len(header) != 3 or settings.class_ not in header:
+        raise DataError(
+            f"{path} has the header {list(header)}; with submission.class: {settings.class_} it "
+            "has that column, an id and a mask column"
+        )
+
+
+def _roles(header: Header, settings: SubmissionConfig) -> list[str]:
+    """What each column holds: the id comes before the mask, the class stands anywhere."""
+    others = iter(("key", "mask"))
+    return ["class" if column == settings.class_ else next(others) for column in header]
 
 
 def _compare(
-    path: Path, wanted: Sequence[str], rows: Mapping[str, Row], settings: SubmissionConfig
+    path: Path, wanted: Sequence[Key], rows: Mapping[Key, Row], settings: SubmissionConfig
 ) -> None:
-    strange = [key for key in wanted if key not in rows]
-    missing = sorted(set(rows) - set(wanted))
+    strange = [shown(key) for key in wanted if key not in rows]
+    missing = [shown(key) for key in sorted(set(rows) - set(wanted))]
     if strange:
+        ours = shown(next(iter(rows), ("(none)", "")))
         raise DataError(
             f"{path} asks for {listed(strange)}, for which there is no test image; our keys look "
-            f"like {next(iter(rows), '(none)')!r} (submission.key: {settings.key!r})"
+            f"like {ours!r} (submission.key: {settings.key!r})"
         )
     if missing:
         raise DataError(f"{path} does not ask for {listed(missing)}; are the test images its own?")
@@ -79,7 +113,7 @@ def _compare(
 
 def write_checked(
     path: Path,
-    header: tuple[str, str],
+    header: Header,
     rows: Sequence[Row],
     runs_of: Callable[[Row], Sequence[Runs]],
     settings: SubmissionConfig,
@@ -92,6 +126,7 @@ def write_checked(
     leaves the image, or does not decode to the runs that were meant.
     """
     meant: list[tuple[Row, bytes]] = []
+    roles = _roles(header, settings)
 
     def write(stream: BinaryIO) -> None:
         lines = csv.writer(_Text(stream), lineterminator="\n")
@@ -99,26 +134,29 @@ def write_checked(
         for row in rows:
             for runs in runs_of(row) or [NO_RUNS]:
                 text = rle.to_text(runs, relative=settings.relative)
-                lines.writerow([row.key, text or settings.empty])
+                cells = {"key": row.key, "class": row.class_name, "mask": text or settings.empty}
+                lines.writerow([cells[role] for role in roles])
                 meant.append((row, _digest(runs)))
         stream.flush()
-        _compare_with_file(Path(stream.name), meant, settings, size_of)
+        _compare_with_file(Path(stream.name), roles, meant, settings, size_of)
 
     stream_atomic(path, write)
 
 
 def _compare_with_file(
     path: Path,
+    roles: Sequence[str],
     meant: Sequence[tuple[Row, bytes]],
     settings: SubmissionConfig,
     size_of: Callable[[str], Size],
 ) -> None:
     lines = zip(meant, _lines(path), strict=True)
     for number, ((row, digest), line) in enumerate(lines, start=2):
-        key, text = line if len(line) == 2 else ("", "")
-        if key != row.key or not _holds(text, digest, settings, size_of(row.id)):
+        cells = {"class": "", **dict(zip(roles, line, strict=False))}
+        as_meant = len(line) == len(roles) and (cells["key"], cells["class"]) == row.cells
+        if not (as_meant and _holds(cells["mask"], digest, settings, size_of(row.id))):
             raise DataError(
-                f"line {number} ({row.key}) does not decode to the mask that was meant; "
+                f"line {number} ({shown(row.cells)}) does not decode to the mask that was meant; "
                 "nothing was written"
             )
 

@@ -14,7 +14,9 @@ from pipeline.errors import MaskmillError
 class Block(BaseModel):
     """A frozen part of an experiment that knows all its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True
+    )
 
     @model_validator(mode="before")
     @classmethod

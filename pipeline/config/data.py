@@ -14,6 +14,12 @@ from pipeline.config.patterns import compiled, file_pattern, with_placeholder
 RleOrder = Literal["row", "column"]
 
 
+def _check_class_once(key: str, column: str | None) -> None:
+    """Raises ValueError if both the key and a column of a table name the class."""
+    if column is not None and "{class}" in key:
+        raise ValueError(f"both key: {key!r} and class: {column!r} name the class; keep one")
+
+
 class MaskTable(Block):
     """Masks that come as run lengths in a CSV; several rows of one image are united."""
 
@@ -24,6 +30,8 @@ class MaskTable(Block):
     relative: bool = False
     key: str = "{id}"
     """How the id column names a sample: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
+    class_: str | None = Field(None, alias="class")
+    """The column that names the class, where it has one of its own."""
     empty: tuple[str, ...] = ("", "-1", "-")
     instances: bool = False
     """Whether each row is one object."""
@@ -34,6 +42,16 @@ class MaskTable(Block):
     @classmethod
     def _names_the_id(cls, key: str) -> str:
         return with_placeholder(key, "{id}")
+
+    @model_validator(mode="after")
+    def _names_the_class_once(self) -> Self:
+        _check_class_once(self.key, self.class_)
+        return self
+
+    @property
+    def by_class(self) -> bool:
+        """Whether every class has rows of its own."""
+        return self.class_ is not None or "{class}" in self.key
 
 
 class GroupTable(Block):
@@ -123,10 +141,14 @@ class DataConfig(Block):
             yield "exclusive: true needs two classes or more"
 
     def _mask_problems(self) -> Iterator[str]:
-        by_class = "{class}" in (self.masks if isinstance(self.masks, str) else self.masks.key)
+        masks = self.masks
+        by_class = "{class}" in masks if isinstance(masks, str) else masks.by_class
         table, several = isinstance(self.masks, MaskTable), len(self.classes) > 1
         if table and several and not by_class:
-            yield "masks.key: several classes need {class} in it, to tell their rows apart"
+            yield (
+                "masks: the rows of several classes are told apart by {class} in masks.key, or by "
+                "a column of the table: masks.class"
+            )
         if isinstance(self.masks, MaskTable) and several and self.masks.instances:
             yield "masks.instances: true takes one class"
         by_object = isinstance(self.masks, str) and "*" in self.masks and not several
@@ -167,6 +189,8 @@ class SubmissionConfig(Block):
     sample: Path | None = None
     columns: tuple[str, str] = ("id", "rle_mask")
     key: str = "{id}"
+    class_: str | None = Field(None, alias="class")
+    """The column that names the class of a row, where it has one of its own."""
     rows: Literal["image", "class", "instance"] = "image"
     order: RleOrder = "column"
     relative: bool = False
@@ -177,6 +201,10 @@ class SubmissionConfig(Block):
     @model_validator(mode="after")
     def _key_fits_rows(self) -> Self:
         with_placeholder(self.key, "{id}")
-        if (self.rows == "class") != ("{class}" in self.key):
-            raise ValueError("rows: class goes with a key of both, such as key: '{id}_{class}'")
+        if (self.rows == "class") != (self.class_ is not None or "{class}" in self.key):
+            raise ValueError(
+                "rows: class goes with a key of both, such as key: '{id}_{class}', or with a "
+                "column of its own, such as class: ClassId"
+            )
+        _check_class_once(self.key, self.class_)
         return self

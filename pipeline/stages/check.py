@@ -83,7 +83,7 @@ def _unused_rows(catalog: Catalog, data: DataConfig) -> list[Finding]:
         unused = TruthReader(data).rows_of_no_image([*catalog.by_id["train"], *data.drop])
     except DataError:
         return []  # the table itself is no good, which every record says
-    text = f"{len(unused)} row(s) of no training image: {listed(unused)}"
+    text = f"{len(unused)} row(s) of no training image or class: {listed(unused)}"
     return [Finding("warning", "data.masks", text)] if unused else []
 
 

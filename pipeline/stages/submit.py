@@ -15,7 +15,7 @@ import yaml
 from numpy.typing import NDArray
 
 from pipeline.competition import rle
-from pipeline.competition.submission import Row, plan_rows, write_checked
+from pipeline.competition.submission import Header, Row, plan_rows, write_checked
 from pipeline.config import SubmissionConfig
 from pipeline.ensemble.instances import connected_instances
 from pipeline.ensemble.members import check_members, reader_of
@@ -109,7 +109,7 @@ def _write(
     test: _TestMaps,
     recipe: Recipe,
     rows: Sequence[Row],
-    header: tuple[str, str],
+    header: Header,
     path: Path,
 ) -> None:
     settings = context.experiment.submission

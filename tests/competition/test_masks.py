@@ -14,6 +14,7 @@ from pipeline.competition import rle
 from pipeline.competition.catalog import Sample, list_samples
 from pipeline.competition.masks import TruthReader, table_key
 from pipeline.competition.truth import Truth
+from pipeline.config import MaskTable
 from pipeline.errors import DataError
 from tests.competition.samples import CLASSES, config, palette_gif, save, smooth, write
 
@@ -243,6 +244,23 @@ def test_a_row_a_class(tmp_path: Path) -> None:
     assert truth.planes[2, :2, 0].tolist() == [1, 1]
 
 
+def test_a_column_of_its_own_names_the_class(tmp_path: Path) -> None:
+    """Severstal's and UW-Madison's tables: rows of what is there, several of one class united."""
+    lines = ["a.jpg,eel,1 2", "a.jpg, cat,63 1", "a.jpg,cat,5 1", "b.jpg,eel,", "a.jpg,owl,1 1"]
+    write(tmp_path / "train.csv", "\n".join(["ImageId,ClassId,EncodedPixels", *lines]) + "\n")
+    keys = in_table(key="{id}.jpg", **{"class": "ClassId"})
+    truth = truth_of(tmp_path, classes=CLASSES, **keys)
+    assert np.argwhere(truth.planes.reshape(3, -1)).shape == (4, 2)
+    assert truth.planes[0, 6, 8] == 1
+    assert truth.planes[2, :2, 0].tolist() == [1, 1]
+    reader = TruthReader(config(tmp_path, classes=CLASSES, **keys))
+    assert reader.rows_of_no_image(["a"]) == ["a.jpg of class owl", "b.jpg of class eel"]
+    one = truth_of(tmp_path, classes=["eel"], **keys)
+    assert np.array_equal(one.planes[0], truth.planes[2])
+    with pytest.raises(DataError, match=r"train\.csv has no column 'Label'"):
+        truth_of(tmp_path, classes=CLASSES, **in_table(key="{id}.jpg", **{"class": "Label"}))
+
+
 def test_runs_at_another_size_come_to_the_images(tmp_path: Path) -> None:
     table(tmp_path, [("a", rle.encode(np.kron(BLOCK, np.ones((3, 3), np.uint8)), "column"))])
     assert np.array_equal(truth_of(tmp_path, **in_table(size=[21, 27])).planes[0], BLOCK)
@@ -273,5 +291,9 @@ def test_a_table_is_read_once(tmp_path: Path) -> None:
 
 
 def test_keys_name_id_and_class() -> None:
-    assert table_key("{id}.jpg_{class}", "a_b", "Fish") == "a_b.jpg_Fish"
-    assert table_key("{id}", "a", "") == "a"
+    def table(**keys: Any) -> MaskTable:
+        return MaskTable.model_validate({"csv": "t.csv", **keys})
+
+    assert table_key(table(key="{id}.jpg_{class}"), "a_b", "Fish") == ("a_b.jpg_Fish", "")
+    assert table_key(table(key="{id}.jpg", **{"class": "Label"}), "a", "Fish") == ("a.jpg", "Fish")
+    assert table_key(table(), "a", "Fish") == ("a", "")

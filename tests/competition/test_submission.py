@@ -112,6 +112,63 @@ def test_a_sample_file_of_other_images_is_refused(
         plan_rows(SubmissionConfig(sample=Path("s.csv")), tmp_path, ["a", "b"], ["car"])
 
 
+@pytest.mark.parametrize("header", ["ImageId,ClassId,Mask", "ImageId,Mask,ClassId"])
+def test_a_class_may_have_a_column_of_its_own(header: str, tmp_path: Path) -> None:
+    """The sample says where; the file is read back by it."""
+    wanted = [("b", "2"), ("a", "1"), ("b", "1"), ("a", "2")]
+    at = header.split(",").index("ClassId")
+    lines = [
+        ",".join([key, *([name, "1 1"] if at == 1 else ["1 1", name])]) for key, name in wanted
+    ]
+    write(tmp_path / "s.csv", "\n".join([header, *lines]) + "\n")
+    keys = SubmissionConfig.model_validate(
+        {"sample": "s.csv", "rows": "class", "class": "ClassId", "empty": "-1"}
+    )
+    rows, columns = plan_rows(keys, tmp_path, ["a", "b"], ["1", "2"])
+    assert [row.cells for row in rows] == wanted
+    assert [row.plane for row in rows] == [1, 0, 0, 1]
+    masks = {row.cells: blocks(number) for number, row in enumerate(rows)}
+    path = tmp_path / "sent.csv"
+    write_checked(
+        path,
+        columns,
+        rows,
+        lambda row: [rle.runs_of(masks[row.cells], keys.order)],
+        keys,
+        lambda _: SIZE,
+    )
+    sent = pd.read_csv(path, dtype=str)
+    assert sent.columns.tolist() == header.split(",")
+    assert list(zip(sent["ImageId"], sent["ClassId"], strict=True)) == wanted
+    expected = [rle.encode(masks[key], keys.order) or "-1" for key in wanted]
+    assert sent["Mask"].tolist() == expected
+
+
+def test_without_a_sample_the_class_stands_between_id_and_mask(tmp_path: Path) -> None:
+    keys = SubmissionConfig.model_validate(
+        {"columns": ["id", "predicted"], "rows": "class", "class": "class"}
+    )
+    rows, header = plan_rows(keys, tmp_path, ["a"], ["x", "y"])
+    assert header == ("id", "class", "predicted")
+    assert [row.cells for row in rows] == [("a", "x"), ("a", "y")]
+
+
+@pytest.mark.parametrize(
+    ("sample", "says"),
+    [
+        ("id,rle\na,\n", r"header \['id', 'rle'\]; with submission\.class: class it has"),
+        ("id,label,rle\na,1,\n", r"with submission\.class: class it has that column"),
+        ("id,class,rle\na,9,\n", r"asks for a of class 9, .* look like 'a of class x'"),
+        ("id,class,rle\na,x,\n", r"does not ask for a of class y"),
+    ],
+)
+def test_a_sample_with_other_classes_is_refused(sample: str, says: str, tmp_path: Path) -> None:
+    write(tmp_path / "s.csv", sample)
+    keys = SubmissionConfig.model_validate({"sample": "s.csv", "rows": "class", "class": "class"})
+    with pytest.raises(DataError, match=says):
+        plan_rows(keys, tmp_path, ["a"], ["x", "y"])
+
+
 def test_keys_that_meet_are_refused(tmp_path: Path) -> None:
     keys = SubmissionConfig(key="{id}_{class}", rows="class")
     with pytest.raises(DataError, match=r"submission\.key: .* calls two \(image, class\) the same"):

@@ -55,8 +55,12 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
         ({"images": "{id}_{class}.jpg"}, "{class} stands for nothing"),
         ({"masks": "{id}_{clas}.png"}, "{clas} stands for nothing; known: {id}, {class}"),
         ({"group": "^car"}, "needs a group in parentheses"),
-        ({"masks": CSV, "classes": TWO}, "several classes need {class}"),
+        ({"masks": CSV, "classes": TWO}, "told apart by {class} in masks.key, or by"),
         ({"masks": {**CSV, "key": "{id}{class}", "instances": True}, "classes": TWO}, "one class"),
+        (
+            {"masks": {**CSV, "key": "{id}{class}", "class": "c"}},
+            "both key: '{id}{class}' and class",
+        ),
         ({"masks": CSV, "void": 255}, "void: 255 goes with masks that are one file"),
         ({"masks": "{id}/*.png", "void": 255}, "void: 255 goes with masks that are one file"),
         ({"masks": "{id}_{class}.png", "classes": TWO, "exclusive": True}, "exclusive: true goes"),
