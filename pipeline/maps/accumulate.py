@@ -103,6 +103,11 @@ class Accumulator:
         return self._files.header.fingerprint
 
     @property
+    def content(self) -> str:
+        """Changes with any byte of what is stored; the fingerprint says what it was made from."""
+        return self._files.records.digest
+
+    @property
     def folder(self) -> Path:
         return self._files.folder
 

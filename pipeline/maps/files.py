@@ -43,6 +43,7 @@ class StoreFiles:
         self.index = read_index(folder / INDEX, self.header)
         self.codec = codec_of(self.header.codec, self.index, self.header.dtype)
         self.records = Records(folder / RECORDS, len(self.index.ids), writable=writable)
+        self._seen_whole = np.zeros(len(self.index.ids), bool)
         self._data = _map_bytes(self.data_path)
         if not self.codec.preamble.startswith(self._data[: len(self.codec.preamble)].tobytes()):
             raise ArtefactError(f"{self.data_path} is damaged at its start; run `make infer`")
@@ -84,13 +85,22 @@ class StoreFiles:
 
     def stored(self, row: int) -> NDArray[Any]:
         """The values in the slot of a map that is or was done, CxHxW."""
-        slot, dtype = self._slot(row), np.dtype(self.header.dtype)
-        # Nothing that was altered may reach a decompressor; raw maps are only measured.
-        has_all = len(slot) == self.index.sizes[row] * dtype.itemsize
-        if not (self.is_intact(row) if self.codec.packed else has_all):
+        if not self._is_whole(row):
             name = f"map {self.index.ids[row]!r} of {self.folder}"
             raise ArtefactError(f"{name} is damaged; run `make verify` and `make infer`")
-        return self.codec.decode(slot).view(dtype).reshape(self.index.shape(row))
+        values = self.codec.decode(self._slot(row)).view(self.header.dtype)
+        return values.reshape(self.index.shape(row))
+
+    def _is_whole(self, row: int) -> bool:
+        """Whether the map is what was written; a raw one, once seen to be, is not looked at again.
+
+        A packed one is, since nothing that was altered may reach a decompressor.
+        """
+        if self.codec.packed:
+            return self.is_intact(row)
+        if not self._seen_whole[row]:
+            self._seen_whole[row] = self.is_intact(row)
+        return bool(self._seen_whole[row])
 
     def is_intact(self, row: int) -> bool:
         """Whether the bytes of that map are those that were written."""
@@ -106,6 +116,7 @@ class StoreFiles:
         The caller owns the rows. Everything is on disk when this returns.
         """
         assert self.writable, f"{self.folder} was opened for reading"
+        self._seen_whole[rows] = False
         self.records.forget(rows)
         with disk.opened(self.data_path) as descriptor:
             stored = [self._put(descriptor, row, map_of(i)) for i, row in enumerate(rows.tolist())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,11 @@ class Records:
         """Stored bytes of each map."""
         lengths: NDArray[np.int64] = self._table["length"].astype(np.int64)
         return lengths
+
+    @property
+    def digest(self) -> str:
+        """Changes with the bytes of any map, by their checksums."""
+        return hashlib.sha256(self._table.tobytes()).hexdigest()[:24]
 
     def length(self, row: int) -> int:
         return int(self._table["length"][row])

@@ -87,6 +87,11 @@ class MapStore:
         return self._files.header.fingerprint
 
     @property
+    def content(self) -> str:
+        """Changes with any byte of what is stored; the fingerprint says what it was made from."""
+        return self._files.records.digest
+
+    @property
     def dtype(self) -> MapDtype:
         return cast("MapDtype", self._files.header.dtype)
 

@@ -22,7 +22,14 @@ from pipeline.stages import align, check, folds, infer
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.infer import Inferred
-from pipeline.workspace import fingerprint, is_fresh, write_atomic, write_manifest
+from pipeline.workspace import (
+    file_checksum,
+    fingerprint,
+    is_fresh,
+    read_manifest,
+    write_atomic,
+    write_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -42,12 +49,13 @@ def run(context: StageContext) -> Ensembled:
     experiment, workspace = context.experiment, context.workspace
     made_from = _fingerprint(context, survey, table, inferred)
     with context.exclusive("ensemble"):
-        fresh = is_fresh(workspace.blend_manifest, made_from) and workspace.blend.is_file()
+        fresh = is_fresh(workspace.blend_manifest, made_from) and _is_as_written(context)
         if not fresh:
             facts, scores = _chosen(context, survey, table, inferred)
             write_atomic(workspace.oof_scores, scores.to_csv(index=False))
             write_atomic(workspace.blend, yaml.safe_dump(facts, sort_keys=False))
-            write_manifest(workspace.blend_manifest, made_from)
+            checksum = file_checksum(workspace.blend)
+            write_manifest(workspace.blend_manifest, made_from, checksum=checksum)
     facts = yaml.safe_load(workspace.blend.read_text())
     if fresh:
         context.up_to_date("ensemble", workspace.blend)
@@ -64,15 +72,30 @@ def run(context: StageContext) -> Ensembled:
     return Ensembled(recipe, facts, made_from)
 
 
+def _is_as_written(context: StageContext) -> bool:
+    """Whether what was chosen is still there, byte for byte; a change of it is told."""
+    path = context.workspace.blend
+    if not path.is_file():
+        return False
+    written = (read_manifest(context.workspace.blend_manifest) or {}).get("checksum")
+    if written != file_checksum(path):
+        context.reporter.warn(
+            f"{path} was altered and is made anew; weights and thresholds of your own go into the "
+            "config, as ensemble.weights and ensemble.threshold"
+        )
+        return False
+    return True
+
+
 def _fingerprint(
     context: StageContext, survey: Survey, table: pd.DataFrame, inferred: Inferred
 ) -> str:
     experiment = context.experiment
     return fingerprint(
-        "ensemble/1",
+        "ensemble/2",
         experiment.ensemble.model_copy(update={"accumulate": False}),
         experiment.data.class_names,
-        {name: store.fingerprint for name, store in inferred.oof.items()},
+        {name: store.content for name, store in inferred.oof.items()},
         survey.fingerprint("train"),
         survey.groups,
         table[["id", "fold"]].values.tolist(),

@@ -62,7 +62,7 @@ def run(context: StageContext) -> Path:
 class _TestMaps:
     """read(id): what the recipe decides a test image from, once `check(ids)` has raised nothing."""
 
-    fingerprints: str | dict[str, str]
+    content: str | dict[str, str]
     check: Callable[[Iterable[str]], None]
     read: Callable[[str], Maps]
 
@@ -71,10 +71,10 @@ def _test_maps(context: StageContext) -> _TestMaps:
     """Each model's own maps, or their sums."""
     if context.experiment.ensemble.accumulate:
         summed = sums.run(context)
-        return _TestMaps(summed.fingerprint, lambda _: None, sums.reader_of(summed))
+        return _TestMaps(summed.content, lambda _: None, sums.reader_of(summed))
     stores = infer.run(context).test
-    fingerprints = {name: store.fingerprint for name, store in stores.items()}
-    return _TestMaps(fingerprints, partial(check_members, stores), reader_of(stores))
+    content = {name: store.content for name, store in stores.items()}
+    return _TestMaps(content, partial(check_members, stores), reader_of(stores))
 
 
 def _fingerprint(
@@ -85,11 +85,11 @@ def _fingerprint(
     if sample is not None and not sample.is_file():
         raise DataError(f"submission.sample: there is no {sample}")
     return fingerprint(
-        "submit/1",
+        "submit/2",
         submission,
         file_checksum(sample) if sample else None,
         ensembled.fingerprint,
-        test.fingerprints,
+        test.content,
         survey.fingerprint("test"),
     )
 
@@ -141,22 +141,29 @@ def _runs_of_image(recipe: Recipe, maps: Maps, settings: SubmissionConfig) -> li
         if runs is not None:
             return [[each] for each in runs]
     decision = recipe.decide(maps)
-    if settings.size is not None:
-        decision = np.stack([_resized(plane, settings.size) for plane in decision])
-    if settings.rows != "instance":
-        return [[rle.runs_of(plane, settings.order)] for plane in decision]
-    return [
-        [rle.runs_of(mask, settings.order) for mask in _objects(labels)]
-        for labels in connected_instances(decision)
-    ]
+    if settings.rows == "instance":
+        planes = [list(_objects(labels, settings.size)) for labels in connected_instances(decision)]
+    else:
+        planes = [[_resized(plane, settings.size)] for plane in decision]
+    return [[rle.runs_of(mask, settings.order) for mask in masks] for masks in planes]
 
 
-def _objects(labels: NDArray[np.int32]) -> Iterator[NDArray[np.bool_]]:
+def _objects(
+    labels: NDArray[np.int32], size: tuple[int, int] | None
+) -> Iterator[NDArray[np.bool_]]:
+    """The objects at the size they are sent in: first told apart, then resized, since the line
+    between two that touch is thinner than a pixel of a smaller image. They stay disjoint, because
+    a pixel goes to whom more than half of it belongs.
+    """
     for number in range(1, int(labels.max(initial=0)) + 1):
-        yield np.asarray(labels == number)
+        mask = _resized(np.asarray(labels == number), size)
+        if mask.any():
+            yield mask
 
 
-def _resized(plane: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+def _resized(plane: NDArray[np.bool_], size: tuple[int, int] | None) -> NDArray[np.bool_]:
+    if size is None:
+        return plane
     full = plane.view(np.uint8) * np.uint8(255)
     shrunk = cv2.resize(full, size[::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk >= 128)

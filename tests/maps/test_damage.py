@@ -7,12 +7,13 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapStore
 from pipeline.maps.header import Codec
-from tests.maps.samples import IDS, contents, create, fill
+from tests.maps.samples import IDS, contents, create, fill, shapes, soft_map
 
 CODECS: list[Codec] = ["raw", "blosc2"]
 
@@ -54,6 +55,40 @@ def test_a_flipped_bit_is_found_in_any_place(tmp_path: Path, codec: Codec) -> No
             assert [(p.id, p.reason) for p in problems] == [(IDS[row], "altered")]
             mend(tmp_path, codec)
             assert contents(tmp_path) == whole
+
+
+def test_an_altered_raw_map_is_not_read(tmp_path: Path) -> None:
+    fill(create(tmp_path))
+    before = MapStore.open(tmp_path)
+    assert before.read_raw(IDS[3]) is not None
+    flip(data_file(tmp_path), slots(before)[3][0] + 4)
+    for store in (MapStore.open(tmp_path), create(tmp_path)):
+        with pytest.raises(ArtefactError, match="is damaged; run `make verify` and `make infer`"):
+            store.read_raw(IDS[3])
+        assert store.read_raw(IDS[4]) is not None
+
+
+def test_a_map_written_again_is_looked_at_again(tmp_path: Path) -> None:
+    store = create(tmp_path)
+    fill(store)
+    assert store.read_raw(IDS[3]) is not None
+    store.write({IDS[3]: soft_map(shapes(IDS)[3], salt="other")})
+    flip(data_file(tmp_path), slots(store)[3][0] + 4)
+    with pytest.raises(ArtefactError, match="is damaged"):
+        store.read_raw(IDS[3])
+
+
+def test_the_content_of_a_store_is_that_of_its_maps(tmp_path: Path) -> None:
+    """Not the day or the order in which they were made; other bytes of one map are another."""
+    first = create(tmp_path / "a")
+    empty = first.content
+    fill(first)
+    again = create(tmp_path / "b")
+    fill(again, batch=1)
+    assert first.content == again.content == MapStore.open(tmp_path / "a").content != empty
+    again.write({IDS[2]: soft_map(shapes(IDS)[2], salt="other")})
+    assert again.content != first.content
+    assert np.array_equal(again.read_raw(IDS[1]), first.read_raw(IDS[1]))
 
 
 def test_altered_packed_maps_are_never_unpacked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ArtefactError, ResourceError
-from pipeline.maps import MapStore
+from pipeline.maps import MapShape, MapStore
 from pipeline.space import allocated_bytes
 from pipeline.stages import infer, submit, train, verify
 from tests import disks
@@ -52,6 +53,39 @@ def test_damage_is_found_by_verify_and_just_that_made_again(
     assert f"infer: {bad} maps" in said(again)
     assert path.read_bytes() == whole
     verify.run(context(root, workspace, **ONE_MODEL))
+
+
+@pytest.mark.parametrize("part", ["oof", "test"])
+def test_a_damaged_map_is_in_no_blend_and_what_was_made_of_others_is_made_anew(
+    copied: tuple[Path, Path], part: str
+) -> None:
+    root, workspace = copied
+    path = _store(workspace, part) / "maps.npy"
+    spoiled = bytearray(path.read_bytes())
+    spoiled[200:2000] = bytes(1800)
+    path.write_bytes(spoiled)
+    (submission,) = (workspace / "submissions/discs").glob("*.csv")
+    whole = submission.read_bytes()
+    submission.unlink()
+    (workspace / "runs/discs/ensemble.json").unlink()
+    with pytest.raises(ArtefactError, match=f"{part} is damaged; run `make verify`"):
+        submit.run(context(root, workspace, **ONE_MODEL))
+    with pytest.raises(ArtefactError, match="1 of 48 maps"):
+        verify.run(context(root, workspace, **ONE_MODEL))
+    assert submit.run(context(root, workspace, **ONE_MODEL)).read_bytes() == whole
+    _replace_map(_store(workspace, part))
+    again = context(root, workspace, **ONE_MODEL)
+    assert submit.run(again) != submission, "of other maps, and so under another label"
+    assert ("ensemble: blend of" in said(again)) == (part == "oof")
+
+
+def _replace_map(folder: Path) -> None:
+    """As when a map is predicted again and comes out a little different, on another device say."""
+    store = MapStore.open(folder)
+    header = json.loads((folder / "header.json").read_text())
+    shapes = [MapShape(each, *store.shape(each)[1:]) for each in store.ids]
+    writer = MapStore.create(folder, shapes, store.classes, fingerprint=header["fingerprint"])
+    writer.write_raw({store.ids[0]: 255 - store.read_raw(store.ids[0])})
 
 
 def test_a_disk_that_fills_up_half_way_is_an_error_and_infer_goes_on_from_there(

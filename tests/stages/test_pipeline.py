@@ -196,6 +196,45 @@ def test_one_member_at_a_time_ends_where_all_at_once_do(
     assert _bytes(tmp_path / "submissions") == _bytes(workspace / "submissions")
 
 
+@pytest.mark.parametrize("damage", ["edited", "cut", "empty", "gone"])
+def test_a_blend_that_is_not_as_it_was_written_is_made_anew(
+    copied: tuple[Path, Path], damage: str
+) -> None:
+    root, workspace = copied
+    path = workspace / "runs/discs/ensemble.yaml"
+    whole = path.read_text()
+    if damage == "gone":
+        path.unlink()
+    else:
+        edited = whole.replace("  a: ", "  a: 1")
+        assert edited != whole
+        path.write_text({"edited": edited, "cut": whole[:60], "empty": ""}[damage])
+    stage = context(root, workspace)
+    submit.run(stage)
+    assert path.read_text() == whole
+    assert "ensemble: blend of" in said(stage) and "submit:" not in said(stage)
+    told = [text for text in stage.reporter.warned if "was altered and is made anew" in text]
+    assert len(told) == (damage != "gone")
+
+
+def test_the_interval_is_for_as_many_groups_as_the_test_set_has(
+    copied: tuple[Path, Path], tmp_path: Path
+) -> None:
+    root, workspace = copied
+    facts = ensemble.run(context(root, workspace)).facts
+    assert facts["score"]["interval_groups"] == 2, "four images, two of each group"
+    fewer = tmp_path / "data"
+    shutil.copytree(root, fewer)
+    for image in (fewer / "test").glob("t1_*"):
+        image.unlink()
+    stage = context(fewer, workspace)
+    score = ensemble.run(stage).facts["score"]
+    assert score["interval_groups"] == 1
+    before, after = (np.ptp(each["interval"]) for each in (facts["score"], score))
+    assert after > before
+    assert score["nested"] == facts["score"]["nested"]
+
+
 def test_a_single_used_fold_has_no_nested_score_and_says_so(copied: tuple[Path, Path]) -> None:
     root, workspace = copied
     stage = context(root, workspace, folds={"use": [1]})
