@@ -81,8 +81,9 @@ def level_threshold(level: int, dtype: DTypeLike) -> float:
 
 
 def nearest_level(threshold: float, dtype: DTypeLike) -> int:
-    """The level whose threshold is nearest, within 1/1000."""
-    return round(threshold * top(dtype) * ONE / (1 << level_shift(dtype)))
+    """The level whose threshold is nearest, within 1/500 (1 itself is above the last level)."""
+    level = round(threshold * top(dtype) * ONE / (1 << level_shift(dtype)))
+    return min(level, LEVELS - 1)
 
 
 def exclusive_scales(thresholds: Sequence[float]) -> NDArray[np.uint64]:

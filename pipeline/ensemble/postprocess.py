@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,16 @@ def get_step(item: str | Mapping[str, Any]) -> Step:
         raise ConfigError(f"ensemble.postprocess: no step {name!r}{nearest(name, STEPS)}")
     if values is None:
         return STEPS[name]
-    if not values or not all(isinstance(value, int | float) for value in values):
-        raise ConfigError(f"ensemble.postprocess: {name}: values must be a list of numbers")
+    if not isinstance(values, list | tuple) or not values or not all(map(_is_positive, values)):
+        raise ConfigError(
+            f"ensemble.postprocess: {name}: values must be a list of numbers above 0, "
+            f"not {values!r}"
+        )
     return Step(name, STEPS[name].function, tuple(values))
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
 
 
 def apply_steps(

@@ -16,7 +16,6 @@ from pipeline.ensemble.oof import Measures, OofSource
 from pipeline.ensemble.postprocess import ChosenStep, Step, apply_steps
 from pipeline.ensemble.search import GAIN, Blend
 from pipeline.ensemble.threads import ordered
-from pipeline.errors import ConfigError
 
 Steps = tuple[ChosenStep, ...]
 
@@ -59,11 +58,7 @@ def search_postprocess(
     blend, nested: what the search made of the same maps; folds: each image's. For the nested score
     a fold's blend is applied to the other folds' images too, to choose the step's value there.
     """
-    if source.exclusive:
-        raise ConfigError(
-            "ensemble.postprocess: steps act on one class at a time, and data.exclusive wants "
-            "exactly one a pixel; leave postprocess empty"
-        )
+    assert not source.exclusive, "steps act on one class at a time"
     chosen = PostprocessChoice((), blend.score, nested, dict.fromkeys(nested.blends, ()), ())
     for step in steps:
         chosen = _try_step(source, metric, folds, blend, chosen, step)

@@ -56,6 +56,6 @@ def score_alone(
     return Score(blend.score, scores, nested, blend.thresholds)
 
 
-def spread(scores: Sequence[float]) -> float:
-    """The standard deviation over folds (of a sample); 0 for one fold."""
-    return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+def spread(scores: Sequence[float]) -> float | None:
+    """The standard deviation over folds (of a sample); None for one fold, which tells of none."""
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None

@@ -71,9 +71,14 @@ def search_choice(oof: Oof, metric: Metric, weights: Weights, thresholds: Thresh
     """Like `search_blend`, in integers."""
     search = _Search(oof, metric, thresholds)
     if weights == "search" or weights == "greedy":
-        equal = search.tried(integer_weights(np.ones(len(oof.names))))
-        best = max(equal, search.greedy(), key=lambda choice: choice.score)
-        return search.finished(search.exchanged(best) if weights == "search" else best)
+        members = len(oof.names)
+        plain = [np.ones(members), *np.eye(members)]  # equal weights, and each member alone
+        simple = [search.tried(integer_weights(each)) for each in plain]
+        best = max(simple[0], search.greedy(), key=lambda choice: choice.score)
+        best = search.exchanged(best) if weights == "search" else best
+        # Trials are compared at coarse thresholds, and none of these may win at its own.
+        finished = [search.finished(each) for each in (best, *simple)]
+        return max(finished, key=lambda choice: choice.score)
     return search.finished(search.tried(given_shares(oof.names, weights)))
 
 

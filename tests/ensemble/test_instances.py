@@ -58,6 +58,21 @@ def test_two_touching_discs_are_cut_between_them():
     assert (labels == nearer)[clear].all()
 
 
+def test_the_flood_does_not_run_over_a_peak_to_come_down_behind_it():
+    """Along a row: seed, valley, hill, seed. The hill joins the seed on its own side."""
+    likely = np.array([[0.95, 0.5, 0.6, 0.7, 0.6, 0.9, 0.95]], np.float32)
+    probability = np.repeat(likely[None], 3, axis=1)
+    labels = watershed_objects(probability >= 0.4, probability, 0.94)[0]
+    assert labels[1].tolist() == [1, 1, 2, 2, 2, 2, 2]
+
+
+def test_a_hill_that_two_floods_reach_over_equal_valleys_is_shared():
+    """It is as near to both: how high it is beyond the valleys does not count."""
+    likely = np.array([[0.95, 0.6, 0.7, 0.75, 0.8, 0.85, 0.6, 0.95]], np.float32)
+    labels = watershed_objects(likely[None] >= 0.4, likely[None], 0.94)[0]
+    assert labels[0].tolist() == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
 def test_nothing_decided_is_no_object():
     nothing = np.zeros((1, 6, 7), bool)
     assert not watershed_objects(nothing, np.zeros((1, 6, 7), np.float32), 0.5).any()

@@ -199,6 +199,18 @@ def test_ranks_are_pooled_over_all_members_alike():
     assert (there.tables == back.tables[::-1]).all()
 
 
+def test_a_rank_is_the_middle_of_those_that_share_it():
+    """Two members of two values each, of which half are low: the halves' middles meet."""
+    low, high = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    low[[10, 20]] = 50
+    high[[200, 240]] = 50
+    mean = make_mean("rank", np.uint8, [low, high])
+    assert mean.table(0)[10] == mean.table(1)[200] and mean.table(0)[20] == mean.table(1)[240]
+    # ranks .25 and .75 of four equal parts with middles .125, .375, .625, .875
+    assert mean.table(0)[10] / 65535 == pytest.approx((10 + 20) / 2 / 255, abs=1e-4)
+    assert mean.table(0)[20] / 65535 == pytest.approx((200 + 240) / 2 / 255, abs=1e-4)
+
+
 def test_one_member_has_its_own_values_whatever_the_mean():
     maps = random_maps(4, 1, (1, 30, 30))
     histogram = [np.bincount(maps[0].ravel(), minlength=256)]

@@ -123,6 +123,14 @@ def test_a_gate_empties_only_the_planes_without_a_certain_pixel():
     assert not after[0].any() and (after[1] == decision[1]).all()
 
 
+def test_a_gate_asks_for_a_thousandth_of_the_plane_and_not_for_one_pixel():
+    probability = np.full((2, 100, 100), 0.2, np.float32)
+    probability[0, :2, :5] = 0.95
+    probability[1, 0, 0] = 1.0
+    after = STEPS["gate"].function(probability > 0.1, probability, 0.9)
+    assert after[0].all() and not after[1].any()
+
+
 def test_steps_are_applied_in_their_order():
     decision, probability = picture(1)
     area, holes = ChosenStep("minimum_area", 0.01), ChosenStep("fill_holes", 1.0)
@@ -140,6 +148,10 @@ def test_an_entry_of_the_experiment_names_a_step_and_may_name_its_values():
         ({"name": "gate", "value": 3}, "neither the name of a step nor"),
         ({"gate": 3}, "neither the name of a step nor"),
         ({"name": "gate", "values": []}, "list of numbers"),
+        ({"name": "gate", "values": 0.3}, "list of numbers above 0, not 0.3"),
+        ({"name": "keep_largest", "values": [0, 2]}, "list of numbers above 0"),
+        ({"name": "gate", "values": [True]}, "list of numbers above 0"),
+        ({"name": "gate", "values": [float("inf")]}, "list of numbers above 0"),
         ({"values": [1]}, "neither the name of a step nor"),
     ]:
         with pytest.raises(ConfigError, match=message):
@@ -212,9 +224,3 @@ def test_a_step_that_helps_on_all_maps_but_not_on_folds_left_out_is_dropped(tmp_
     assert choice.trials[0].value == 0.005, "all maps together would take it"
     assert choice.trials[0].gain < -0.001 and not choice.steps
     assert choice.nested is nested
-
-
-def test_exclusive_classes_take_no_steps(tmp_path):
-    data = replace(source(classes=2), exclusive=True)
-    with pytest.raises(ConfigError, match="exclusive"):
-        search_postprocess(data, DICE, np.zeros(6), None, None, [get_step("gate")])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pipeline.competition.metrics import get_metric
 from pipeline.ensemble.disputed import find_disputed
@@ -13,6 +14,7 @@ from pipeline.ensemble.fixed import ONE, integer_weights
 from pipeline.ensemble.gather import gather
 from pipeline.ensemble.kernel import decide
 from pipeline.ensemble.levels import middle_of_best
+from pipeline.ensemble.means import make_mean
 from pipeline.ensemble.search import search_blend
 from pipeline.ensemble.truths import keep_truths
 from pipeline.ensemble.whole import whole_images
@@ -56,10 +58,9 @@ def test_searching_more_never_scores_less(seed, tmp_path):
     ]
     greedy = search_blend(oof, DICE, "greedy").score
     searched = search_blend(oof, DICE).score
-    coarse = 1e-3  # weights are compared on a coarse grid of thresholds
     assert searched > greedy, "here, moving weight between pairs helps further"
-    assert greedy >= max(alone) - coarse
-    assert searched >= search_blend(oof, DICE, "equal").score - coarse
+    assert greedy >= max(alone)
+    assert searched >= search_blend(oof, DICE, "equal").score
     assert search_blend(oof, DICE, "equal").score >= search_blend(oof, DICE, "equal", [0.5]).score
 
 
@@ -182,6 +183,50 @@ def test_the_search_works_for_metrics_that_are_not_made_of_counts(tmp_path):
     blend = search_blend(oof, metric)
     assert blend.score >= search_blend(oof, metric, "equal").score
     assert kernel_score(data, blend, metric) == blend.score
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("dsb", {}), ("pixel_accuracy", {}), ("mean_iou", {"classes": 3, "exclusive": True})],
+)
+def test_no_simple_blend_scores_more_than_the_searched_one(seed, name, keys, tmp_path):
+    """Not even where a member's own best threshold is far from that of an equal blend."""
+    data = source(seed, images=4, size=(20, 22), **keys)
+    timid = {id: [_cubed(data.maps(id)[0]), *data.maps(id)[1:]] for id in data.ids}
+    objects = {id: ndimage.label(data.truth(id).planes[0], np.ones((3, 3)))[0] for id in data.ids}
+    truths = {
+        id: replace(data.truth(id), instances=objects[id][None].astype(np.int32)) for id in data.ids
+    }
+    data = replace(data, maps=timid.__getitem__, truth=truths.__getitem__)
+    metric = get_metric(name)
+    oof = gather(data, metric, tmp_path)
+    simple = [dict(zip(data.names, row, strict=True)) for row in [*np.eye(3), np.ones(3)]]
+    best = max(search_blend(oof, metric, weights).score for weights in simple)
+    assert search_blend(oof, metric).score >= best
+
+
+def _cubed(values):
+    return np.rint((values / 255.0) ** 3 * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+@pytest.mark.parametrize("threshold", [0.0, 0.003, 0.997, 1.0])
+def test_thresholds_at_the_ends_are_kept_or_refused(mean, threshold, tmp_path):
+    data = source(dtype=np.uint16, mean=make_mean(mean, np.uint16))
+    try:
+        blend = search_blend(gather(data, DICE, tmp_path, [threshold]), DICE, "equal", [threshold])
+    except ConfigError as error:
+        assert "leaves the range" in str(error)
+    else:
+        assert abs(blend.thresholds[0] - threshold) <= 0.0101
+
+
+def test_whole_images_start_from_a_half(tmp_path):
+    data = source(images=2, size=(12, 14))
+    for each in (data, source(images=2, size=(12, 14), classes=2, exclusive=True)):
+        whole = whole_images(each, get_metric("pixel_accuracy"))
+        assert abs(whole.grid[whole.start] - 0.5) < 0.03
 
 
 def test_a_members_worth(tmp_path):
