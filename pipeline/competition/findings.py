@@ -10,6 +10,7 @@ from typing import Literal
 
 from pipeline.competition.catalog import Catalog, listed
 from pipeline.competition.inspection import Record
+from pipeline.competition.metrics import scores_objects
 from pipeline.competition.submission import plan_rows
 from pipeline.config import Experiment
 from pipeline.errors import DataError
@@ -43,6 +44,7 @@ def find_problems(
         *_twins(records, {} if isinstance(groups, DataError) else groups),
         *_submission_problems(catalog, experiment),
         *_weight_problems(experiment),
+        *_metric_problems(experiment),
         *_oddities(records),
     ]
     return sorted(findings, key=lambda finding: finding.severity)
@@ -140,6 +142,18 @@ def _weight_problems(experiment: Experiment) -> Iterator[Finding]:
         if model.weights not in (None, "pretrained") and not Path(model.weights).exists():
             text = f"there is no file or folder {model.weights}"
             yield Finding("error", f"models.{name}.weights", text)
+
+
+def _metric_problems(experiment: Experiment) -> Iterator[Finding]:
+    metric = experiment.ensemble.metric_name
+    if scores_objects(metric) and not experiment.data.has_objects:
+        yield Finding(
+            "error",
+            "ensemble.metric",
+            f"{metric} scores objects, and data.masks does not tell them apart: give a file an "
+            "object (masks/{id}/*.png) or a row an object (instances: true), or choose a metric of "
+            "pixels such as dice",
+        )
 
 
 def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator[Finding]:

@@ -157,6 +157,13 @@ class DataConfig(Block):
             yield f"{key} goes with masks that are one file of pixel values an image"
 
     @property
+    def has_objects(self) -> bool:
+        """Whether masks tell one object from another: a file or a row for each."""
+        if isinstance(self.masks, MaskTable):
+            return self.masks.instances
+        return len(self.classes) == 1 and "*" in self.masks and "{class}" not in self.masks
+
+    @property
     def any_value(self) -> bool:
         """Whether all that is not zero is inside: one class, and no value of its own for it."""
         return tuple(self.classes.values()) == (1,)

@@ -64,6 +64,7 @@ class Experiment(Block):
     def _fits_together(self) -> Self:
         problems = [*self._weights_problems(), *self._threshold_problems()]
         problems += [*self._submission_problems(), *self._reference_problems()]
+        problems += [*self._dtype_problems(), *self._exclusive_problems()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -83,6 +84,30 @@ class Experiment(Block):
         if isinstance(threshold, tuple) and len(threshold) != count:
             return [f"ensemble.threshold has {len(threshold)} values for {count} classes"]
         return []
+
+    def _dtype_problems(self) -> list[str]:
+        by_model = {name: model.infer.dtype for name, model in self.models.items()}
+        if len(set(by_model.values())) == 1:
+            return []
+        listed = ", ".join(f"{name} {dtype}" for name, dtype in by_model.items())
+        return [f"infer.dtype: a blend needs maps of one dtype, and the models have {listed}"]
+
+    def _exclusive_problems(self) -> list[str]:
+        if not self.data.exclusive:
+            return []
+        problems = []
+        if self.ensemble.postprocess:
+            problems.append(
+                "ensemble.postprocess: steps act on one class at a time, and data.exclusive wants "
+                "exactly one a pixel; leave postprocess empty"
+            )
+        threshold = self.ensemble.threshold
+        if 0 in (threshold if isinstance(threshold, tuple) else (threshold,)):
+            problems.append(
+                "ensemble.threshold: exclusive classes are compared by probability ÷ threshold, "
+                "and 0 divides nothing"
+            )
+        return problems
 
     def _submission_problems(self) -> list[str]:
         settings, several = self.submission, len(self.data.classes) > 1

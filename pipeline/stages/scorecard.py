@@ -75,9 +75,10 @@ def _show(
     score = facts["score"]
     low, high = score["interval"]
     count = score["interval_groups"]
+    around = " around the tuned score" if score["nested"] is None else ""
     context.reporter.say(
         f"a test set of {count} group{'s' * (count != 1)} should score {low:.4f} … {high:.4f} "
-        f"({score['interval_level']:.0%} interval)"
+        f"({score['interval_level']:.0%} interval{around})"
     )
     if score["gap"] is not None:
         context.reporter.say(f"tuned − nested = {score['gap']:+.5f}: what the tuning flatters by")

@@ -19,6 +19,10 @@ WORDS = (
 )  # fmt: skip
 KEYS = st.sampled_from(WORDS)
 MODEL = {"decoder": "unet", "encoder": "vgg16"}
+EXCLUSIVE = {
+    "data": {"classes": ["a", "b"], "exclusive": True},
+    "submission": {"rows": "class", "key": "{id}_{class}"},
+}
 
 
 def mistakes(checks: Any = None, **blocks: Any) -> list[str]:
@@ -200,6 +204,15 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         ({"train": {"lr": float("inf")}}, "train.lr: inf: should be a finite number"),
         ({"train": {"loss": {"bce": float("nan")}}}, "train.loss.bce: nan: "),
         ({"ensemble": {"threshold": float("nan")}}, "ensemble.threshold: nan: "),
+        (
+            {"models": {"a": MODEL, "b": {**MODEL, "infer": {"dtype": "uint16"}}}},
+            "infer.dtype: a blend needs maps of one dtype, and the models have a uint8, b uint16",
+        ),
+        (
+            {**EXCLUSIVE, "ensemble": {"postprocess": ["fill_holes"]}},
+            "steps act on one class at a time, and data.exclusive",
+        ),
+        ({**EXCLUSIVE, "ensemble": {"threshold": [0.5, 0]}}, "0 divides nothing"),
     ],
 )
 def test_what_does_not_fit_together_is_said(blocks: dict[str, Any], says: str) -> None:

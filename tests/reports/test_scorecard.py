@@ -94,13 +94,13 @@ def test_several_thresholds_are_a_range(thresholds: list[float], shown: str) -> 
     assert table["threshold"].tolist()[:2] == [shown, shown]
 
 
-def test_a_single_fold_spreads_by_nothing() -> None:
+def test_a_single_fold_has_no_spread() -> None:
     one = facts(nested=None)
     for each in [one["score"], *one["models"].values()]:
         each["folds"] = {3: 0.5}
     table = scorecard_table(experiment(), one, None, None)
     assert "fold 3" in table.columns
-    assert set(table["± folds"]) == {"0.00000"}
+    assert set(table["± folds"]) == {""}
 
 
 def test_markdown_has_a_line_a_row_and_every_cell() -> None:

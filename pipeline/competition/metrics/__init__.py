@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 from difflib import get_close_matches
 from functools import partial
-from math import inf
 
 from pipeline.competition.metrics.counts import counts
 from pipeline.competition.metrics.instances import airbus, dsb, matches
@@ -25,7 +24,9 @@ from pipeline.competition.metrics.pixels import (
 )
 from pipeline.errors import ConfigError
 
-__all__ = ["METRICS", "Metric", "counts", "get_metric"]
+__all__ = ["METRICS", "Metric", "counts", "get_metric", "scores_objects"]
+
+GREATEST = 1000  # of an option: squared and multiplied by counts it stays a number
 
 METRICS: dict[str, tuple[type[MeanOfImages] | type[Pooled], Measure, Score]] = {
     "dice": (MeanOfImages, counts, dice),
@@ -53,11 +54,18 @@ def get_metric(name: str, **options: float) -> Metric:
     return kind(name, measure, partial(score, **options))
 
 
+def scores_objects(name: str) -> bool:
+    """Whether the metric of that name needs to know which object a pixel belongs to."""
+    return METRICS[name][1] is matches
+
+
 def _check_options(name: str, score: Score, options: dict[str, float]) -> None:
     try:
         inspect.signature(score).bind("measures", **options)
     except TypeError as error:
         raise ConfigError(f"metric {name}: {error}") from None
     for option, value in options.items():
-        if not (isinstance(value, int | float) and 0 < value < inf):
-            raise ConfigError(f"metric {name}: {option} must be a number above 0, not {value!r}")
+        if not (isinstance(value, int | float) and 0 < value <= GREATEST):
+            raise ConfigError(
+                f"metric {name}: {option} must be a number above 0, up to {GREATEST}, not {value!r}"
+            )

@@ -107,6 +107,6 @@ def test_wrong_options_are_refused() -> None:
         get_metric("fbeta")
     with pytest.raises(ConfigError, match=r"metric dice: got an unexpected .*'beta'"):
         get_metric("dice", beta=1)
-    for beta in (0, -1, float("nan"), float("inf"), "2"):
+    for beta in (0, -1, float("nan"), float("inf"), 1e200, "2"):
         with pytest.raises(ConfigError, match="metric fbeta: beta must be a number above 0"):
             get_metric("fbeta", beta=beta)  # type: ignore[arg-type]
