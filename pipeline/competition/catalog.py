@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -55,7 +56,9 @@ def list_samples(data: DataConfig) -> Catalog:
         raise DataError(f"data.root: there is no folder {data.root}; set it, or give DATA=…")
     images = find_files(data.root, data.images)
     if not images:
-        raise DataError(f"data.images: no file matches {data.root / data.images}")
+        elsewhere = [path.relative_to(data.root).as_posix() for path in sorted(_out_of_reach(data))]
+        hint = f"; there is {listed(elsewhere, most=2)}" if elsewhere else ""
+        raise DataError(f"data.images: no file matches {data.root / data.images}{hint}")
     masks = find_files(data.root, data.masks) if isinstance(data.masks, str) else {}
     references = find_files(data.root, data.reference) if data.reference else {}
     test = find_files(data.root, data.test) if data.test else {}
@@ -68,6 +71,39 @@ def list_samples(data: DataConfig) -> Catalog:
         masks_without_image=tuple(sorted(set(masks) - set(images))),
         dropped_in_vain=tuple(sorted(set(data.drop) - set(images))),
     )
+
+
+def left_out(data: DataConfig) -> list[str]:
+    """Files like images and near them, in folders that the patterns do not reach, and of no other
+    pattern either.
+    """
+    patterns = [data.images, data.test, data.masks, data.reference, data.test_reference]
+    taken = {
+        path
+        for pattern in patterns
+        if isinstance(pattern, str)
+        for paths in find_files(data.root, pattern).values()
+        for path in paths
+    }
+    return [path.relative_to(data.root).as_posix() for path in sorted(_out_of_reach(data) - taken)]
+
+
+def _out_of_reach(data: DataConfig) -> set[Path]:
+    """Files with the ending of images, below their folder, as deep as no image can be."""
+    found = set()
+    for pattern in (data.images, data.test):
+        parts = Path(pattern or "").parts
+        fixed = list(takewhile(lambda part: not re.search(r"[{*]", part), parts[:-1]))
+        ending = Path(pattern or "").suffix
+        if ending and not re.search(r"[{}*]", ending):
+            within = data.root.joinpath(*fixed)
+            found |= {
+                path
+                for path in within.rglob(f"*{escape(ending)}")
+                if len(path.relative_to(data.root).parts) != len(parts)
+                and not any(part.startswith(".") for part in path.relative_to(within).parts)
+            }
+    return found
 
 
 def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:

@@ -12,7 +12,7 @@ from pipeline.competition.catalog import Catalog, listed
 from pipeline.competition.inspection import Record
 from pipeline.competition.metrics import scores_objects
 from pipeline.competition.submission import plan_rows
-from pipeline.config import Experiment
+from pipeline.config import Experiment, MaskTable
 from pipeline.errors import DataError
 
 
@@ -130,11 +130,23 @@ def _submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[F
         yield Finding("error", "data.test", f"no file matches {data.root / data.test}; {remedy}")
     if not catalog.test:
         return
+    yield from _order_problems(experiment)
     try:
         ids = [sample.id for sample in catalog.test]
         plan_rows(experiment.submission, data.root, ids, data.class_names)
     except DataError as error:
         yield Finding("error", "submission", str(error))
+
+
+def _order_problems(experiment: Experiment) -> Iterator[Finding]:
+    masks, sent = experiment.data.masks, experiment.submission
+    if not isinstance(masks, MaskTable):
+        return
+    for key in ("order", "relative"):
+        ours, theirs = getattr(masks, key), getattr(sent, key)
+        if ours != theirs:
+            text = f"is {theirs}, and data.masks.{key} is {ours}; most competitions have it one way"
+            yield Finding("warning", f"submission.{key}", text)
 
 
 def _weight_problems(experiment: Experiment) -> Iterator[Finding]:
@@ -164,7 +176,11 @@ def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator
     for position, name in enumerate(experiment.data.class_names):
         holders = [record.id for record in train if record.shares[position] > 0]
         if not holders:
-            yield Finding("error", f"class {name}", "is in no mask; remove it from data.classes")
+            yield Finding(
+                "error",
+                f"class {name}",
+                "is in no mask; mend its name in data.classes, or remove it",
+            )
         elif len(holders) < folds:
             text = f"is in {len(holders)} image(s), fewer than the {folds} folds: {listed(holders)}"
             yield Finding("warning", f"class {name}", text)

@@ -17,7 +17,7 @@ from pipeline.errors import DataError
 Image.MAX_IMAGE_PIXELS = None  # slides of 10^9 pixels are what some competitions are about
 
 _SURELY_FITS = 5 * 10**7  # pixels
-_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -43,7 +43,7 @@ def read_bytes(path: Path) -> bytes:
 def decode_rgb(data: bytes, path: Path) -> NDArray[np.uint8]:
     """`read_rgb` for bytes already read; `path` is only for messages."""
     image = _decoded(data, path)
-    if image.mode in _SIXTEEN_BIT:
+    if image.mode in SIXTEEN_BIT:
         gray = _eight_bits(np.asarray(image))
         return np.repeat(gray[..., None], 3, axis=2)
     return np.asarray(_converted(image, "RGB", path))
@@ -62,7 +62,7 @@ def decode_values(data: bytes, path: Path) -> NDArray[np.uint8] | NDArray[np.int
         return np.asarray(image)
     if image.mode == "1":
         return np.asarray(image).astype(np.uint8)
-    if image.mode in _SIXTEEN_BIT:
+    if image.mode in SIXTEEN_BIT:
         return np.asarray(image).astype(np.int32)
     channels = np.asarray(_converted(image, "RGB", path))
     if (channels != channels[..., :1]).any():

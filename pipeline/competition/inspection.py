@@ -14,13 +14,14 @@ import numpy as np
 from PIL import Image
 
 from pipeline.competition.catalog import Catalog, Part, Sample
-from pipeline.competition.images import decode_rgb, read_bytes
+from pipeline.competition.images import SIXTEEN_BIT, decode_rgb, read_bytes
 from pipeline.competition.masks import TruthReader
 from pipeline.config import DataConfig, MaskTable
 from pipeline.errors import DataError
 
 PARTS: tuple[Part, ...] = ("train", "test")
 _EXIF_ORIENTATION = 0x0112
+_DARK = 32  # of 256 gray levels
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,11 @@ def _note(encoded: bytes, image: np.ndarray) -> str:
             notes.append("rotated by EXIF")
         if header.mode not in ("RGB", "L", "P"):
             notes.append(f"{header.mode} read as RGB")
+        if header.mode in SIXTEEN_BIT and image.max() < _DARK:
+            notes.append(
+                "16 bits, of which the highest three are not used: of 256 gray levels fewer than "
+                f"{_DARK} are left; multiply the files' values"
+            )
     if (image == image[:1, :1]).all():
         notes.append("constant image")
     return "; ".join(notes)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from pipeline.competition.catalog import Sample, listed, read_table
 from pipeline.competition.geometry import resize_planes
 from pipeline.competition.images import decode_inside, decode_values, read_bytes
 from pipeline.competition.truth import Truth
-from pipeline.config import DataConfig, MaskTable, SubmissionConfig
+from pipeline.config import DataConfig, MaskTable, RleOrder, SubmissionConfig
 from pipeline.errors import DataError
 
 Size = tuple[int, int]
@@ -59,6 +60,28 @@ class TruthReader:
         columns, names = self._data.masks, self._data.class_names
         known = {table_key(columns, each, name) for each in ids for name in names}
         return [shown(key) for key in sorted(set(self._rows) - known)]
+
+    def pieces(self, sample: Sample, size: Size) -> tuple[int, int]:
+        """Into how many pieces the rows of that sample fall, and with the other order of pixels.
+
+        Rows and columns taken for each other shred a mask. (0, 0) without a table of run lengths.
+        """
+        columns = self._data.masks
+        if not isinstance(columns, MaskTable):
+            return 0, 0
+        other: RleOrder = "row" if columns.order == "column" else "column"
+        keys = {table_key(columns, sample.id, name) for name in self._data.class_names}
+        texts = [
+            (key, text)
+            for key in sorted(keys)
+            for text in self._rows.get(key, [])
+            if text not in columns.empty
+        ]
+        ours, theirs = (
+            sum(_count_pieces(self._decoded(each, *row, size)) for row in texts)
+            for each in (columns, columns.model_copy(update={"order": other}))
+        )
+        return ours, theirs
 
     def _from_one_file(self, path: Path, size: Size) -> Truth:
         data = self._data
@@ -153,6 +176,10 @@ def read_inside(path: Path, size: Size) -> NDArray[np.bool_]:
     inside = decode_inside(read_bytes(path), path)
     _check_size(inside.shape, size, path)
     return inside
+
+
+def _count_pieces(mask: NDArray[np.bool_]) -> int:
+    return int(cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[0]) - 1
 
 
 def _check_size(found: tuple[int, ...], size: Size, path: Path) -> None:

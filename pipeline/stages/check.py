@@ -16,17 +16,21 @@ from pipeline.competition.catalog import (
     Part,
     Sample,
     groups_or_error,
+    left_out,
     list_samples,
     listed,
 )
 from pipeline.competition.findings import Finding, find_problems
 from pipeline.competition.inspection import PARTS, Record, as_row, from_row, inspect, stamp_of
 from pipeline.competition.masks import TruthReader
-from pipeline.config import DataConfig, FrameConfig
+from pipeline.config import DataConfig, FrameConfig, MaskTable
 from pipeline.errors import DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
 from pipeline.workspace import fingerprint, is_fresh, read_manifest, write_atomic, write_manifest
+
+_LOOKED_AT = 20  # masks
+_SHREDDED = 3  # times as many pieces as with the other order of pixels
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ def run(context: StageContext) -> Survey:
     survey = Survey(catalog, tuple(records), named)
     if is_new or context.asked == "check":
         findings += _unused_rows(catalog, experiment.data)
+        findings += _shredded(survey, experiment.data)
+        findings += _left_out(experiment.data)
         _show(context, survey, findings)
     _stop_on_errors(findings)
     if is_new:
@@ -85,6 +91,29 @@ def _unused_rows(catalog: Catalog, data: DataConfig) -> list[Finding]:
         return []  # the table itself is no good, which every record says
     text = f"{len(unused)} row(s) of no training image or class: {listed(unused)}"
     return [Finding("warning", "data.masks", text)] if unused else []
+
+
+def _left_out(data: DataConfig) -> list[Finding]:
+    paths = left_out(data)
+    text = f"{len(paths)} file(s) in folders that no pattern reaches: {listed(paths, most=3)}"
+    return [Finding("warning", "data.images", text)] if paths else []
+
+
+def _shredded(survey: Survey, data: DataConfig) -> list[Finding]:
+    """Whether a few masks are in far more pieces than with rows and columns the other way."""
+    reader, ours, theirs, asked = TruthReader(data), 0, 0, 0
+    for record in survey.of("train"):
+        if record.problem or not any(record.shares) or asked == _LOOKED_AT:
+            continue
+        sample = survey.catalog.by_id["train"][record.id]
+        pieces = reader.pieces(sample, (record.height, record.width))
+        ours, theirs, asked = ours + pieces[0], theirs + pieces[1], asked + 1
+    if ours <= _SHREDDED * theirs:
+        return []
+    assert isinstance(data.masks, MaskTable)
+    other = "row" if data.masks.order == "column" else "column"
+    text = f"{asked} masks fall into {ours} pieces, and with {other} into {theirs}; is it {other}?"
+    return [Finding("warning", f"data.masks.order: {data.masks.order}", text)]
 
 
 def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], bool]:

@@ -82,8 +82,23 @@ def _show(
     )
     if score["gap"] is not None:
         context.reporter.say(f"tuned − nested = {score['gap']:+.5f}: what the tuning flatters by")
+    better = _better_alone(facts)
+    if better:
+        context.reporter.say(
+            f"better than the blend in nested score: {', '.join(better)}; what was searched does "
+            "not hold on other folds (SET='models.<name>=null' leaves a model out)"
+        )
     if hidden is not None:
         context.reporter.say(f"hidden test masks of the demo: {metric} {hidden:.5f}")
+
+
+def _better_alone(facts: dict[str, Any]) -> list[str]:
+    """The models whose own nested score is above the blend's."""
+    blend = facts["score"]["nested"]
+    if blend is None:
+        return []
+    nested = {name: model["nested"] for name, model in facts["models"].items()}
+    return [f"{name} {score:.5f}" for name, score in nested.items() if score > blend]
 
 
 def _say_what_next(context: StageContext, submission: Path | None) -> None:

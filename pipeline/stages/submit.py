@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -129,9 +130,25 @@ def _write(
             yield from (runs[row.plane] for row in of_it)
             advance(1)
 
+    kinds: dict[int, Counter[str]] = defaultdict(Counter)
     with context.reporter.track("submit", len({row.id for row in rows})) as advance:
         runs = in_order(advance)
-        write_checked(path, header, rows, lambda _row: next(runs), settings, size_of)
+
+        def next_runs(row: Row) -> Sequence[Runs]:
+            found = next(runs)
+            kinds[row.plane][_kind(found, size_of(row.id))] += 1
+            return found
+
+        write_checked(path, header, rows, next_runs, settings, size_of)
+    for plane, seen in sorted(kinds.items()):
+        if len(seen) == 1 and "mask" not in seen:
+            what, name = next(iter(seen)), context.experiment.data.class_names[plane]
+            context.reporter.warn(f"submit: {name} is {what} on every test image")
+
+
+def _kind(runs: Sequence[Runs], size: tuple[int, int]) -> str:
+    covered = sum(int(each[:, 1].sum()) for each in runs)
+    return "empty" if not covered else "everywhere" if covered == size[0] * size[1] else "mask"
 
 
 def _runs_of_image(recipe: Recipe, maps: Maps, settings: SubmissionConfig) -> list[Sequence[Runs]]:

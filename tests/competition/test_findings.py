@@ -142,6 +142,19 @@ def test_a_metric_of_objects_needs_masks_that_tell_them_apart(metric: str, tmp_p
         assert experiment(tmp_path, masks=masks).data.has_objects == fine
 
 
+def test_masks_that_are_sent_in_another_order_than_they_come_are_told(tmp_path: Path) -> None:
+    draw(tmp_path, test="xy")
+    write(tmp_path / "t.csv", "ImageId,EncodedPixels\n" + "".join(f"{x},1 5\n" for x in "abcd"))
+    for order, relative, subjects in [
+        ("column", False, []),
+        ("row", False, ["submission.order"]),
+        ("row", True, ["submission.order", "submission.relative"]),
+    ]:
+        masks = {"csv": "t.csv", "order": order, "relative": relative}
+        found = problems(tmp_path, masks=masks, test="test/{id}.png")
+        assert [each.subject for each in found if "most competitions" in each.text] == subjects
+
+
 def test_dropping_what_is_not_there_is_said(tmp_path: Path) -> None:
     draw(tmp_path)
     found = one(problems(tmp_path, drop=["a", "nope"]), "warning")

@@ -139,6 +139,18 @@ def test_every_broken_sample_has_its_own_record(tmp_path: Path) -> None:
     assert records["train", "a"].shares == ()
 
 
+def test_sixteen_bits_that_are_hardly_used_are_told(tmp_path: Path) -> None:
+    """Twelve bits in sixteen, as cameras write them, leave 16 gray levels of 256."""
+    draw(tmp_path, "a", "b", "c")
+    ramp = np.linspace(0, 1, 24 * 36).reshape(24, 36)
+    for name, most in [("a", 2**12 - 1), ("b", 2**16 - 1)]:
+        save(tmp_path / f"images/{name}.png", (ramp * most).astype(np.uint16))
+    records = look(config(tmp_path))
+    told = {key: record.note for (_, key), record in records.items()}
+    assert "16 bits, of which the highest three are not used" in told["a"]
+    assert "highest" not in told["b"] and told["c"] == ""
+
+
 def test_notes_tell_what_is_odd_but_readable(tmp_path: Path) -> None:
     draw(tmp_path, *"abcd")
     rotated = Image.Exif()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,7 +14,9 @@ from pipeline.config import SubmissionConfig
 from pipeline.ensemble.means import ARITHMETIC
 from pipeline.ensemble.postprocess import ChosenStep
 from pipeline.ensemble.recipe import Recipe
-from pipeline.stages.submit import _runs_of_image
+from pipeline.stages import submit
+from pipeline.stages.submit import _kind, _runs_of_image
+from tests.competitions import ONE_MODEL, context, draw_discs
 
 
 def rows(maps: np.ndarray, steps: tuple[ChosenStep, ...] = (), **keys: Any) -> list[list[Any]]:
@@ -50,6 +53,32 @@ def test_an_object_too_small_for_the_size_is_no_row() -> None:
     likely[0, 60, 60] = 255
     assert [len(plane) for plane in rows(likely, rows="instance")] == [2]
     assert [len(plane) for plane in rows(likely, rows="instance", size=(16, 16))] == [1]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [((0, 0), "empty"), ((255, 255), "everywhere"), ((0, 255), "mask"), ((9, 200), "mask")],
+)
+@pytest.mark.parametrize("how", ["image", "instance"])
+def test_a_row_is_empty_everywhere_or_a_mask(values: tuple[int, int], kind: str, how: str) -> None:
+    maps = np.full((1, 6, 8), values[0], np.uint8)
+    maps[0, :, 3:] = values[1]
+    settings = SubmissionConfig.model_validate({"rows": how})
+    recipe = Recipe({"a": 1.0}, (0.5,), exclusive=False, mean=ARITHMETIC)
+    (runs,) = _runs_of_image(recipe, [maps], settings)
+    assert _kind(runs, (6, 8)) == kind
+
+
+@pytest.mark.parametrize(("threshold", "what"), [(1.0, "empty"), (0.0, "everywhere")])
+def test_a_submission_of_nothing_or_everything_is_told(
+    tmp_path: Path, threshold: float, what: str
+) -> None:
+    draw_discs(tmp_path / "data", count=8)
+    blocks = {**ONE_MODEL, "train": {"epochs": 1, "ema": None, "lr": 1e-2}}
+    stage = context(tmp_path / "data", tmp_path, **{**blocks, "ensemble": {"threshold": threshold}})
+    submit.run(stage)
+    told = [text for text in stage.reporter.warned if "on every test image" in text]
+    assert told == [f"submit: disc is {what} on every test image"]
 
 
 @pytest.mark.parametrize("order", ["row", "column"])
