@@ -135,4 +135,4 @@ class Experiment(Block):
 
 def slug(text: str) -> str:
     """`text` with everything that does not belong into a file name replaced."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "unnamed"
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "unnamed"

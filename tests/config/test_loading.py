@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Experiment, load_experiment
+from pipeline.config import Experiment, load_experiment, slug
 from pipeline.errors import ConfigError
 from tests.config.samples import MINIMAL, experiment
 
@@ -207,3 +207,8 @@ def test_a_model_of_two_images_needs_a_reference(use: str) -> None:
         experiment(models=models)
     chosen = experiment(models=models, data={"reference": "refs/{id}.png"})
     assert chosen.models["a"].network.reference == use
+
+
+def test_names_of_files_keep_their_letters() -> None:
+    assert slug("größe 21.v1") == "größe-21.v1" != slug("grüße 21.v1")
+    assert slug("../a/b") == "a-b" and slug("x\udcff/") == "x" and slug("…") == "unnamed"

@@ -54,7 +54,9 @@ def test_images_in_folders_that_no_pattern_reaches_are_told(tmp_path: Path) -> N
     nested = {"images": "images/deep/{id}.jpg", "masks": "images/deep/{id}/m*.png"}
     with pytest.raises(DataError, match=r"no file matches .*deep/\{id\}\.jpg$"):
         check.run(context(tmp_path, tmp_path / "work", data=nested))
-    with pytest.raises(DataError, match=r"there is images/deep/er/y.png, images/deep/x.png and 12 more"):
+    with pytest.raises(
+        DataError, match=r"there is images/deep/er/y.png, images/deep/x.png and 12 more"
+    ):
         check.run(context(tmp_path, tmp_path / "work", data={"images": "images/*/*/*/{id}.png"}))
 
 
