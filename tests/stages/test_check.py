@@ -51,11 +51,17 @@ def test_images_in_folders_that_no_pattern_reaches_are_told(tmp_path: Path) -> N
         "data.images: 2 file(s) in folders that no pattern reaches: "
         "images/deep/er/y.png, images/deep/x.png"
     )
+    (tmp_path / "masks").rename(tmp_path / "images/deep/masks")
+    stage = context(
+        tmp_path, tmp_path / "work", asked="check", data={"masks": "images/deep/masks/{id}.png"}
+    )
+    check.run(stage)
+    assert [text for text in stage.reporter.warned if "no pattern reaches" in text] == [told]
     nested = {"images": "images/deep/{id}.jpg", "masks": "images/deep/{id}/m*.png"}
     with pytest.raises(DataError, match=r"no file matches .*deep/\{id\}\.jpg$"):
         check.run(context(tmp_path, tmp_path / "work", data=nested))
     with pytest.raises(
-        DataError, match=r"there is images/deep/er/y.png, images/deep/x.png and 12 more"
+        DataError, match=r"there is images/deep/er/y.png, images/deep/masks/i0_0.png and 24 more"
     ):
         check.run(context(tmp_path, tmp_path / "work", data={"images": "images/*/*/*/{id}.png"}))
 
