@@ -14,7 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
-from pipeline.config import DataConfig, GroupTable
+from pipeline.config import DataConfig
 from pipeline.errors import DataError
 
 Part = Literal["train", "test"]
@@ -180,41 +180,6 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         raise DataError(f"{path} has no column {missing[0]!r}; it has {list(table.columns)}")
     return table
-
-
-def groups_or_error(catalog: Catalog, data: DataConfig) -> dict[str, str] | DataError:
-    """id → group of the training images, or why not: a finding beside others."""
-    try:
-        return groups_of([sample.id for sample in catalog.train], data)
-    except DataError as error:
-        return error
-
-
-def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
-    """id → group; without `data.group` every image is its own. DataError names ids with none."""
-    if data.group is None:
-        return {each: each for each in ids}
-    if isinstance(data.group, GroupTable):
-        return _groups_from_table(ids, data.root / data.group.csv, data.group)
-    found = {each: re.search(data.group, each) for each in ids}
-    missing = [each for each, match in found.items() if match is None or match[1] is None]
-    if missing:
-        raise DataError(f"data.group: {data.group!r} matches no group in {listed(missing)}")
-    return {each: str(match[1]) for each, match in found.items() if match}
-
-
-def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[str, str]:
-    table = read_table(path, (columns.id, columns.group))
-    named: dict[str, set[str]] = defaultdict(set)
-    for each, group in zip(table[columns.id], table[columns.group], strict=True):
-        named[each.strip()].add(group.strip())
-    missing = [each for each in ids if named.get(each, {""}) == {""}]
-    if missing:
-        raise DataError(f"{path} names no group for {listed(missing)}")
-    torn = [each for each in ids if len(named[each]) > 1]
-    if torn:
-        raise DataError(f"{path} names several groups for {listed(torn)}")
-    return {each: next(iter(named[each])) for each in ids}
 
 
 def listed(ids: Sequence[str], most: int = 5) -> str:

@@ -11,16 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.competition.catalog import (
-    Catalog,
-    Part,
-    Sample,
-    groups_or_error,
-    left_out,
-    list_samples,
-    listed,
-)
+from pipeline.competition.catalog import Catalog, Part, Sample, left_out, list_samples, listed
 from pipeline.competition.findings import Finding, find_problems
+from pipeline.competition.groups import groups_or_error
 from pipeline.competition.inspection import PARTS, Record, as_row, from_row, inspect, stamp_of
 from pipeline.competition.masks import TruthReader
 from pipeline.config import DataConfig, FrameConfig, MaskTable

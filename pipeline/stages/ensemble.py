@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pipeline.competition.catalog import groups_of
+from pipeline.competition.groups import groups_of
 from pipeline.ensemble.choose import Sampling, choose_blend
 from pipeline.ensemble.means import Mean, make_mean
 from pipeline.ensemble.members import check_members, histogram_of, reader_of

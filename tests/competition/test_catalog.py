@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.competition.catalog import find_files, groups_of, list_samples, listed, read_table
+from pipeline.competition.catalog import find_files, list_samples, listed, read_table
+from pipeline.competition.groups import groups_of
 from pipeline.errors import ConfigError, DataError
 from tests.competition.samples import config, write
 

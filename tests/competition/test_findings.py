@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.competition.catalog import groups_or_error, list_samples
+from pipeline.competition.catalog import list_samples
 from pipeline.competition.findings import Finding, find_problems
+from pipeline.competition.groups import groups_or_error
 from pipeline.competition.inspection import inspect
 from pipeline.config import Experiment
 from tests.competition.samples import CLASSES, experiment, save, smooth, write

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.competition.catalog import groups_of, list_samples
+from pipeline.competition.catalog import list_samples
+from pipeline.competition.groups import groups_of
 from pipeline.competition.images import read_rgb
 from pipeline.competition.masks import TruthReader
 from pipeline.competition.submission import plan_rows
