@@ -17,7 +17,7 @@ from pipeline.competition.catalog import Sample, listed, read_table
 from pipeline.competition.geometry import resize_planes
 from pipeline.competition.images import decode_inside, decode_values, read_bytes
 from pipeline.competition.truth import Truth
-from pipeline.config import DataConfig, MaskTable, RleOrder, SubmissionConfig
+from pipeline.config import DataConfig, MaskTable, RleOrder, RowKeys
 from pipeline.errors import DataError
 
 Size = tuple[int, int]
@@ -153,7 +153,7 @@ class TruthReader:
         return np.asarray(resize_planes(mask[None].view(np.uint8), size)[0], np.bool_)
 
 
-def table_key(table: MaskTable | SubmissionConfig, sample_id: str, class_name: str) -> Key:
+def table_key(table: RowKeys, sample_id: str, class_name: str) -> Key:
     """What a table calls a (sample, class)."""
     key = table.key.replace("{id}", sample_id).replace("{class}", class_name)
     return key, class_name if table.class_ else ""

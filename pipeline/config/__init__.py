@@ -8,6 +8,7 @@ from pipeline.config.data import (
     GroupTable,
     MaskTable,
     RleOrder,
+    RowKeys,
     SubmissionConfig,
 )
 from pipeline.config.experiment import Experiment, ModelConfig, slug
@@ -38,6 +39,7 @@ __all__ = [
     "ModelSpec",
     "ReferenceUse",
     "RleOrder",
+    "RowKeys",
     "SubmissionConfig",
     "TileConfig",
     "TrainConfig",

@@ -14,29 +14,13 @@ from pipeline.config.patterns import compiled, file_pattern, with_placeholder
 RleOrder = Literal["row", "column"]
 
 
-def _check_class_once(key: str, column: str | None) -> None:
-    """Raises ValueError if both the key and a column of a table name the class."""
-    if column is not None and "{class}" in key:
-        raise ValueError(f"both key: {key!r} and class: {column!r} name the class; keep one")
+class RowKeys(Block):
+    """How the rows of a table of run lengths name what they are about."""
 
-
-class MaskTable(Block):
-    """Masks that come as run lengths in a CSV; several rows of one image are united."""
-
-    csv: Path
-    id: str = "ImageId"
-    rle: str = "EncodedPixels"
-    order: RleOrder = "column"
-    relative: bool = False
     key: str = "{id}"
-    """How the id column names a sample: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
+    """What the id column calls a sample: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
     class_: str | None = Field(None, alias="class")
     """The column that names the class, where it has one of its own."""
-    empty: tuple[str, ...] = ("", "-1", "-")
-    instances: bool = False
-    """Whether each row is one object."""
-    size: tuple[int, int] | None = None
-    """H, W at which the runs count, when it is not the image's own."""
 
     @field_validator("key")
     @classmethod
@@ -45,13 +29,29 @@ class MaskTable(Block):
 
     @model_validator(mode="after")
     def _names_the_class_once(self) -> Self:
-        _check_class_once(self.key, self.class_)
+        if self.class_ is not None and "{class}" in self.key:
+            raise ValueError(f"both key: {self.key!r} and class: {self.class_!r} name the class")
         return self
 
     @property
     def by_class(self) -> bool:
         """Whether every class has rows of its own."""
         return self.class_ is not None or "{class}" in self.key
+
+
+class MaskTable(RowKeys):
+    """Masks that come as run lengths in a CSV; several rows of one image are united."""
+
+    csv: Path
+    id: str = "ImageId"
+    rle: str = "EncodedPixels"
+    order: RleOrder = "column"
+    relative: bool = False
+    empty: tuple[str, ...] = ("", "-1", "-")
+    instances: bool = False
+    """Whether each row is one object."""
+    size: tuple[int, int] | None = None
+    """H, W at which the runs count, when it is not the image's own."""
 
 
 class GroupTable(Block):
@@ -190,14 +190,11 @@ class FoldsConfig(Block):
         return self
 
 
-class SubmissionConfig(Block):
+class SubmissionConfig(RowKeys):
     """What the competition wants to be sent."""
 
     sample: Path | None = None
     columns: tuple[str, str] = ("id", "rle_mask")
-    key: str = "{id}"
-    class_: str | None = Field(None, alias="class")
-    """The column that names the class of a row, where it has one of its own."""
     rows: Literal["image", "class", "instance"] = "image"
     order: RleOrder = "column"
     relative: bool = False
@@ -207,11 +204,9 @@ class SubmissionConfig(Block):
 
     @model_validator(mode="after")
     def _key_fits_rows(self) -> Self:
-        with_placeholder(self.key, "{id}")
-        if (self.rows == "class") != (self.class_ is not None or "{class}" in self.key):
+        if (self.rows == "class") != self.by_class:
             raise ValueError(
                 "rows: class goes with a key of both, such as key: '{id}_{class}', or with a "
                 "column of its own, such as class: ClassId"
             )
-        _check_class_once(self.key, self.class_)
         return self

@@ -85,8 +85,8 @@ def _show(
     better = _better_alone(facts)
     if better:
         context.reporter.say(
-            f"better than the blend in nested score: {', '.join(better)}; what was searched does "
-            "not hold on other folds (SET='models.<name>=null' leaves a model out)"
+            f"better than the blend in nested score: {', '.join(better)}; the blend's "
+            "choices hold less well on other folds (SET='models.<name>=null' leaves a model out)"
         )
     if hidden is not None:
         context.reporter.say(f"hidden test masks of the demo: {metric} {hidden:.5f}")
