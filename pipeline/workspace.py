@@ -111,8 +111,9 @@ class MemberPaths:
     def history(self) -> Path:
         return self.folder / "history.csv"
 
-    def weights(self, moment: Literal["best", "last"], kind: Literal["ema", "plain"]) -> Path:
-        return self.folder / f"{moment}_{kind}.safetensors"
+    def weights(self, kind: Literal["ema", "plain"]) -> Path:
+        """The weights after the last step: their moving average, or as they are."""
+        return self.folder / f"last_{kind}.safetensors"
 
 
 @dataclass(frozen=True)

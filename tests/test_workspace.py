@@ -101,8 +101,8 @@ def test_no_two_artefacts_share_a_path() -> None:
         workspace.blend_manifest, workspace.oof_scores, workspace.scorecard("csv"),
         workspace.scorecard("md"), workspace.report, workspace.report_manifest,
         workspace.submission("a"), workspace.progress, workspace.locks,
-        member.manifest, member.state, member.history, member.weights("best", "ema"),
-        member.weights("best", "plain"), member.weights("last", "ema"),
+        member.manifest, member.state, member.history, member.weights("ema"),
+        member.weights("plain"),
         workspace.maps("m", "oof"), workspace.maps("m", "test"),
     ]  # fmt: skip
     assert len(set(paths)) == len(paths)

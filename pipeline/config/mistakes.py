@@ -14,6 +14,15 @@ from pipeline.config.base import is_block, nearest
 
 Path = tuple[Any, ...]
 
+GONE = {
+    (
+        "infer",
+        "checkpoint",
+    ): "removed in 0.2: the weights after the last step always predict, since "
+    "an epoch chosen on the fold that is scored flatters the score",
+}
+"""Keys that there were, as (block, key), and what to do without them."""
+
 _KEY = "[key]"
 """How pydantic says that the key itself is wrong, not what is below it."""
 
@@ -62,7 +71,9 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
     path = (*_real_path(location[: len(location) - len(missing)], validated), *missing)
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
     hint = ""
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and tuple(path[-2:]) in GONE:
+        hint = f"; {GONE[tuple(path[-2:])]}"
+    elif kind == "extra_forbidden":
         hint = nearest(str(path[-1]), _keys_of(path[:-1], experiment))
     elif kind == "literal_error":
         hint = nearest(str(problem["input"]), _choices(problem["ctx"]["expected"]))

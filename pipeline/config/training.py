@@ -11,6 +11,8 @@ from pipeline.config.base import Block, check_names
 Probability = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+PEAK_RATES = {"adamw": 3e-4, "sgd": 1e-2}
+"""Learning rates for `train.lr: null`: a rate that suits one optimizer hardly moves another."""
 
 
 class JitterConfig(Block):
@@ -56,7 +58,8 @@ class TrainConfig(Block):
     steps: int | None = Field(None, ge=1)
     """Steps an epoch; null: as many as see every image once."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    lr: float = Field(3e-4, gt=0)
+    lr: float | None = Field(None, gt=0)
+    """Peak of the learning rate; null: the optimizer's own default, see `PEAK_RATES`."""
     weight_decay: float = Field(1e-4, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)
     """Share of all steps during which the learning rate grows; a cosine takes it down after."""
@@ -72,6 +75,11 @@ class TrainConfig(Block):
     """MiB of decoded images that a job keeps in memory."""
     seed: int = Field(0, ge=0, lt=2**32)
     augment: AugmentConfig = AugmentConfig()
+
+    @property
+    def peak_rate(self) -> float:
+        """The learning rate after warm-up."""
+        return PEAK_RATES[self.optimizer] if self.lr is None else self.lr
 
     @field_validator("resize")
     @classmethod
@@ -115,7 +123,6 @@ class InferConfig(Block):
     batch: int = Field(8, ge=1)
     """Images a forward pass on an accelerator; on a CPU one, so that results are bit-equal."""
     precision: Precision = "auto"
-    checkpoint: Literal["best", "last"] = "best"
     channels_last: bool = True
     compile: bool = False
     dtype: Literal["uint8", "uint16", "float16"] = "uint8"

@@ -41,8 +41,7 @@ def _measured(
         fold = context.used_folds()[0]
         job, weights = jobs[model, fold], None
         if train.is_trained(job):
-            config = context.experiment.models[model]
-            weights = weights_of(predicting.members[model, fold], config.infer.checkpoint)
+            weights = weights_of(predicting.members[model, fold])
         samples = predicting.survey.samples("train", some)
         task = MeasureJob(job, samples, weights, context.workspace.run)
         measuring.append(Job(f"plan {model}", measure, (task,)))

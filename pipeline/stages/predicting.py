@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
@@ -128,13 +127,11 @@ class Predicting:
         return Output(self.context.experiment.models[model], weights)
 
     def _weights(self, model: str, fold: int) -> Weights:
-        return weights_of(
-            self.members[model, fold], self.context.experiment.models[model].infer.checkpoint
-        )
+        return weights_of(self.members[model, fold])
 
 
-def weights_of(member: Member, checkpoint: Literal["best", "last"]) -> Weights:
+def weights_of(member: Member) -> Weights:
     """The weights that predict."""
     manifest = member.manifest
-    path = member.paths.weights(checkpoint, manifest["weights"])
+    path = member.paths.weights(manifest["weights"])
     return Weights(member.name, path, manifest["files"][path.name])

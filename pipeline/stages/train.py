@@ -136,12 +136,11 @@ def _fingerprint(
     """Everything that the member's bytes depend on; not how fast they are made."""
     experiment = context.experiment
     return fingerprint(
-        "member/1",
+        "member/2",
         model.network,
         _weights_checksum(model.weights),
         model.train.model_copy(update={"workers": 0, "cache": 0}),
         model.train.loss or experiment.losses,
-        experiment.ensemble.metric,
         experiment.data.class_names,
         experiment.data.exclusive,
         experiment.data.frame,

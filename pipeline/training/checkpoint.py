@@ -28,8 +28,6 @@ class Progress:
 
     step: int = 0
     """Optimizer steps made, over all epochs."""
-    best_score: float = -1.0
-    best_epoch: int = 0
     loss_sum: float = 0.0
     """Of the current epoch, so that an interrupted one reports the loss it would have."""
     history: list[dict[str, float]] = field(default_factory=list)

@@ -28,5 +28,5 @@ def footprint(network: nn.Module, settings: TrainConfig) -> Footprint:
     networks = 2 if settings.ema else 1
     moments = 2 if settings.optimizer == "adamw" else 1
     state = networks * weights + moments * trained
-    # best, and last of each kind; a new state is written beside the old one
-    return Footprint((1 + networks) * weights, 2 * state, 1 + networks + 3)
+    # a new state is written beside the old one
+    return Footprint(networks * weights, 2 * state, networks + 3)

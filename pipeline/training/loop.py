@@ -7,6 +7,7 @@ the bytes that an unbroken run ends with.
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -136,9 +137,13 @@ class TrainingRun:
         losses.clear()
 
     def finish_epoch(self, epoch: int) -> None:
-        """Validate, keep the best weights, write history and state."""
-        progress, judged = self.progress, self._judged()
-        score = validation_score(self.job, judged, self.context)
+        """Validate, write history and state.
+
+        The score is for people to look at. Nothing is chosen by it: an epoch chosen on the fold
+        that is scored afterwards would make that score better than the network is.
+        """
+        progress = self.progress
+        score = validation_score(self.job, self._judged(), self.context)
         row = {
             "epoch": epoch + 1,
             "loss": progress.loss_sum / self.steps,
@@ -147,9 +152,6 @@ class TrainingRun:
         }
         progress.history.append(row)
         progress.loss_sum = 0.0
-        if score > progress.best_score:
-            progress.best_score, progress.best_epoch = score, epoch + 1
-            self._save_weights("best", judged, self._kind)
         history = pd.DataFrame(progress.history).astype({"epoch": int})
         write_atomic(self.job.paths.history, history.to_csv(index=False))
         self._save()
@@ -157,31 +159,26 @@ class TrainingRun:
 
     def finish(self) -> None:
         """Write the last weights and the manifest that says the member is trained."""
-        self._save_weights("last", self.plain, "plain")
+        self._save_weights(self.plain, "plain")
         if self.average:
-            self._save_weights("last", self.average.network, "ema")
+            self._save_weights(self.average.network, "ema")
         paths = self.job.paths
         files = sorted(paths.folder.glob("*.safetensors"))
         write_manifest(
             paths.manifest,
             self.job.fingerprint,
-            weights=self._kind,
-            best_epoch=self.progress.best_epoch,
-            best_score=self.progress.best_score,
+            weights="ema" if self.average else "plain",
+            score=self.progress.history[-1]["score"],
             files={file.name: file_checksum(file) for file in files},
         )
         paths.state.unlink(missing_ok=True)
 
-    @property
-    def _kind(self) -> str:
-        return "ema" if self.average else "plain"
-
     def _judged(self) -> nn.Module:
-        """The network that is validated and kept: the moving average where there is one."""
+        """The network that is validated and predicts: the moving average where there is one."""
         return self.average.network if self.average else self.plain
 
-    def _save_weights(self, moment: str, network: nn.Module, kind: str) -> None:
-        path = self.job.paths.weights(moment, kind)  # type: ignore[arg-type]
+    def _save_weights(self, network: nn.Module, kind: Literal["ema", "plain"]) -> None:
+        path = self.job.paths.weights(kind)
         save_weights(path, network, member=self.job.name, step=self.progress.step, weights=kind)
 
     def _save(self) -> None:
@@ -212,6 +209,7 @@ class TrainingRun:
         return 4 if self.device.type == "cuda" else 0
 
     def _tell(self, epoch: int) -> None:
-        best = f"best {self.progress.best_score:.4f}" if self.progress.history else ""
-        note = f"epoch {epoch + 1}/{self.settings.epochs} {best}"
+        history = self.progress.history
+        score = f"score {history[-1]['score']:.4f}" if history else ""
+        note = f"epoch {epoch + 1}/{self.settings.epochs} {score}"
         self.context.progress.update(self.progress.step, self.total, note)

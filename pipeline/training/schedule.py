@@ -17,9 +17,10 @@ def learning_rate(step: int, total: int, settings: TrainConfig) -> float:
     """For step 0 … total − 1: linear warm-up, then a cosine (Loshchilov & Hutter 2017)."""
     warmup = round(settings.warmup * total)
     if step < warmup:
-        return settings.lr * (step + 1) / warmup
+        return settings.peak_rate * (step + 1) / warmup
     share = (step - warmup) / max(1, total - warmup)
-    return settings.lr * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * share)))
+    cosine = 0.5 * (1 + math.cos(math.pi * share))
+    return settings.peak_rate * (FLOOR + (1 - FLOOR) * cosine)
 
 
 def make_optimizer(network: nn.Module, settings: TrainConfig) -> Optimizer:
@@ -30,5 +31,5 @@ def make_optimizer(network: nn.Module, settings: TrainConfig) -> Optimizer:
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.lr, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=settings.lr)
+        return torch.optim.SGD(groups, lr=settings.peak_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=settings.peak_rate)

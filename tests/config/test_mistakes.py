@@ -229,3 +229,9 @@ def test_names_that_are_folders_are_taken() -> None:
     chosen = experiment(name="carvana-2.1_b", models={"resnet34-v2_x": MODEL})
     assert list(chosen.models) == ["resnet34-v2_x"]
     assert mistakes(models={"index.csv": MODEL})
+
+
+def test_a_key_that_there_was_says_what_to_do_without_it() -> None:
+    lines = mistakes(infer={"checkpoint": "best"})
+    assert len(lines) == 1
+    assert lines[0].startswith("infer.checkpoint: no such key; removed in 0.2: the weights after")

@@ -55,7 +55,7 @@ def _submission(folder: Path) -> bytes:
 MOMENTS = [  # a file whose appearance says that the stage is under way
     "runs/discs/.locks/check.lock",
     "runs/discs/a/fold0/state.bin",
-    "runs/discs/b/fold1/best_ema.safetensors",
+    "runs/discs/b/fold1/last_ema.safetensors",
     "runs/discs/a/maps/oof/header.json",
     "runs/discs/b/maps/test/header.json",
     "runs/discs/.locks/ensemble.lock",

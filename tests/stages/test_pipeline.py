@@ -74,7 +74,7 @@ def test_oof_maps_come_from_the_member_that_did_not_see_the_image(
     image = stage.experiment.data.root / "images" / f"{row['id']}.png"
     maps = {}
     for fold in (0, 1):
-        weights = weights_of(members["a", fold], "best")
+        weights = weights_of(members["a", fold])
         output = Output(stage.experiment.models["a"], (weights,))
         samples = survey.samples("train", [row["id"]])
         sink = StoreSink((inferred.oof["a"],))
@@ -148,12 +148,12 @@ def test_a_changed_image_redoes_only_its_fold_and_what_follows(
 
 def test_damaged_weights_are_named_and_not_used(copied: tuple[Path, Path]) -> None:
     root, workspace = copied
-    path = workspace / "runs/discs/a/fold0/best_ema.safetensors"
+    path = workspace / "runs/discs/a/fold0/last_ema.safetensors"
     data = bytearray(path.read_bytes())
     data[-9] ^= 1
     path.write_bytes(data)
     shutil.rmtree(workspace / "runs/discs/a/maps/oof")
-    with pytest.raises(ArtefactError, match=r"fold0/best_ema.safetensors is damaged.*a/fold0"):
+    with pytest.raises(ArtefactError, match=r"fold0/last_ema.safetensors is damaged.*a/fold0"):
         infer.run(context(root, workspace))
 
 

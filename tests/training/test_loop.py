@@ -1,4 +1,4 @@
-"""Training: resume bit for bit, faults that stop a member, best and last kept apart."""
+"""Training: resume bit for bit, faults that stop a member, averaged and plain weights apart."""
 
 from __future__ import annotations
 
@@ -96,26 +96,50 @@ def test_a_state_of_other_settings_or_with_a_flipped_bit_is_not_resumed(
     assert loop.load_state(job.paths.state, job.fingerprint) is None
 
 
-def test_best_and_last_weights_differ_and_say_what_they_are(discs: Path, tmp_path: Path) -> None:
+def test_averaged_and_plain_weights_differ_and_say_what_they_are(
+    discs: Path, tmp_path: Path
+) -> None:
     job = _job(discs, tmp_path / "a", epochs=4, lr=0.02)
     train_member(job, _context(tmp_path))
     names = {path.name for path in job.paths.folder.glob("*.safetensors")}
-    assert names == {"best_ema.safetensors", "last_ema.safetensors", "last_plain.safetensors"}
-    weights = {name: load_file(job.paths.folder / name) for name in names}
-    ema, plain = weights["last_ema.safetensors"], weights["last_plain.safetensors"]
+    assert names == {"last_ema.safetensors", "last_plain.safetensors"}
+    ema, plain = (load_file(job.paths.folder / name) for name in sorted(names))
     assert any(not torch.equal(ema[name], plain[name]) for name in ema)
     history = pd.read_csv(job.paths.history)
     assert history["epoch"].tolist() == [1, 2, 3, 4]
-    best = int(history["score"].idxmax())
-    same = all(torch.equal(ema[n], weights["best_ema.safetensors"][n]) for n in ema)
-    assert same == (best == 3)
 
 
-def test_without_averaging_the_plain_weights_are_the_best(discs: Path, tmp_path: Path) -> None:
+def test_without_averaging_only_plain_weights_are_kept(discs: Path, tmp_path: Path) -> None:
     job = _job(discs, tmp_path / "a", ema=None, epochs=1)
     train_member(job, _context(tmp_path))
     names = {path.name for path in job.paths.folder.glob("*.safetensors")}
-    assert names == {"best_plain.safetensors", "last_plain.safetensors"}
+    assert names == {"last_plain.safetensors"}
+
+
+def test_what_is_kept_does_not_depend_on_the_validation_score(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The held-out fold is scored afterwards: nothing may be chosen on it before."""
+    kept = []
+    for scores in ([0.9, 0.1, 0.2], [0.1, 0.2, 0.9]):
+        job = _job(discs, tmp_path / str(scores[0]))
+        left = iter(scores)
+        monkeypatch.setattr(loop, "validation_score", lambda *_, left=left: next(left))
+        train_member(job, _context(tmp_path))
+        kept.append(
+            {path.name: path.read_bytes() for path in job.paths.folder.glob("*.safetensors")}
+        )
+    assert kept[0] == kept[1]
+
+
+def test_another_metric_does_not_train_again(discs: Path, tmp_path: Path) -> None:
+    fingerprints = set()
+    for metric in ("dice", "iou"):
+        stage = context(discs, tmp_path, ensemble={"metric": metric})
+        survey, table = check.run(stage), folds.run(stage)
+        job = train._job(stage, survey, table, train.align.run(stage), "a", 0)
+        fingerprints.add(job.fingerprint)
+    assert len(fingerprints) == 1
 
 
 def test_a_loss_that_is_nan_stops_the_member_by_name_and_step(
@@ -154,5 +178,5 @@ def test_members_differ_by_seed_and_fold(discs: Path, tmp_path: Path) -> None:
     )
     for job in (first, other):
         train_member(job, _context(tmp_path))
-    one, two = (load_file(job.paths.weights("last", "plain")) for job in (first, other))
+    one, two = (load_file(job.paths.weights("plain")) for job in (first, other))
     assert any(not torch.equal(one[name], two[name]) for name in one)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pipeline.config import TrainConfig
+from pipeline.config.training import PEAK_RATES
 from pipeline.training.ema import MovingAverage
 from pipeline.training.schedule import FLOOR, learning_rate, make_optimizer
 
@@ -21,6 +22,16 @@ def test_the_rate_warms_up_peaks_and_falls_to_its_floor() -> None:
 
 def test_a_single_step_and_no_warmup_work() -> None:
     assert learning_rate(0, 1, TrainConfig(lr=1.0, warmup=0)) == pytest.approx(1.0)
+
+
+def test_without_a_rate_each_optimizer_has_its_own() -> None:
+    network = torch.nn.Linear(2, 2)
+    for optimizer, rate in PEAK_RATES.items():
+        settings = TrainConfig.model_validate({"optimizer": optimizer, "warmup": 0})
+        assert learning_rate(0, 10, settings) == pytest.approx(rate)
+        assert make_optimizer(network, settings).param_groups[0]["lr"] == rate
+    assert PEAK_RATES["sgd"] > 10 * PEAK_RATES["adamw"]
+    assert TrainConfig(optimizer="sgd", lr=0.5).peak_rate == 0.5
 
 
 def test_biases_and_norms_are_not_decayed() -> None:
