@@ -31,7 +31,7 @@ from pipeline.training.job import TrainJob
 from pipeline.training.schedule import learning_rate, make_optimizer
 from pipeline.training.start import make_fabric, seed_everything
 from pipeline.training.validation import validation_score
-from pipeline.workspace import file_checksum, write_atomic, write_manifest
+from pipeline.workspace import write_atomic, write_manifest
 
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
 
@@ -165,10 +165,10 @@ class TrainingRun:
         write_manifest(
             paths.manifest,
             self.job.fingerprint,
+            [*files, paths.history],
             weights=self._kind,
             best_epoch=self.progress.best_epoch,
             best_score=self.progress.best_score,
-            files={file.name: file_checksum(file) for file in files},
         )
         paths.state.unlink(missing_ok=True)
 
