@@ -1,8 +1,9 @@
 """Where every artefact lives, and how it gets there whole.
 
-No path of an artefact is put together anywhere else. Freshness is decided by fingerprints: a
-manifest beside (or inside) an artefact holds the fingerprint of everything it was made from, and
-it is written last, so an artefact without its manifest is unfinished.
+No path of an artefact is put together anywhere else. Freshness is decided by manifests: one
+beside (or inside) an artefact holds the fingerprint of everything it was made from and names its
+files with their sizes and checksums. It is written last, so an artefact without its manifest is
+unfinished.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline.errors import ArtefactError
 
@@ -81,15 +82,75 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) else None
 
 
-def write_manifest(path: Path, fingerprint_: str, **facts: Any) -> None:
-    """Declare an artefact finished; call it after everything it speaks of is on disk."""
-    write_atomic(path, json.dumps({"fingerprint": fingerprint_, **facts}, indent=1) + "\n")
+def write_manifest(path: Path, fingerprint_: str, files: Iterable[Path] = (), **facts: Any) -> None:
+    """Declare an artefact finished; call it after everything it speaks of is on disk.
+
+    files: those that the artefact consists of, in the manifest's folder or below it.
+    """
+    named = {each.relative_to(path.parent).as_posix(): asdict(NamedFile.of(each)) for each in files}
+    content = {"fingerprint": fingerprint_, "files": named, **facts}
+    write_atomic(path, json.dumps(content, indent=1) + "\n")
 
 
-def is_fresh(path: Path, fingerprint_: str) -> bool:
-    """Whether the manifest at `path` is of an artefact made from just these inputs."""
-    manifest = read_manifest(path)
-    return manifest is not None and manifest.get("fingerprint") == fingerprint_
+@dataclass(frozen=True)
+class NamedFile:
+    """A file as a manifest names it."""
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> NamedFile:
+        return cls(path.stat().st_size, file_checksum(path))
+
+
+def named_files(manifest: Path) -> Mapping[Path, NamedFile]:
+    """The files that a manifest names, by path; ArtefactError where it is no readable manifest."""
+    content = read_manifest(manifest)
+    try:
+        named = TypeAdapter(dict[str, NamedFile]).validate_python((content or {})["files"])
+    except (KeyError, ValidationError):
+        raise ArtefactError(
+            f"{manifest} is missing or not a manifest of this version; delete it, and run make "
+            "again to make anew what it speaks of"
+        ) from None
+    return {manifest.parent / name: file for name, file in named.items()}
+
+
+def lost_files(manifest: Path) -> list[Path]:
+    """The named files that are gone or of another size: a look at each, no byte is read."""
+    return [path for path, file in named_files(manifest).items() if _size(path) != file.bytes]
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def is_fresh(manifest: Path, fingerprint_: str) -> bool:
+    """Whether the artefact was made from just these inputs, and all its files are still there.
+
+    Cheap, so that every `make` can ask: files are looked for by size; `verified_files` reads them.
+    """
+    if (read_manifest(manifest) or {}).get("fingerprint") != fingerprint_:
+        return False
+    try:
+        return not lost_files(manifest)
+    except ArtefactError:
+        return False
+
+
+def is_as_written(path: Path, manifest: Path) -> bool:
+    """Whether the file has, byte for byte, what it had when the manifest named it."""
+    try:
+        named = named_files(manifest).get(path)
+    except ArtefactError:
+        return False
+    return named is not None and path.is_file() and file_checksum(path) == named.sha256
+
+
+def verified_files(manifest: Path, remedy: str) -> list[Path]:
+    """The named files, every byte compared; ArtefactError with the remedy at the first damage."""
+    return [verified(path, file.sha256, remedy) for path, file in named_files(manifest).items()]
 
 
 @dataclass(frozen=True)

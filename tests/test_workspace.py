@@ -14,10 +14,13 @@ from pipeline.workspace import (
     Workspace,
     file_checksum,
     fingerprint,
+    is_as_written,
     is_fresh,
+    lost_files,
     read_manifest,
     stream_atomic,
     verified,
+    verified_files,
     write_atomic,
     write_manifest,
 )
@@ -66,10 +69,50 @@ def test_fingerprints_tell_values_apart_and_ignore_the_order_of_keys() -> None:
 def test_an_artefact_is_fresh_only_with_its_own_fingerprint(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     assert not is_fresh(manifest, "f")
-    write_manifest(manifest, "f", files=3)
+    write_manifest(manifest, "f", best=3)
     assert is_fresh(manifest, "f")
     assert not is_fresh(manifest, "g")
-    assert read_manifest(manifest) == {"fingerprint": "f", "files": 3}
+    assert read_manifest(manifest) == {"fingerprint": "f", "files": {}, "best": 3}
+
+
+@pytest.fixture
+def artefact(tmp_path: Path) -> Path:
+    """The manifest of an artefact of two files."""
+    write_atomic(tmp_path / "table.csv", "id\n")
+    write_atomic(tmp_path / "below" / "page.html", "<p>")
+    files = [tmp_path / "table.csv", tmp_path / "below" / "page.html"]
+    write_manifest(tmp_path / "manifest.json", "f", files)
+    return tmp_path / "manifest.json"
+
+
+@pytest.mark.parametrize("name", ["table.csv", "below/page.html"])
+def test_an_artefact_that_lacks_a_file_is_not_fresh(artefact: Path, name: str) -> None:
+    path = artefact.parent / name
+    assert is_fresh(artefact, "f") and lost_files(artefact) == []
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not is_fresh(artefact, "f") and lost_files(artefact) == [path]
+    path.unlink()
+    assert not is_fresh(artefact, "f") and lost_files(artefact) == [path]
+
+
+def test_a_changed_byte_is_found_where_it_is_asked_for(artefact: Path) -> None:
+    path = artefact.parent / "table.csv"
+    assert is_as_written(path, artefact)
+    assert path in verified_files(artefact, "make it again")
+    path.write_text("ID\n")
+    assert is_fresh(artefact, "f"), "sizes alone are compared at each make"
+    assert not is_as_written(path, artefact)
+    with pytest.raises(ArtefactError, match=r"table\.csv is damaged.*make it again"):
+        verified_files(artefact, "make it again")
+
+
+@pytest.mark.parametrize("named", ["3", '{"a": "b"}', '{"a": {"bytes": 1}}', "null"])
+def test_a_manifest_that_names_its_files_otherwise_is_not_fresh(tmp_path: Path, named: str) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(f'{{"fingerprint": "f", "files": {named}}}')
+    assert not is_fresh(manifest, "f")
+    with pytest.raises(ArtefactError, match=r"manifest\.json.*delete it"):
+        verified_files(manifest, "")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '"text"', "\x00"])

@@ -60,7 +60,7 @@ def run(context: StageContext) -> SampleReader:
             context.run_jobs("align", [Job(name, align_pairs, (job,)) for name, job in jobs])
             table = _table(survey, folder)
             write_atomic(workspace.alignment, table.to_csv(index=False))
-            write_manifest(workspace.alignment_manifest, made_from)
+            write_manifest(workspace.alignment_manifest, made_from, [workspace.alignment])
     if fresh:
         context.up_to_date("align", workspace.alignment)
     else:
@@ -97,7 +97,7 @@ def align_pairs(job: AlignJob, context: JobContext) -> None:
     with threadpool_limits(1):  # NumPy's BLAS would take every core for every job
         for number, (sample, stamp) in enumerate(pairs, start=1):
             picture = aligned_path(job.folder, sample)
-            if not (is_fresh(picture.with_suffix(".json"), stamp) and picture.is_file()):
+            if not is_fresh(picture.with_suffix(".json"), stamp):
                 _align_pair(sample, stamp, job.settings, picture)
             context.progress.update(number, len(job.samples))
             context.stop.check()
@@ -112,7 +112,7 @@ def _align_pair(sample: Sample, stamp: str, settings: AlignSettings, picture: Pa
         found = align(image, reference, settings)
         aligned = warp_reference(reference, found.warp, (image.shape[0], image.shape[1]))
     _save(aligned, picture)
-    write_manifest(picture.with_suffix(".json"), stamp, **_facts(found))
+    write_manifest(picture.with_suffix(".json"), stamp, [picture], **_facts(found))
 
 
 def _save(image: NDArray[Any], path: Path) -> None:
@@ -142,6 +142,6 @@ def _rows(samples: Sequence[Sample], folder: Path) -> list[dict[str, Any]]:
     rows = []
     for sample in samples:
         note = json.loads(aligned_path(folder, sample).with_suffix(".json").read_text())
-        note.pop("fingerprint")
+        del note["fingerprint"], note["files"]
         rows.append({"id": sample.id, "part": sample.part, **note})
     return rows

@@ -131,7 +131,7 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
     if any(record.problem for record in records):
         workspace.index_manifest.unlink(missing_ok=True)
     else:
-        write_manifest(workspace.index_manifest, current, rules=rules)
+        write_manifest(workspace.index_manifest, current, [workspace.index], rules=rules)
     return records, True
 
 

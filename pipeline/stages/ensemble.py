@@ -23,10 +23,9 @@ from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.infer import Inferred
 from pipeline.workspace import (
-    file_checksum,
     fingerprint,
+    is_as_written,
     is_fresh,
-    read_manifest,
     write_atomic,
     write_manifest,
 )
@@ -49,13 +48,13 @@ def run(context: StageContext) -> Ensembled:
     experiment, workspace = context.experiment, context.workspace
     made_from = _fingerprint(context, survey, table, inferred)
     with context.exclusive("ensemble"):
-        fresh = is_fresh(workspace.blend_manifest, made_from) and _is_as_written(context)
+        fresh = _is_as_written(context) and is_fresh(workspace.blend_manifest, made_from)
         if not fresh:
             facts, scores = _chosen(context, survey, table, inferred)
             write_atomic(workspace.oof_scores, scores.to_csv(index=False))
             write_atomic(workspace.blend, yaml.safe_dump(facts, sort_keys=False))
-            checksum = file_checksum(workspace.blend)
-            write_manifest(workspace.blend_manifest, made_from, checksum=checksum)
+            files = [workspace.blend, workspace.oof_scores]
+            write_manifest(workspace.blend_manifest, made_from, files)
     facts = yaml.safe_load(workspace.blend.read_text())
     if fresh:
         context.up_to_date("ensemble", workspace.blend)
@@ -74,11 +73,10 @@ def run(context: StageContext) -> Ensembled:
 
 def _is_as_written(context: StageContext) -> bool:
     """Whether what was chosen is still there, byte for byte; a change of it is told."""
-    path = context.workspace.blend
-    if not path.is_file():
+    path, manifest = context.workspace.blend, context.workspace.blend_manifest
+    if not (path.is_file() and manifest.is_file()):
         return False
-    written = (read_manifest(context.workspace.blend_manifest) or {}).get("checksum")
-    if written != file_checksum(path):
+    if not is_as_written(path, manifest):
         context.reporter.warn(
             f"{path} was altered and is made anew; weights and thresholds of your own go into the "
             "config, as ensemble.weights and ensemble.threshold"

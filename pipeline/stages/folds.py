@@ -14,8 +14,8 @@ from pipeline.stages import check
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.workspace import (
-    file_checksum,
     fingerprint,
+    is_as_written,
     read_manifest,
     write_atomic,
     write_manifest,
@@ -36,7 +36,7 @@ def run(context: StageContext) -> pd.DataFrame:
         wanted = _fingerprint(context, survey)
         manifest = read_manifest(workspace.fold_manifest) or {}
         if workspace.fold_table.is_file():
-            ours = manifest.get("checksum") == file_checksum(workspace.fold_table)
+            ours = is_as_written(workspace.fold_table, workspace.fold_manifest)
             if not ours or manifest["fingerprint"] == wanted:
                 table = _read(context, survey)
                 _show_if_asked(context, survey, table)
@@ -47,8 +47,7 @@ def run(context: StageContext) -> pd.DataFrame:
             survey.of("train"), survey.groups, experiment.data.class_names, experiment.folds
         )
         write_atomic(workspace.fold_table, table.to_csv(index=False))
-        checksum = file_checksum(workspace.fold_table)
-        write_manifest(workspace.fold_manifest, wanted, checksum=checksum)
+        write_manifest(workspace.fold_manifest, wanted, [workspace.fold_table])
     _show(context, survey, table)
     context.done("folds", f"{experiment.folds.count} folds", workspace.fold_table, started)
     return table

@@ -16,7 +16,7 @@ from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.train import Member
-from pipeline.workspace import Part, fingerprint
+from pipeline.workspace import Part, fingerprint, named_files
 
 TOGETHER_BYTES = 2**30  # weights of the models that one job holds, so that memory has a bound
 SOURCE: dict[Part, SamplePart] = {"oof": "train", "test": "test"}
@@ -132,6 +132,5 @@ class Predicting:
 
 def weights_of(member: Member) -> Weights:
     """The weights that predict."""
-    manifest = member.manifest
-    path = member.paths.weights(manifest["weights"])
-    return Weights(member.name, path, manifest["files"][path.name])
+    path = member.paths.weights(member.manifest["weights"])
+    return Weights(member.name, path, named_files(member.paths.manifest)[path].sha256)

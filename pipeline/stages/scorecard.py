@@ -36,14 +36,15 @@ def run(context: StageContext) -> pd.DataFrame:
         context.experiment.models,
         context.experiment.data.root,
     )
-    fresh = is_fresh(workspace.report_manifest, made_from) and workspace.report.is_file()
+    fresh = is_fresh(workspace.report_manifest, made_from)
     if not fresh:
         with context.exclusive("scorecard"):
             write_atomic(workspace.scorecard("csv"), table.to_csv(index=False))
             write_atomic(workspace.scorecard("md"), as_markdown(table))
             page = report.render(context, survey, folds.run(context), inferred, ensembled, table)
             write_atomic(workspace.report, page)
-            write_manifest(workspace.report_manifest, made_from)
+            made = [workspace.scorecard("csv"), workspace.scorecard("md"), workspace.report]
+            write_manifest(workspace.report_manifest, made_from, made)
     if not fresh or context.asked in ("scorecard", "all"):
         _show(context, table, ensembled.facts, hidden)
     if fresh:

@@ -32,7 +32,7 @@ from pipeline.training.job import TrainJob
 from pipeline.training.schedule import learning_rate, make_optimizer
 from pipeline.training.start import make_fabric, seed_everything
 from pipeline.training.validation import validation_score
-from pipeline.workspace import file_checksum, write_atomic, write_manifest
+from pipeline.workspace import write_atomic, write_manifest
 
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
 
@@ -167,9 +167,9 @@ class TrainingRun:
         write_manifest(
             paths.manifest,
             self.job.fingerprint,
+            [*files, paths.history],
             weights="ema" if self.average else "plain",
             score=self.progress.history[-1]["score"],
-            files={file.name: file_checksum(file) for file in files},
         )
         paths.state.unlink(missing_ok=True)
 
