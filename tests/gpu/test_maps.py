@@ -1,4 +1,4 @@
-"""Maps of a GPU are those of a CPU, however they are computed and however little memory there is."""
+"""Maps of a GPU are those of a CPU, however they are computed, in however little memory."""
 
 from __future__ import annotations
 
