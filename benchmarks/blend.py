@@ -32,11 +32,11 @@ def smooth_maps(members: int, rng: np.random.Generator) -> Image:
     return [np.rint(255 / (1 + np.exp(-each)))[None].astype(np.uint8) for each in logits]
 
 
-def image_set(members: int) -> list[Image]:
+def image_set(members: int, size: int = BYTES) -> list[Image]:
     """Images in one allocation each; a few drawn, the others are shifted copies of them."""
     rng = np.random.default_rng(members)
     drawn = [smooth_maps(members, rng) for _ in range(2)]
-    count = max(2 * thread_count(), BYTES // (members * SIZE[0] * SIZE[1]))
+    count = max(2 * thread_count(), size // (members * SIZE[0] * SIZE[1]))
     return [[np.roll(m, 17 * n, axis=1) for m in drawn[n % len(drawn)]] for n in range(count)]
 
 
@@ -55,6 +55,11 @@ def read_all(images: Sequence[Image]) -> None:
 def every(function: Callable[[Image], object], images: Sequence[Image]) -> None:
     for _ in ordered(function, images):
         pass
+
+
+def encoded(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One map as a PNG file."""
+    return cv2.imencode(".png", maps[0])[1]
 
 
 def numpy_mean(maps: Image) -> NDArray[np.bool_]:
@@ -100,7 +105,7 @@ def one_round(images: list[Image], files: list[list[NDArray[np.uint8]]]) -> dict
 
 def report(members: int, rounds: int) -> None:
     images = image_set(members)
-    files = [[cv2.imencode(".png", m[0])[1] for m in image] for image in images[:2]]
+    files = [[encoded(m) for m in image] for image in images[:2]]
     one_round(images, files)
     table = [one_round(images, files) for _ in range(rounds)]
     print(f"\n{members} members, {len(images)} images of {SIZE[0]}x{SIZE[1]}, uint8")

@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def main() -> None:
             _compare(Path(folder), ours, theirs)
     if torch.cuda.is_available():
         with tempfile.TemporaryDirectory() as folder:
-            carvana(Path(folder), "cuda:0", CARVANA_SIZE, images=64)
+            whole = carvana(Path(folder), "cuda:0", CARVANA_SIZE, images=64)
+        print(f"infer, {whole.what} on {device_name('cuda:0')}: {whole.figures}", flush=True)
 
 
 def _compare(folder: Path, ours: str, theirs: str) -> None:
@@ -164,11 +166,50 @@ def _check_equal(store: MapStore, folder: Path) -> None:
         assert worst < 0.5 / 255 + 1e-4, f"{each}: the two stacks differ by {worst}"
 
 
-def carvana(folder: Path, device: str, size: tuple[int, int], images: int) -> None:
+@dataclass(frozen=True)
+class FullSize:
+    """Five folds of LinkNet-34 over full-size images: images/s, FLOP/s, share of the peak."""
+
+    what: str
+    rate: float
+    flops: float
+    share: float | None
+
+    @property
+    def figures(self) -> str:
+        share = "its peak is not known here" if self.share is None else f"{self.share:.1%} of peak"
+        hours = CARVANA_IMAGES / self.rate / 3600
+        return (
+            f"{self.rate:.2f} images/s, {self.flops / 1e12:.1f} TFLOP/s, {share}; "
+            f"{CARVANA_IMAGES} images in {hours:.1f} h"
+        )
+
+
+def device_name(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+def share_of_peak(flops: float, device: str) -> float | None:
+    """Of the card's dense bf16 FLOP/s; None where that is not known."""
+    name = device_name(device)
+    return next((flops / peak for key, peak in PEAKS.items() if key in name), None)
+
+
+def forward_flops(network: nn.Module, size: tuple[int, int], device: str) -> int:
+    """Multiplications and additions of one image's forward pass."""
+    padded = [-(-side // 32) * 32 for side in size]
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network.eval().to(device)(torch.zeros(1, 3, *padded, device=device))
+    return counter.get_total_flops()
+
+
+def carvana(
+    folder: Path, device: str, size: tuple[int, int], images: int, encoder: str = "resnet34"
+) -> FullSize:
     """Five folds of one model in one pass over full-size images."""
     paths = draw(folder, size, images)
     model = ModelConfig(
-        decoder="linknet", encoder="resnet34", weights=None,
+        decoder="linknet", encoder=encoder, weights=None,
         infer=InferConfig(tta=("identity", "hflip"), batch=8, precision="bf16"),
     )  # fmt: skip
     weights = []
@@ -180,18 +221,9 @@ def carvana(folder: Path, device: str, size: tuple[int, int], images: int) -> No
     started = time.perf_counter()
     infer(folder, paths, model, weights, size, device, "timed")
     seconds = (time.perf_counter() - started) / images
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, 3, size[0], -(-size[1] // 32) * 32))
-    rate = counter.get_total_flops() * 2 * FOLDS / seconds
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else device
-    peak = next((value for key, value in PEAKS.items() if key in name), None)
-    share = f"{rate / peak:.1%} of its peak" if peak else "its peak is not known here"
-    print(
-        f"infer, LinkNet-34, {size[0]}×{size[1]}, flip TTA, bf16, {FOLDS} folds on {name}: "
-        f"{1 / seconds:.2f} images/s, {rate / 1e12:.1f} TFLOP/s, {share}; "
-        f"{CARVANA_IMAGES} images in {CARVANA_IMAGES * seconds / 3600:.1f} h",
-        flush=True,
-    )
+    flops = forward_flops(network, size, device) * 2 * FOLDS / seconds
+    what = f"LinkNet on {encoder}, {size[0]}×{size[1]}, flip TTA, bf16, {FOLDS} folds"
+    return FullSize(what, 1 / seconds, flops, share_of_peak(flops, device))
 
 
 if __name__ == "__main__":

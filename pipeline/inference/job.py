@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -21,11 +24,13 @@ from pipeline.models.factory import build_model
 from pipeline.training.checkpoint import load_weights
 from pipeline.workspace import verified
 
-AHEAD = 2  # batches decoded before they are needed
+AHEAD = 2  # batches decoded before they are needed, an image a thread
 WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
 WRITE_MAPS = 64
 
 Batch = dict[str, Maps]
+Started = tuple[Sequence[Sample], list[Callable[[], list[NDArray[np.float32]]]]]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -103,15 +108,31 @@ def _predicted(
 ) -> Iterator[tuple[str, Maps]]:
     """Every sample's id and its map by each model."""
     done = 0
-    size = max(predictor.images for predictor in predictors)
-    for batch, images in _decoded(samples, job.reader, size):
-        maps = zip(*(predictor.predict(images) for predictor in predictors), strict=True)
-        for sample, by_model in zip(batch, maps, strict=True):
-            yield sample.id, [job.reader.own_maps(each) for each in by_model]
+    for batch, by_model in _one_ahead(_started(job, samples, predictors)):
+        for sample, maps in zip(
+            batch, zip(*(each() for each in by_model), strict=True), strict=True
+        ):
+            yield sample.id, [job.reader.own_maps(each) for each in maps]
         done += len(batch)
         context.progress.update(done, len(samples))
         if context.stop:
             return
+
+
+def _started(
+    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor]
+) -> Iterator[Started]:
+    """Batches that the device has begun with."""
+    size = max(predictor.images for predictor in predictors)
+    for batch, images in _decoded(samples, job.reader, size):
+        yield batch, [predictor.start(images) for predictor in predictors]
+
+
+def _one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, each given when the next one is made already: a device never idles."""
+    for item, _ in itertools.pairwise(itertools.chain(items, [None])):
+        assert item is not None
+        yield item
 
 
 def _decoded(
@@ -119,17 +140,14 @@ def _decoded(
 ) -> Iterator[tuple[Sequence[Sample], list[NDArray[np.uint8]]]]:
     """Batches of decoded images, a few ahead of their use."""
     batches = [samples[start : start + batch] for start in range(0, len(samples), batch)]
-    with ThreadPoolExecutor(AHEAD) as pool:
-        waiting: list[Future[list[NDArray[np.uint8]]]] = []
+    threads = min(AHEAD * batch, max(AHEAD, torch.get_num_threads()))
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: list[list[Future[NDArray[np.uint8]]]] = []
         for position in range(len(batches) + AHEAD):
             if position < len(batches):
-                waiting.append(pool.submit(_read_all, reader, batches[position]))
+                waiting.append([pool.submit(reader.image, each) for each in batches[position]])
             if position >= AHEAD:
-                yield batches[position - AHEAD], waiting.pop(0).result()
-
-
-def _read_all(reader: SampleReader, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
-    return [reader.image(sample) for sample in samples]
+                yield batches[position - AHEAD], [each.result() for each in waiting.pop(0)]
 
 
 def _write_batches(maps: Iterator[tuple[str, Maps]]) -> Iterator[Batch]:

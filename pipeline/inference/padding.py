@@ -34,16 +34,19 @@ def pad_to_multiple(images: Tensor, multiple: int | tuple[int, int]) -> tuple[Te
     missing_rows, missing_columns = -height % multiples[0], -width % multiples[1]
     crop = Crop(missing_rows // 2, missing_columns // 2, height, width)
     if missing_rows:
-        rows = reflected(height, crop.top, missing_rows - crop.top)
-        images = images.index_select(-2, rows.to(images.device))
+        rows = reflected(height, crop.top, missing_rows - crop.top, images.device)
+        images = images.index_select(-2, rows)
     if missing_columns:
-        columns = reflected(width, crop.left, missing_columns - crop.left)
-        images = images.index_select(-1, columns.to(images.device))
+        columns = reflected(width, crop.left, missing_columns - crop.left, images.device)
+        images = images.index_select(-1, columns)
     return images, crop
 
 
-def reflected(size: int, before: int, after: int) -> Tensor:
-    """Which of `size` pixels stands at each place of a mirrored line: int64, before+size+after."""
+def reflected(size: int, before: int, after: int, device: torch.device | None = None) -> Tensor:
+    """Which of `size` pixels stands at each place of a mirrored line: int64, before+size+after.
+
+    Made on `device`: a copy from the host would wait for all that the device has still to do.
+    """
     period = max(1, 2 * (size - 1))
-    places = torch.arange(-before, size + after) % period
+    places = torch.arange(-before, size + after, device=device) % period
     return torch.minimum(places, period - places) if size > 1 else torch.zeros_like(places)

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
+
+from pipeline.errors import ResourceError
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve(wish: Literal["auto", "fp32", "bf16", "fp16"], device: str) -> Precision:
-    """The format for `device`; `auto` is bf16 where a GPU has it, else fp16, and fp32 on a CPU."""
-    if wish != "auto":
-        return wish
+    """The format for `device`; `auto` is bf16 where a GPU has it, else fp16, and fp32 on a CPU.
+
+    ResourceError for bf16 on a GPU that cannot compute in it at all.
+    """
     if not device.startswith("cuda"):
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        return "fp32" if wish == "auto" else wish
+    with torch.cuda.device(device):  # cards of one machine may differ
+        if wish == "auto":
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        if wish == "bf16" and not torch.cuda.is_bf16_supported():
+            name = torch.cuda.get_device_name()
+            raise ResourceError(f"{device} ({name}) has no bf16; set precision: auto, or fp16")
+    return wish
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Mixed precision on `device`; nothing for fp32."""
+    """Mixed precision on `device`; for fp32, convolutions in that format and no coarser one."""
     if precision == "fp32":
-        return nullcontext()
+        return _without_tf32()
     return torch.autocast(device.type, dtype=_DTYPES[precision])
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """PyTorch lets cuDNN round the inputs of float32 convolutions to 10 bits of mantissa."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from torch.nn import functional as F
 from pipeline.competition.geometry import resize_image, working_size
 from pipeline.config import InferConfig, TileConfig
 from pipeline.errors import ResourceError
+from pipeline.inference.memory import DoesNotFitError, fetched_later, fitting, host_tensor
 from pipeline.inference.merge import RunningMerge
 from pipeline.inference.padding import pad_to_multiple
 from pipeline.inference.precision import autocast, resolve
-from pipeline.inference.tiles import TileMerger, plan_tiles, tile_weights
-from pipeline.inference.tta import group_by_shape, parse_tta
+from pipeline.inference.tiles import Tile, TileMerger, WeightKind, plan_tiles, tile_weights
+from pipeline.inference.tta import View, group_by_shape, parse_tta
 
 Size = tuple[int, int]
+Maps = list[NDArray[np.float32]]
 PADDING_MULTIPLE = 32
 CPU_BATCH = 8
 
@@ -45,6 +47,7 @@ class Predictor:
         self._settings = settings
         self._networks = [self._prepared(network) for network in networks]
         self._views = parse_tta(settings.tta)
+        self._weights: dict[Size, Tensor] = {}
         self._resize = resize
         self._exclusive = exclusive
         self._precision = resolve(settings.precision, device)
@@ -53,43 +56,81 @@ class Predictor:
         """How many images go through it together."""
         self._batch = CPU_BATCH if on_cpu else settings.batch
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> Maps:
         """HWC uint8 images of any sizes → CHW float32 probabilities, each at its image's size.
 
         Raises ResourceError when not even one picture fits the device.
         """
-        maps: dict[int, NDArray[np.float32]] = {}
+        return self.start(images)()
+
+    def start(self, images: Sequence[NDArray[np.uint8]]) -> Callable[[], Maps]:
+        """`predict` in two halves: what comes back waits for the maps, once, and returns them.
+
+        In between an accelerator computes, and the caller can prepare the next images. A CPU has
+        computed all when this returns.
+        """
+        parts: list[tuple[Sequence[int], Callable[[], NDArray[np.float32]]]] = []
         for size in dict.fromkeys(image.shape[:2] for image in images):
             alike = [place for place, image in enumerate(images) if image.shape[:2] == size]
-            for start in range(0, len(alike), self.images):
-                places = alike[start : start + self.images]
-                maps.update(
-                    zip(places, self._predict_alike([images[i] for i in places]), strict=True)
-                )
-        return [maps[place] for place in range(len(images))]
+            while alike:
+                places = alike[: self.images]
+                maps = fitting(self._start_alike, [images[place] for place in places])
+                if maps is None:
+                    self._halve_images(len(places), (size[0], size[1]))
+                    continue
+                parts.append((places, maps))
+                alike = alike[len(places) :]
+
+        def finish() -> Maps:
+            maps = {
+                place: one
+                for places, those in parts
+                for place, one in zip(places, those(), strict=True)
+            }
+            return [maps[place] for place in range(len(images))]
+
+        return finish
+
+    def _halve_images(self, count: int, size: Size) -> None:
+        if count == 1:
+            raise ResourceError(
+                f"one image of {size[0]}×{size[1]} does not fit {self._device}; set infer.tile, a "
+                "smaller infer.precision, or fewer views in infer.tta"
+            )
+        self.images = count // 2
 
     @torch.inference_mode()
-    def _predict_alike(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """`predict` for a few images of one size."""
+    def _start_alike(
+        self, images: Sequence[NDArray[np.uint8]]
+    ) -> Callable[[], NDArray[np.float32]]:
+        """`start` for a few images of one size, whose maps are N×classes×H×W."""
         own = (images[0].shape[0], images[0].shape[1])
         size = working_size(own, self._resize)
-        stacked = torch.from_numpy(np.stack([resize_image(each, size) for each in images]))
-        inputs = stacked.to(self._device).permute(0, 3, 1, 2).float().div_(255)
-        maps = self._merged(inputs, size)
+        stacked = host_tensor((len(images), *size, images[0].shape[2]), torch.uint8, self._device)
+        np.stack([resize_image(each, size) for each in images], out=stacked.numpy())
+        on_device = stacked.to(self._device, non_blocking=True)
+        maps = self._merged(on_device.permute(0, 3, 1, 2).float().div_(255), size)
         if size != own:
             maps = F.interpolate(maps, size=own, mode="bilinear", align_corners=False).clamp_(0, 1)
-        return list(maps.cpu().numpy())
+        return fetched_later(maps)
 
     def _merged(self, inputs: Tensor, size: Size) -> Tensor:
         """N×classes×H×W: all views by all networks, merged."""
         merge = RunningMerge(self._settings.merge, exclusive=self._exclusive)
-        for views in group_by_shape(self._views, size):
+        for views in self._together(size, len(inputs)):
             stacked = torch.cat([view.apply(inputs) for view in views])
             for network in self._networks:
                 probabilities = self._of_any_size(network, stacked)
                 for view, maps in zip(views, probabilities.chunk(len(views)), strict=True):
                     merge.add(view.undo(maps, size))
         return merge.result()
+
+    def _together(self, size: Size, images: int) -> Iterator[list[View]]:
+        """Views of one shape, as many as a pass has room for: more of them only take memory."""
+        most = max(1, self._batch // images)
+        for views in group_by_shape(self._views, size):
+            for start in range(0, len(views), most):
+                yield views[start : start + most]
 
     def _of_any_size(self, network: nn.Module, inputs: Tensor) -> Tensor:
         tile = self._settings.tile
@@ -101,9 +142,7 @@ class Predictor:
         """Weighted means of overlapping tiles; a batch may hold tiles of several pictures."""
         size = (inputs.shape[2], inputs.shape[3])
         tiles = plan_tiles(size, tile.size, tile.overlap)
-        merger: TileMerger[int] = TileMerger(
-            tile_weights((tiles[0].height, tiles[0].width), tile.weights)
-        )
+        merger: TileMerger[int] = TileMerger(self._weights_of(tiles[0], tile.weights))
         pairs = [(number, each) for number in range(len(inputs)) for each in tiles]
         for number in range(len(inputs)):
             merger.expect(number, size, tiles)
@@ -116,24 +155,27 @@ class Predictor:
             whole.extend(one for one in finished if one is not None)
         return torch.stack(whole)
 
+    def _weights_of(self, tile: Tile, kind: WeightKind) -> Tensor:
+        """`tile_weights`, made and copied once, since each copy waits for the device."""
+        size = (tile.height, tile.width)
+        if size not in self._weights:
+            self._weights[size] = tile_weights(size, kind).to(self._device)
+        return self._weights[size]
+
     def _in_batches(self, network: nn.Module, inputs: Tensor) -> Tensor:
         """Passes of as many pictures as fit the device; a pass that does not is halved."""
         done: list[Tensor] = []
         start = 0
         while start < len(inputs):
             chunk = inputs[start : start + self._batch]
-            try:
-                done.append(self._probabilities(network, chunk))
-            except torch.OutOfMemoryError:
-                if len(chunk) == 1:
-                    raise ResourceError(
-                        f"one picture of {tuple(chunk.shape[2:])} does not fit {self._device}; set "
-                        "infer.tile, or a smaller infer.precision"
-                    ) from None
+            maps = fitting(self._probabilities, network, chunk)
+            if maps is not None:
+                done.append(maps)
+                start += len(chunk)
+            elif len(chunk) == 1:
+                raise DoesNotFitError
+            else:
                 self._batch = len(chunk) // 2
-                torch.cuda.empty_cache()
-                continue
-            start += len(chunk)
         return torch.cat(done)
 
     def _probabilities(self, network: nn.Module, inputs: Tensor) -> Tensor:

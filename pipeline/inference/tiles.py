@@ -108,7 +108,7 @@ class TileMerger(Generic[Key]):
     """
 
     def __init__(self, weights: Tensor) -> None:
-        """weights: float32 HW of a whole tile, from `tile_weights`."""
+        """weights: float32 HW of a whole tile, from `tile_weights`, best on the maps' device."""
         self._weights = weights
         self._images: dict[Key, _Unfinished] = {}
 
@@ -127,7 +127,8 @@ class TileMerger(Generic[Key]):
         if image.maps is None or image.weights is None:
             image.maps = torch.zeros(len(maps), *image.size, device=maps.device)
             image.weights = torch.zeros(image.size, device=maps.device)
-        weights = self._weights[: tile.height, : tile.width].to(maps.device)
+        self._weights = self._weights.to(maps.device)
+        weights = self._weights[: tile.height, : tile.width]
         image.maps[:, *tile.area] += maps[:, : tile.height, : tile.width] * weights
         image.weights[tile.area] += weights
         if image.waiting:

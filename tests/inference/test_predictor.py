@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pipeline.config import InferConfig
 from pipeline.errors import ResourceError
+from pipeline.inference.precision import autocast
 from pipeline.inference.predictor import Predictor
 
 
@@ -151,3 +152,27 @@ def test_the_kind_of_mean_is_the_configured_one(merge: str) -> None:
     }[merge](singles)
     (merged,) = _predictor(networks, merge=merge).predict([image])
     np.testing.assert_allclose(merged, expected, atol=1e-5)
+
+
+def test_fp32_convolutions_are_not_rounded_to_a_coarser_format() -> None:
+    """PyTorch lets cuDNN compute them in TF32, 10 bits of mantissa, unless told otherwise."""
+    before = torch.backends.cudnn.allow_tf32
+    with pytest.raises(ZeroDivisionError), autocast(torch.device("cpu"), "fp32"):
+        assert not torch.backends.cudnn.allow_tf32
+        raise ZeroDivisionError
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_more_views_than_a_pass_holds_are_not_stacked() -> None:
+    passes: list[int] = []
+    network = _network(Local)
+    network.register_forward_pre_hook(lambda _module, inputs: passes.append(len(inputs[0])))
+    (image,) = _images((32, 32))
+    twelve = [f"flips+brightness:{shift}" for shift in (0.1, 0.2, 0.3)]
+    (maps,) = _predictor([network], tta=twelve).predict([image])
+    assert passes == [8, 4]
+    singles = [
+        _predictor([network], tta=(f"flips+brightness:{shift}",)) for shift in (0.1, 0.2, 0.3)
+    ]
+    expected = np.mean([single.predict([image])[0] for single in singles], axis=0)
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
