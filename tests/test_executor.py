@@ -131,7 +131,7 @@ def test_jobs_and_threads_share_the_cores() -> None:
     cores = len(os.sched_getaffinity(0))
     assert Machine.detect(1, ["cpu"]) == Machine(("cpu",), cores)
     assert len(Machine.detect(3, ["cpu"]).devices) == 3
-    assert Machine.detect(3, ["cpu"]).threads == max(1, cores // 3)
+    assert Machine.detect(3, ["cpu"]).threads_each(3) == max(1, cores // 3)
 
 
 PROGRAM = """

@@ -54,7 +54,8 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     stale = [job for job in chosen if not is_trained(job)]
     if stale:
         _check_room(context, stale)
-        context.run_jobs("train", [Job(job.name, _train, (job,)) for job in stale])
+        waiting = [Job(job.name, _train, (job,)) for job in stale]
+        context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
         context.done("train", made, context.workspace.run, started)
