@@ -32,12 +32,16 @@ class TrainingError(MaskmillError):
 
 
 class InterruptedRunError(MaskmillError):
-    """SIGINT or SIGTERM arrived; state is saved and the next `make` goes on from there."""
+    """SIGINT or SIGTERM arrived; state is saved and the next `make` goes on from there.
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted; state is saved, the same command goes on from there")
-        self.signal_number = signal_number
+    failures: what went wrong besides, in this run.
+    """
+
+    def __init__(self, signal_number: int, failures: tuple[str, ...] = ()) -> None:
+        text = "interrupted; state is saved, the same command goes on from there"
+        super().__init__("\n".join([text, *(f"but failed: {each}" for each in failures)]))
+        self.signal_number, self.failures = signal_number, failures
         self.exit_code = 128 + signal_number
 
-    def __reduce__(self) -> tuple[type[InterruptedRunError], tuple[int]]:
-        return type(self), (self.signal_number,)
+    def __reduce__(self) -> tuple[type[InterruptedRunError], tuple[int, tuple[str, ...]]]:
+        return type(self), (self.signal_number, self.failures)

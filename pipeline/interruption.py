@@ -1,4 +1,8 @@
-"""SIGINT and SIGTERM as a flag that long work looks at, and orphans that notice they are alone."""
+"""SIGINT and SIGTERM as a flag that long work looks at, and orphans that notice they are alone.
+
+Who is told what: the main process and its own workers have a flag each; loader processes hear no
+signal at all, so that the training that they serve can end its step. All end with their parent.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -35,14 +39,21 @@ class StopFlag:
 
 
 @contextmanager
-def interruptible(*, forward: bool = False) -> Iterator[StopFlag]:
+def interruptible(workers: Callable[[], Iterable[int]] = tuple) -> Iterator[StopFlag]:
     """Turn the first SIGINT or SIGTERM into a flag; a second one ends the process at once.
 
-    forward: also pass the signal on to child processes (the workers of a stage).
+    workers: the pids of its own worker processes, which a second signal ends with it.
     Outside the main thread, where Python allows no handlers, the flag simply never rises.
     """
     flag = StopFlag()
-    previous = _install(_handler(flag, forward))
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if flag:
+            send(signal.SIGKILL, workers())
+            os._exit(128 + number)
+        flag.signal_number = number
+
+    previous = _install(handle)
     try:
         yield flag
     finally:
@@ -54,47 +65,61 @@ def interruptible(*, forward: bool = False) -> Iterator[StopFlag]:
 def worker_flag(parent: int) -> StopFlag:
     """The flag of a worker process of `parent`, for as long as it lives, jobs or none.
 
-    A worker that idles when everybody is told to stop must not die of it: a pool with a dead
-    worker ends the ones that are saving their state. It does end when `parent` is gone.
+    A worker that idles when everybody is told to stop must not die of it. Nor of a second signal:
+    a terminal's Ctrl-C reaches it as well as its parent's word. It does end when `parent` is gone.
     """
-    die_with(parent)
     flag = StopFlag()
-    _install(_handler(flag, forward=False))
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        flag.signal_number = flag.signal_number or number
+
+    _install(handle)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    die_with(parent)
     return flag
 
 
-def _handler(flag: StopFlag, forward: bool) -> Callable[[int, FrameType | None], None]:
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if flag:
-            _end_children(signal.SIGKILL)
-            os._exit(128 + number)
-        flag.signal_number = number
-        if forward:
-            _end_children(signal.SIGTERM)
-
-    return handle
+def deaf(parent: int) -> None:
+    """Let no signal but SIGKILL end this helper of `parent`; it ends when `parent` does."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    die_with(parent)
 
 
-def _install(handle: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.signal(number, handle) for number in _SIGNALS}
+@contextmanager
+def born_deaf() -> Iterator[None]:
+    """Processes that are started within the block hear no signal until they say otherwise.
+
+    A signal for this thread itself waits for the end of the block.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _end_children(number: signal.Signals) -> None:
-    for child in psutil.Process().children(recursive=True):
-        try:
-            child.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue
+def send(number: signal.Signals, pids: Iterable[int]) -> None:
+    """Signal those of `pids` that are still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def die_with(parent: int, every_s: float = 0.2) -> None:
     """End this worker process soon after `parent` is gone, so that no orphan goes on writing."""
 
     def watch() -> None:
-        while psutil.pid_exists(parent) and os.getppid() != 1:
-            time.sleep(every_s)
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(parent)
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(every_s)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="die-with-parent").start()
+
+
+def _install(handle: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, handle) for number in _SIGNALS}

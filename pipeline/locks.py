@@ -62,6 +62,15 @@ def hold_one_of(
         time.sleep(POLL_S)
 
 
+def is_free(path: Path) -> bool:
+    """Whether nobody holds the lock at `path` just now."""
+    try:
+        with path.open("r+") as stream:
+            return _try(stream.fileno())
+    except FileNotFoundError:
+        return True
+
+
 def owner(path: Path) -> str:
     """Who holds (or last held) the lock at `path`."""
     try:

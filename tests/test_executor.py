@@ -11,9 +11,17 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
-from pipeline.errors import DataError, MaskmillError, ResourceError, TrainingError
+from pipeline.devices import binding, lock_name
+from pipeline.errors import (
+    DataError,
+    InterruptedRunError,
+    MaskmillError,
+    ResourceError,
+    TrainingError,
+)
 from pipeline.executor import Job, JobContext, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.reporting import SilentReporter, running_jobs
@@ -131,7 +139,7 @@ def test_jobs_and_threads_share_the_cores() -> None:
     cores = len(os.sched_getaffinity(0))
     assert Machine.detect(1, ["cpu"]) == Machine(("cpu",), cores)
     assert len(Machine.detect(3, ["cpu"]).devices) == 3
-    assert Machine.detect(3, ["cpu"]).threads == max(1, cores // 3)
+    assert Machine.detect(3, ["cpu"]).threads_each(3) == max(1, cores // 3)
 
 
 PROGRAM = """
@@ -243,3 +251,201 @@ def test_training_errors_travel_from_workers(tmp_path: Path) -> None:
 
 def diverge(context: JobContext) -> None:
     raise TrainingError("diverged: the loss is nan at step 7")
+
+
+def tell_environment(context: JobContext) -> tuple[str, str, str, int, bool]:
+    """What a job sees, and whether torch was there before it."""
+    imported = "torch" in sys.modules
+    time.sleep(0.3)  # so that the other device gets a job, too
+    seen, threads = os.environ["CUDA_VISIBLE_DEVICES"], os.environ["OMP_NUM_THREADS"]
+    return context.device, seen, threads, os.getpid(), imported
+
+
+def test_a_process_sees_its_own_device_alone_before_torch_is_imported(tmp_path: Path) -> None:
+    machine = Machine(("cuda:0", "cuda:1", "cuda:2"), threads=64)
+    jobs = [Job(f"j{number}", tell_environment, ()) for number in range(2)]
+    told = run(jobs, machine, tmp_path).values()
+    assert {device for device, *_ in told} == {"cuda:0"}
+    assert {seen for _, seen, *_ in told} < {"0", "1", "2"} and len({each[1] for each in told}) == 2
+    assert {threads for _, _, threads, *_ in told} == {"32"}  # of those that run, not of slots
+    assert not any(imported for *_, imported in told)
+
+
+def test_one_job_on_a_gpu_leaves_this_process_without_it(tmp_path: Path) -> None:
+    machine = Machine(("cuda:0",), threads=4)
+    (told,) = run([Job("only", tell_environment, ())], machine, tmp_path).values()
+    assert told[:3] == ("cuda:0", "0", "4") and told[3] != os.getpid()
+
+
+def test_a_job_on_a_cpu_slot_sees_no_gpu(tmp_path: Path) -> None:
+    told = run([Job(f"j{number}", tell_environment, ()) for number in range(2)], TWO, tmp_path)
+    assert {seen for _, seen, *_ in told.values()} == {""}
+
+
+def test_where_only_some_gpus_are_shown_the_first_of_them_is_number_0() -> None:
+    shown = {"CUDA_VISIBLE_DEVICES": "5,GPU-3fa2"}
+    assert binding("cuda:0", 2, shown)["CUDA_VISIBLE_DEVICES"] == "5"
+    assert binding("cuda:1", 2, shown)["CUDA_VISIBLE_DEVICES"] == "GPU-3fa2"
+    assert (
+        lock_name(["cuda:0"], 0, shown)
+        == lock_name(["cuda:5"], 0, {})
+        != (lock_name(["cuda:0"], 0, {}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("slots", "jobs", "each"), [(2, 2, 32), (8, 2, 32), (64, 2, 32), (64, 99, 1), (2, 1, 64)]
+)
+def test_threads_are_shared_by_the_jobs_that_run(slots: int, jobs: int, each: int) -> None:
+    assert Machine(("cpu",) * slots, threads=64).threads_each(jobs) == each
+
+
+def test_a_resumed_run_has_the_threads_that_a_whole_one_has(tmp_path: Path) -> None:
+    machine = Machine(("cuda:0", "cuda:1"), threads=64)
+    workspace, job = Workspace("x", tmp_path), Job("last", tell_environment, ())
+    told = run_jobs("t", [job], machine, workspace, SilentReporter(), width=7)
+    assert told["last"][2] == "32"
+
+
+def fault_once(marker: str, context: JobContext) -> int:
+    """The GPU answers nothing but errors to the process that has asked it for too much."""
+    if not Path(marker).exists():
+        Path(marker).write_text(str(os.getpid()))
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore")
+    return os.getpid()
+
+
+def fault_always(context: JobContext) -> None:
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+
+def test_a_fault_of_a_gpu_ends_its_process_and_poisons_no_other_job(tmp_path: Path) -> None:
+    reporter, marker = SilentReporter(), tmp_path / "first"
+    jobs = [Job("hit", fault_once, (str(marker),)), Job("next", tell_environment, ())]
+    told = run(jobs, Machine(("cuda:0",), 1), tmp_path, reporter)
+    pids = {int(marker.read_text()), told["hit"]} | {told["next"][3]}
+    assert int(marker.read_text()) not in (told["hit"], told["next"][3]) and len(pids) <= 3
+    assert "hit" in reporter.warned[0] and "illegal memory access" in reporter.warned[0]
+    with pytest.raises(ResourceError, match=r"bad: its worker died 3×.*device-side assert"):
+        run([Job("bad", fault_always, ())], Machine(("cuda:0",), 1), tmp_path, reporter)
+
+
+def note_and_wait(folder: str, context: JobContext) -> None:
+    """Runs until its neighbour has died and come back."""
+    with (Path(folder) / "starts").open("a") as stream:
+        stream.write(f"{os.getpid()}\n")
+    deadline = time.monotonic() + 60
+    while not (Path(folder) / "back").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def die_and_come_back(folder: str, context: JobContext) -> None:
+    if not (Path(folder) / "died").exists():
+        while not (Path(folder) / "starts").exists():
+            time.sleep(0.05)
+        (Path(folder) / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(folder) / "back").touch()
+
+
+def test_a_death_does_not_end_the_other_jobs(tmp_path: Path) -> None:
+    jobs = [
+        Job("a", note_and_wait, (str(tmp_path),)),
+        Job("b", die_and_come_back, (str(tmp_path),)),
+    ]
+    run(jobs, TWO, tmp_path)
+    assert len((tmp_path / "starts").read_text().splitlines()) == 1
+
+
+def out_of_memory(context: JobContext) -> None:
+    raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+
+@pytest.mark.parametrize("machine", [ONE, TWO], ids=["inline", "pool"])
+def test_memory_that_is_refused_is_one_line(machine: Machine, tmp_path: Path) -> None:
+    jobs = [Job("big", out_of_memory, ()), Job("fine", double, (1,))]
+    with pytest.raises(ResourceError, match=r"big: out of memory on cpu: .*") as caught:
+        run(jobs, machine, tmp_path)
+    assert "Traceback" not in str(caught.value)
+
+
+def stop_and_fail(context: JobContext) -> None:
+    os.kill(os.getppid(), signal.SIGTERM)
+    while not context.stop:
+        time.sleep(0.02)
+    raise DataError("bad image x7")
+
+
+def die_when_told(context: JobContext) -> None:
+    while not context.stop:
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_stop_hides_nothing_else(tmp_path: Path) -> None:
+    jobs = [Job("bad", stop_and_fail, ()), Job("gone", die_when_told, ())]
+    with pytest.raises(InterruptedRunError) as caught:
+        run(jobs, TWO, tmp_path)
+    assert caught.value.exit_code == 143
+    assert "bad image x7" in str(caught.value) and "gone: its worker died" in str(caught.value)
+    assert run([Job(f"j{n}", double, (n,)) for n in range(2)], TWO, tmp_path) == {"j0": 0, "j1": 2}
+
+
+IGNORES = """
+def ignore(marker, context):
+    import time
+    from pathlib import Path
+    Path(marker).touch()
+    time.sleep(600)
+"""
+
+
+def _program(folder: Path, text: str) -> subprocess.Popen[bytes]:
+    script = folder / "program.py"
+    script.write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, str(script), str(folder), "2"]
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _both_run(folder: Path) -> None:
+    _wait_until(lambda: (folder / "a").exists() and (folder / "b").exists())
+
+
+def test_ctrl_c_of_a_terminal_reaches_everybody_and_saves_all(tmp_path: Path) -> None:
+    process = _program(tmp_path, PROGRAM)
+    _both_run(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert (tmp_path / "a.saved").exists() and (tmp_path / "b.saved").exists()
+
+
+def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
+    text = PROGRAM.replace("from tests.test_executor import wait_for_stop", IGNORES)
+    process = _program(tmp_path, text.replace("wait_for_stop", "ignore"))
+    _both_run(tmp_path)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) == 143
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+def test_processes_that_are_not_its_jobs_are_told_nothing(tmp_path: Path) -> None:
+    text = PROGRAM.replace(
+        "    folder = Path(sys.argv[1])",
+        "    import subprocess\n    folder = Path(sys.argv[1])\n"
+        "    other = subprocess.Popen(['sleep', '60'])\n"
+        "    (folder / 'other').write_text(str(other.pid))",
+    )
+    process = _program(tmp_path, text)
+    _both_run(tmp_path)
+    other = psutil.Process(int((tmp_path / "other").read_text()))
+    try:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+        assert other.is_running() and other.status() != psutil.STATUS_ZOMBIE
+    finally:
+        other.kill()

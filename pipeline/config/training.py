@@ -73,6 +73,8 @@ class TrainConfig(Block):
     """Loader processes a job; auto: none on a CPU, 4 for each accelerator."""
     cache: int = Field(1024, ge=0)
     """MiB of decoded images that a job keeps in memory."""
+    save_minutes: float = Field(10, gt=0)
+    """Besides at the end of an epoch, the state to go on from is saved so often."""
     seed: int = Field(0, ge=0, lt=2**32)
     augment: AugmentConfig = AugmentConfig()
 

@@ -73,6 +73,7 @@ def measure(job: MeasureJob, context: JobContext) -> Measured:
     with tempfile.TemporaryDirectory(prefix=".plan", dir=job.scratch) as folder:
         run = _start(job, Path(folder), context)
         step_s = _seconds(lambda: _steps(run)) / STEPS
+        run.loader.close()
         network = run.plain
         if job.weights is not None:
             load_weights(job.weights.path, network)

@@ -45,9 +45,12 @@ class StageContext:
     def machine(self) -> Machine:
         return Machine.detect(self.jobs, self.devices)
 
-    def run_jobs(self, title: str, jobs: list[Job]) -> dict[str, object]:
-        """Run jobs on this machine's devices, under this workspace's locks."""
-        return run_jobs(title, jobs, self.machine, self.workspace, self.reporter)
+    def run_jobs(self, title: str, jobs: list[Job], width: int | None = None) -> dict[str, object]:
+        """Run jobs on this machine's devices, under this workspace's locks.
+
+        width: how many jobs there would be if none were done yet (default: just these).
+        """
+        return run_jobs(title, jobs, self.machine, self.workspace, self.reporter, width=width)
 
     def models(self) -> list[str]:
         """The models that MODEL= leaves; ConfigError for one that the experiment does not have."""

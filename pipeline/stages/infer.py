@@ -46,7 +46,8 @@ def run(context: StageContext) -> Inferred:
     jobs = {**_out_of_fold(predicting, stores["oof"]), **_test(predicting, stores["test"])}
     if jobs:
         maps = sum(len(job.samples) * len(job.outputs) for job in jobs.values())
-        context.run_jobs("infer", [Job(name, predict_range, (job,)) for name, job in jobs.items()])
+        waiting = [Job(name, predict_range, (job,)) for name, job in jobs.items()]
+        context.run_jobs("infer", waiting, width=len(context.machine.devices))
         context.done("infer", f"{maps} maps", context.workspace.run, started)
     else:
         context.up_to_date("infer", context.workspace.run)

@@ -99,4 +99,5 @@ def _add(predicting: Predicting, recipe: Recipe, sums: Accumulator, members: Seq
 
     some = {member: pending[member] for member in group}
     jobs = predicting.jobs("sum", "test", some, sink_of, used)
-    context.run_jobs("infer", [Job(name, predict_range, (job,)) for name, job in jobs.items()])
+    waiting = [Job(name, predict_range, (job,)) for name, job in jobs.items()]
+    context.run_jobs("infer", waiting, width=len(context.machine.devices))

@@ -21,6 +21,7 @@ from pipeline.stages.context import StageContext, once
 from pipeline.training.footprint import Footprint, footprint
 from pipeline.training.job import TrainJob
 from pipeline.training.loop import train_member
+from pipeline.training.rehearsal import check_batch
 from pipeline.workspace import MemberPaths, file_checksum, fingerprint, is_fresh, read_manifest
 
 
@@ -54,7 +55,8 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     stale = [job for job in chosen if not is_trained(job)]
     if stale:
         _check_room(context, stale)
-        context.run_jobs("train", [Job(job.name, _train, (job,)) for job in stale])
+        waiting = [Job(job.name, _train, (job,)) for job in stale]
+        context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
         context.done("train", made, context.workspace.run, started)
@@ -81,7 +83,8 @@ def is_trained(job: TrainJob) -> bool:
 
 def _check_room(context: StageContext, stale: list[TrainJob]) -> None:
     """ResourceError unless the checkpoints fit; that needs each network's size, so it is built."""
-    each = {job.model.network: _footprint(job) for job in stale}
+    first = {job.model.network: job for job in reversed(stale)}
+    each = {network: _footprint(job) for network, job in first.items()}
     kept = sum(each[job.model.network].kept for job in stale)
     at_once = min(len(context.machine.devices), len(stale))
     working = at_once * max(footprint.working for footprint in each.values())
@@ -90,9 +93,12 @@ def _check_room(context: StageContext, stale: list[TrainJob]) -> None:
 
 
 def _footprint(job: TrainJob) -> Footprint:
+    """Also ConfigError where the network cannot be trained on its batches."""
     unweighted = job.model.network.model_copy(update={"weights": None})
     network = build_model(unweighted, classes=len(job.classes), in_channels=job.reader.channels)
-    return footprint(network, job.model.train)
+    size = footprint(network, job.model.train)
+    check_batch(job.name.partition("/")[0], network, job.reader.channels, job.model.train)
+    return size
 
 
 def _train(job: TrainJob, context: JobContext) -> None:
@@ -139,7 +145,7 @@ def _fingerprint(
         "member/2",
         model.network,
         _weights_checksum(model.weights),
-        model.train.model_copy(update={"workers": 0, "cache": 0}),
+        model.train.model_dump(mode="json", exclude={"workers", "cache", "save_minutes"}),
         model.train.loss or experiment.losses,
         experiment.data.class_names,
         experiment.data.exclusive,

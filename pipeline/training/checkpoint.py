@@ -74,7 +74,11 @@ def load_state(path: Path, fingerprint: str) -> dict[str, Any] | None:
     start = len(_MAGIC) + 32
     if data[:start] != _MAGIC + hashlib.sha256(data[start:]).digest():
         return None
-    content: dict[str, Any] = torch.load(io.BytesIO(data[start:]), weights_only=True)
+    content: dict[str, Any] = torch.load(
+        io.BytesIO(data[start:]),
+        weights_only=True,
+        map_location="cpu",  # the GPU that it was saved on need not be here
+    )
     return content if content["fingerprint"] == fingerprint else None
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from pipeline.competition.catalog import Sample
 from pipeline.competition.frame import continue_planes
@@ -101,18 +99,3 @@ def epoch_batches(count: int, settings: TrainConfig, epoch: int, start: int) -> 
 def steps_an_epoch(count: int, settings: TrainConfig) -> int:
     """Steps an epoch: as configured, or as many whole batches as there are."""
     return settings.steps or max(1, count // settings.batch)
-
-
-def make_loader(data: TrainingSet, batches: list[list[Key]], workers: int) -> DataLoader[Any]:
-    """A loader over just these batches, in order."""
-    return DataLoader(
-        data,
-        batch_sampler=batches,
-        num_workers=workers,
-        worker_init_fn=_calm_opencv if workers else None,
-        pin_memory=workers > 0 and torch.cuda.is_available(),
-    )
-
-
-def _calm_opencv(_worker: int) -> None:
-    cv2.setNumThreads(0)  # OpenCV's thread pool does not survive a fork

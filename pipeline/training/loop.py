@@ -6,6 +6,8 @@ the bytes that an unbroken run ends with.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Literal
 
@@ -26,9 +28,11 @@ from pipeline.training.checkpoint import (
     save_state,
     save_weights,
 )
-from pipeline.training.dataset import TrainingSet, epoch_batches, make_loader, steps_an_epoch
+from pipeline.training.dataset import TrainingSet, steps_an_epoch
 from pipeline.training.ema import MovingAverage
 from pipeline.training.job import TrainJob
+from pipeline.training.loader import Batch, EpochLoader
+from pipeline.training.memory import naming_the_batch
 from pipeline.training.schedule import learning_rate, make_optimizer
 from pipeline.training.start import make_fabric, seed_everything
 from pipeline.training.validation import validation_score
@@ -40,14 +44,20 @@ LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look w
 def train_member(job: TrainJob, context: JobContext) -> None:
     """Train `job` to the end and declare it finished.
 
-    Raises TrainingError on a loss that is not finite, InterruptedRunError after a signal, with
-    everything saved.
+    Raises TrainingError on a loss that is not finite, ResourceError when memory is too short,
+    InterruptedRunError after a signal, with everything saved.
     """
-    run = TrainingRun(job, context)
-    for epoch in range(run.epoch, job.model.train.epochs):
-        run.train_epoch(epoch)
-        run.finish_epoch(epoch)
-    run.finish()
+    with naming_the_batch(job.name, job.model.train, context.device):
+        run = TrainingRun(job, context)
+        try:
+            for epoch in range(run.epoch, job.model.train.epochs):
+                run.train_epoch(epoch)
+                run.save()  # before validation, which takes time, too
+                context.stop.check()
+                run.finish_epoch(epoch)
+            run.finish()
+        finally:
+            run.loader.close()
 
 
 class TrainingRun:
@@ -56,7 +66,9 @@ class TrainingRun:
     def __init__(self, job: TrainJob, context: JobContext) -> None:
         self.job, self.context, self.settings = job, context, job.model.train
         self.device = torch.device(context.device)
-        self.data = TrainingSet(job.train, job.reader, self.settings)
+        data = TrainingSet(job.train, job.reader, self.settings)
+        pin = self.device.type == "cuda"
+        self.loader = EpochLoader(data, self.settings, self._workers(), pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
         self.fabric = make_fabric(self.settings.precision, context.device)
@@ -72,6 +84,7 @@ class TrainingRun:
         self.rates = make_optimizer(network, self.settings)
         self.network, self.optimizer = self.fabric.setup(network, self.rates)
         self.progress = Progress()
+        self._saved_at = time.monotonic()
         self._resume()
 
     @property
@@ -80,20 +93,33 @@ class TrainingRun:
         return len(self.progress.history)
 
     def train_epoch(self, epoch: int) -> None:
+        """Make the steps that `epoch` lacks, or as many as there is time for before a stop."""
         self.network.train()
         start = self.progress.step - epoch * self.steps
-        batches = list(epoch_batches(len(self.job.train), self.settings, epoch, start))
         losses: list[Tensor] = []
-        for batch in make_loader(self.data, batches, self._workers()):
+        for batch in self._until_stopped(self.loader.epoch(epoch, start)):
             losses.append(self._step(*batch))
             if len(losses) >= LOOK_EVERY[self.device.type]:
                 self._look(losses)
             self._tell(epoch)
-            if self.context.stop:
+            if self._save_is_due():
                 self._look(losses)
-                self._save()
-                self.context.stop.check()
+                self.save()
         self._look(losses)
+
+    def _until_stopped(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """`batches` until a stop is asked for; a loader that breaks just then ends them, too."""
+        try:
+            for batch in batches:
+                yield batch
+                if self.context.stop:
+                    return
+        except Exception:  # of the loader alone: a generator does not see its reader's
+            if not self.context.stop:
+                raise
+
+    def _save_is_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= 60 * self.settings.save_minutes
 
     def _step(self, images: Tensor, planes: Tensor, valid: Tensor) -> Tensor:
         for group in self.rates.param_groups:
@@ -154,7 +180,7 @@ class TrainingRun:
         progress.loss_sum = 0.0
         history = pd.DataFrame(progress.history).astype({"epoch": int})
         write_atomic(self.job.paths.history, history.to_csv(index=False))
-        self._save()
+        self.save()
         self.context.stop.check()
 
     def finish(self) -> None:
@@ -181,7 +207,8 @@ class TrainingRun:
         path = self.job.paths.weights(kind)
         save_weights(path, network, member=self.job.name, step=self.progress.step, weights=kind)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write everything that the training needs to go on from here."""
         average = self.average.network.state_dict() if self.average else {}
         content = {
             "network": self.plain.state_dict(),
@@ -189,8 +216,10 @@ class TrainingRun:
             "optimizer": self.optimizer.state_dict(),
             "progress": asdict(self.progress),
             "random": random_state(self.device),
+            "scaler": self.fabric.strategy.precision.state_dict(),
         }
         save_state(self.job.paths.state, self.job.fingerprint, content)
+        self._saved_at = time.monotonic()
 
     def _resume(self) -> None:
         state = load_state(self.job.paths.state, self.job.fingerprint)
@@ -201,6 +230,8 @@ class TrainingRun:
             self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
+        if state["scaler"]:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
         restore_random_state(state["random"], self.device)
 
     def _workers(self) -> int:

@@ -17,7 +17,8 @@ PLAIN_THRESHOLD = 0.5
 def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> float:
     """The experiment's metric on the held-out fold, without TTA, at 0.5 (or the likeliest class).
 
-    Raises TrainingError when the network puts out something that is no probability.
+    Raises TrainingError when the network puts out something that is no probability, and
+    InterruptedRunError after a signal.
     """
     metric = get_metric(job.ensemble.metric_name, **job.ensemble.metric_options)
     # its layout in memory stays, too: another one would give other bits in the steps to come
@@ -30,7 +31,9 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
         device=context.device,
     )
     measures = []
-    for sample in job.held_out:
+    for done, sample in enumerate(job.held_out):
+        context.stop.check()
+        context.progress.update(done, len(job.held_out), "validation")
         image = job.reader.image(sample)
         (probabilities,) = predictor.predict([image])
         if not np.isfinite(probabilities).all():

@@ -13,7 +13,8 @@ from pipeline.competition.catalog import Sample, list_samples
 from pipeline.competition.reading import BLANK, SampleReader
 from pipeline.config import AugmentConfig, JitterConfig, TrainConfig
 from pipeline.training.augmentation import Augmenter
-from pipeline.training.dataset import TrainingSet, epoch_batches, make_loader, steps_an_epoch
+from pipeline.training.dataset import TrainingSet, epoch_batches, steps_an_epoch
+from pipeline.training.loader import Batch, EpochLoader
 from tests.competitions import draw_discs, experiment
 
 STRONG = AugmentConfig(flips=("horizontal", "vertical", "transpose"), affine=1.0, colour=0.0)
@@ -151,16 +152,25 @@ def test_loader_processes_and_the_cache_change_nothing(
 ) -> None:
     samples, reader = discs
     settings = TrainConfig(size=(48, 64), batch=4, cache=0)
-    batches = list(epoch_batches(len(samples), settings, 0, 0))
-    plain = list(make_loader(TrainingSet(samples, reader, settings), batches, workers=0))
-    cached_set = TrainingSet(samples, reader, settings.model_copy(update={"cache": 64}))
-    for _ in range(2):
-        cached = list(make_loader(cached_set, batches, workers=0))
-        _assert_equal(plain, cached)
-    _assert_equal(plain, list(make_loader(cached_set, batches, workers=2)))
+    loaders = {
+        "plain": _loader(samples, reader, settings, 0),
+        "cached": _loader(samples, reader, settings.model_copy(update={"cache": 64}), 0),
+        "processes": _loader(samples, reader, settings, 2),
+    }
+    batches = {name: [*loader.epoch(0), *loader.epoch(1)] for name, loader in loaders.items()}
+    for loader in loaders.values():
+        loader.close()
+    _assert_equal(batches["plain"], batches["cached"])
+    _assert_equal(batches["plain"], batches["processes"])
 
 
-def _assert_equal(first: list[list[torch.Tensor]], second: list[list[torch.Tensor]]) -> None:
+def _loader(
+    samples: tuple[Sample, ...], reader: SampleReader, settings: TrainConfig, workers: int
+) -> EpochLoader:
+    return EpochLoader(TrainingSet(samples, reader, settings), settings, workers, pin=False)
+
+
+def _assert_equal(first: list[Batch], second: list[Batch]) -> None:
     assert len(first) == len(second)
     for one, other in zip(first, second, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

@@ -1,0 +1,94 @@
+"""One process, one device: what a job's process may see is set before it imports anything.
+
+A process that sees all GPUs leaves a context and cached memory on them, and may compute on a wrong
+one. Here it sees one, which is `cuda:0` to it, or none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ResourceError
+from pipeline.workspace import Workspace
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The devices jobs may use, one job each, and the CPU threads that they share."""
+
+    devices: tuple[str, ...]
+    threads: int
+
+    @classmethod
+    def detect(cls, jobs: int | None = None, devices: Sequence[str] | None = None) -> Machine:
+        """All CUDA devices, or as many CPU slots as `jobs` (default: a core each).
+
+        devices: just these instead; ResourceError when one of them does not exist here.
+        """
+        import torch  # here, not above: seconds that stages without a network need not spend
+
+        cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+        chosen = list(devices) if devices else cuda
+        missing = sorted(set(chosen) - {"cpu", *cuda})
+        if missing:
+            there = ", ".join([*cuda, "cpu"])
+            raise ResourceError(f"no device {', '.join(missing)} here; there is {there}")
+        cores = len(os.sched_getaffinity(0))
+        if not chosen or chosen == ["cpu"]:
+            chosen = ["cpu"] * (jobs or cores)
+        slots = chosen[:jobs] if jobs else chosen
+        return cls(tuple(slots), cores)
+
+    def locks(self, workspace: Workspace) -> list[Path]:
+        """What a job on each device holds, so that no other process puts one there too."""
+        slots = range(len(self.devices))
+        return [workspace.locks / lock_name(self.devices, slot) for slot in slots]
+
+    def threads_each(self, jobs: int) -> int:
+        """The CPU threads of each job where there are `jobs` of them."""
+        return max(1, self.threads // max(1, min(jobs, len(self.devices))))
+
+
+def binding(
+    device: str, threads: int, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The variables that bind a new process to `device` and to a number of CPU threads.
+
+    environment: of this process; where it shows only some GPUs, `cuda:0` is the first of those.
+    """
+    seen = _identity(device, environment) if is_cuda(device) else ""
+    return {_VISIBLE: seen, **dict.fromkeys(_POOLS, str(threads))}
+
+
+def inside(device: str) -> str:
+    """What `device` is called in the process that is bound to it."""
+    return "cuda:0" if is_cuda(device) else device
+
+
+def is_cuda(device: str) -> bool:
+    return device.startswith("cuda")
+
+
+def lock_name(
+    devices: Sequence[str], slot: int, environment: Mapping[str, str] = os.environ
+) -> str:
+    """The lock of a slot: the same for all processes that mean the same GPU, or the same CPU slot.
+
+    Processes that are shown other GPUs call other ones `cuda:0`.
+    """
+    device = devices[slot]
+    name = f"cuda{_identity(device, environment)}" if is_cuda(device) else device.replace(":", "")
+    return f"{name}-{devices[:slot].count(device)}.lock"
+
+
+def _identity(device: str, environment: Mapping[str, str]) -> str:
+    """A GPU's number or UUID, as the driver knows it."""
+    number = device.partition(":")[2] or "0"
+    shown = [each.strip() for each in environment.get(_VISIBLE, "").split(",") if each.strip()]
+    return shown[int(number)] if int(number) < len(shown) else number

@@ -1,0 +1,32 @@
+"""Tells apart what goes wrong under a job: too little memory, or a device that is out of order."""
+
+from __future__ import annotations
+
+_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "ALLOC_FAILED",
+    "bad_alloc",
+    "Insufficient memory",
+)
+_DEVICE = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation has failed, on a GPU or on the CPU; the process can go on."""
+    if isinstance(error, MemoryError) or _is_a(error, "OutOfMemoryError"):
+        return True
+    return isinstance(error, Exception) and any(text in str(error) for text in _MEMORY)
+
+
+def is_device_fault(error: BaseException) -> bool:
+    """Whether the GPU has refused this process, which then gets no other answer until it ends."""
+    if is_out_of_memory(error):
+        return False
+    named = isinstance(error, RuntimeError) and any(text in str(error) for text in _DEVICE)
+    return named or _is_a(error, "AcceleratorError")
+
+
+def _is_a(error: BaseException, name: str) -> bool:
+    """By name: torch need not be here."""
+    return any(each.__name__ == name for each in type(error).__mro__)

@@ -1,0 +1,137 @@
+"""Batches by epoch, from loader processes that live as long as the training they serve.
+
+They come from a fork server: forks of a process that has imported what a loader needs and nothing
+else. A fork of the training process would copy its locks and its CUDA context without the threads
+that hold them, and fresh processes would import torch once each. They hear no signals, and end
+with their training however that ends.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+from collections.abc import Iterator
+from multiprocessing.context import BaseContext
+from multiprocessing.resource_tracker import ensure_running
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data.dataloader import default_collate
+
+from pipeline.config import TrainConfig
+from pipeline.errors import MaskmillError, ResourceError
+from pipeline.interruption import born_deaf, deaf
+from pipeline.training.dataset import Key, TrainingSet, epoch_batches
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+class EpochLoader:
+    """The batches of a training; what is in them depends on the settings alone, not on workers."""
+
+    def __init__(self, data: TrainingSet, settings: TrainConfig, workers: int, pin: bool) -> None:
+        """pin: to memory from which a GPU copies; needs workers."""
+        self._count, self._settings = len(data), settings
+        self._keys = _Keys()
+        # of its own: drawing from torch's would shift dropout by the number of resumptions
+        self._generator = torch.Generator()
+        self._processes: set[Any] = set()
+        self._loader: DataLoader[Any] | None = DataLoader(
+            _Telling(data),
+            batch_sampler=self._keys,
+            num_workers=workers,
+            multiprocessing_context=_fork_server() if workers else None,
+            worker_init_fn=functools.partial(_start, os.getpid()) if workers else None,
+            persistent_workers=workers > 0,
+            collate_fn=_collate,
+            generator=self._generator,
+            pin_memory=pin and workers > 0,
+        )
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of `epoch` (from 0) from step `start` on, in order.
+
+        Raises what reading a sample raises, and ResourceError when a loader process has died.
+        """
+        assert self._loader is not None, "closed"
+        batches = list(epoch_batches(self._count, self._settings, epoch, start))
+        if not batches:
+            return
+        self._keys.batches = batches
+        self._generator.manual_seed(self._settings.seed * 2**31 + epoch)
+        for batch in self._guarded(self._started(self._loader)):
+            if isinstance(batch, MaskmillError):
+                raise batch
+            yield batch
+
+    def close(self) -> None:
+        """End the loader processes, also one that is stuck."""
+        self._loader = None  # asks them to end
+        for process in self._processes:
+            if process.is_alive():
+                process.kill()
+        self._processes.clear()
+
+    def _started(self, loader: DataLoader[Any]) -> Iterator[Any]:
+        before = set(multiprocessing.active_children())
+        ensure_running()  # or it would, below, let signals through again
+        with born_deaf():
+            batches = iter(loader)
+        self._processes |= set(multiprocessing.active_children()) - before
+        return batches
+
+    def _guarded(self, batches: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from batches
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise ResourceError(
+                f"a loader process has died ({str(error).splitlines()[0]}); memory or /dev/shm may "
+                "be too small: lower train.cache, train.batch or train.workers"
+            ) from None
+
+
+class _Keys(Sampler[list[Key]]):
+    """The keys of the epoch that is next; workers that stay need one sampler for all epochs."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Key]] = []
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Telling(Dataset[Any]):
+    """A training set whose errors are values: as exceptions they would come as tracebacks."""
+
+    def __init__(self, data: TrainingSet) -> None:
+        self._data = data
+
+    def __getitems__(self, keys: list[Key]) -> list[Batch] | MaskmillError:
+        try:
+            return [self._data[key] for key in keys]
+        except MaskmillError as error:
+            return error
+
+
+def _collate(samples: list[Batch] | MaskmillError) -> Any:
+    return samples if isinstance(samples, MaskmillError) else default_collate(samples)
+
+
+def _fork_server() -> BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipeline.training.dataset"])
+    return context
+
+
+def _start(parent: int, _worker: int) -> None:
+    deaf(parent)
+    cv2.setNumThreads(0)  # each worker is one of several, and takes one core

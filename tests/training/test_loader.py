@@ -1,0 +1,140 @@
+"""Loader processes: deaf to signals, gone with their training, and honest about what went wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.errors import InterruptedRunError, MaskmillError, ResourceError
+from pipeline.training.dataset import TrainingSet
+from pipeline.training.job import TrainJob
+from pipeline.training.loader import EpochLoader
+from pipeline.training.loop import TrainingRun, train_member
+from tests.competitions import draw_discs
+from tests.training.jobs import StopAtStep, job_context, train_job
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> Path:
+    draw_discs(tmp_path / "discs", count=16)
+    return tmp_path / "discs"
+
+
+def _loader(job: TrainJob, workers: int) -> EpochLoader:
+    settings = job.model.train
+    return EpochLoader(TrainingSet(job.train, job.reader, settings), settings, workers, pin=False)
+
+
+def test_processes_hear_no_signal_and_end_when_they_are_closed(discs: Path, tmp_path: Path) -> None:
+    loader = _loader(train_job(discs, tmp_path / "a", steps=8), 2)
+    batches = loader.epoch(0)
+    next(batches)
+    processes = list(loader._processes)
+    assert len(processes) == 2
+    for number in (signal.SIGTERM, signal.SIGINT):
+        for process in processes:
+            os.kill(process.pid, number)
+    assert len(list(batches)) == 7
+    loader.close()
+    for process in processes:
+        process.join(10)
+        assert not process.is_alive()
+
+
+def test_what_is_wrong_with_an_image_is_said_in_one_line(discs: Path, tmp_path: Path) -> None:
+    job = train_job(discs, tmp_path / "a")
+    broken = job.train[0]
+    next((discs / "images").glob(f"{broken.id}*")).write_bytes(b"no image")
+    for workers in (0, 1):
+        loader = _loader(job, workers)
+        with pytest.raises(MaskmillError) as caught:
+            list(loader.epoch(0))
+        loader.close()
+        assert broken.id in str(caught.value) and "Traceback" not in str(caught.value)
+
+
+def _dying(job: TrainJob, stop: Any, tmp_path: Path) -> TrainingRun:
+    """A training whose loader breaks after its second batch."""
+    run = TrainingRun(job, job_context(tmp_path, stop))
+    real = run.loader.epoch
+
+    def epoch(number: int, start: int) -> Any:
+        for position, batch in enumerate(real(number, start)):
+            if position == 2:
+                stop.signal_number = stop.armed
+                raise ResourceError("a loader process has died")
+            yield batch
+
+    run.loader.epoch = epoch  # type: ignore[method-assign]
+    return run
+
+
+class Armed(StopAtStep):
+    """Up as soon as somebody sets its number."""
+
+    armed = 0
+
+    def __bool__(self) -> bool:
+        return self.signal_number != 0
+
+
+def test_a_loader_that_breaks_under_a_stop_is_a_stop(discs: Path, tmp_path: Path) -> None:
+    stop = Armed(0)
+    job = train_job(discs, tmp_path / "a", steps=5)
+    run = _dying(job, stop, tmp_path)
+    with pytest.raises(ResourceError):
+        run.train_epoch(0)
+    stop.armed = 15
+    run = _dying(job, stop, tmp_path)
+    run.train_epoch(0)
+    assert run.progress.step == 2
+    with pytest.raises(InterruptedRunError):
+        run.context.stop.check()
+
+
+@pytest.mark.parametrize(
+    ("error", "batch", "says"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), 4, "batch: 2"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 4, "batch: 2"),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), 1, "train.size"),
+    ],
+)
+def test_memory_that_is_too_short_names_the_batch(
+    discs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    batch: int,
+    says: str,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(TrainingRun, "_step", refuse)
+    job = train_job(discs, tmp_path / "a", batch=batch)
+    with pytest.raises(
+        ResourceError, match=rf"a/fold0: out of memory with train\.batch: {batch}"
+    ) as it:
+        train_member(job, job_context(tmp_path))
+    assert says in str(it.value)
+
+
+def test_memory_that_is_really_refused_names_the_batch(discs: Path, tmp_path: Path) -> None:
+    """A petabyte of activations: no machine has it, and none is touched."""
+    job = train_job(discs, tmp_path / "a")
+    run = TrainingRun.__init__
+
+    def hungry(self: TrainingRun, *arguments: Any) -> None:
+        run(self, *arguments)
+        self.plain.register_forward_pre_hook(lambda *_: torch.empty(2**50))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingRun, "__init__", hungry)
+        with pytest.raises(ResourceError, match=r"train\.batch: 4"):
+            train_member(job, job_context(tmp_path))
