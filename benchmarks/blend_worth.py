@@ -3,7 +3,7 @@
     python -m benchmarks.blend_worth [--data ../shared/data] [dsb2018 magtile camvid]
 
 Takes the maps that `benchmarks.real` left in runs/ and chooses the blend anew with other settings
-of `ensemble.weights`; thresholds and post-processing are searched in every row alike. Intervals
+of `ensemble.weights`; thresholds and post-processing are chosen in every row alike. Intervals
 are those of the nested score for a test set of the competition's number of groups.
 """
 

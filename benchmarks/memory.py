@@ -152,14 +152,14 @@ def _fill(folder: Path, count: int) -> None:
 
 
 def _ensemble(folder: Path) -> None:
-    """Gather, search and nested score, as the stage does them."""
+    """Gather, choose and nested score, as the stage does them."""
     from pipeline.competition.metrics import get_metric
     from pipeline.competition.truth import Truth
+    from pipeline.ensemble.evidence import Evidence
     from pipeline.ensemble.gather import gather
     from pipeline.ensemble.members import reader_of
-    from pipeline.ensemble.nested import nested_score
+    from pipeline.ensemble.nested import Procedure
     from pipeline.ensemble.oof import OofSource
-    from pipeline.ensemble.search import search_blend
     from pipeline.maps import MapStore
 
     stores = {f"m{model}": MapStore.open(folder / f"m{model}") for model in range(4)}
@@ -169,8 +169,8 @@ def _ensemble(folder: Path) -> None:
     source = OofSource(tuple(stores), tuple(ids), reader_of(stores), lambda _: truth)
     metric = get_metric("dice")
     oof = gather(source, metric, folder)
-    search_blend(oof, metric)
-    nested_score(oof, metric, np.arange(len(ids)) % 2)
+    places = np.arange(len(ids))
+    Procedure(Evidence(oof, places % 2, places), metric).run(lambda fold, rule: "search")
 
 
 if __name__ == "__main__":

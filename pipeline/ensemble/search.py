@@ -82,6 +82,12 @@ def search_choice(oof: Oof, metric: Metric, weights: Weights, thresholds: Thresh
     return search.finished(search.tried(given_shares(oof.names, weights)))
 
 
+def scored_at(oof: Oof, metric: Metric, shares: Shares, levels: Levels) -> Choice:
+    """The choice of these weights and levels, with its score."""
+    score = metric.aggregate(oof.weigh(shares)(levels[None]))[0]
+    return Choice(shares, levels, float(score))
+
+
 def given_shares(names: Sequence[str], weights: Literal["equal"] | Mapping[str, float]) -> Shares:
     """The integer weights of an equal or given blend; ConfigError if the members differ."""
     if isinstance(weights, str):

@@ -1,12 +1,13 @@
 """Whole OOF images, for metrics that counts are not enough for: objects have shapes.
 
-Every measure reads the maps again and decides them, so the grid is coarse and nothing is pruned.
+Every measure reads the maps again and decides them, so the grid is coarse, nothing is pruned, and
+what was measured is remembered: choices made without one fold or another try the same blends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from pipeline.ensemble.oof import Levels, Measures, OofSource, Shares
 from pipeline.ensemble.threads import ordered
 
 GRID = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
+REMEMBERED = 200_000  # measures, of half a kilobyte or so each
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class WholeImages:
     grid: NDArray[np.float64]
     start: int
     sweeps_thresholds: bool = False
+    known: dict[bytes, Measures] = field(default_factory=dict, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,13 +63,26 @@ class WholeImages:
 
     def _measured(self, id: str, shares: Shares, thresholds: NDArray[np.float64]) -> Measures:
         """The measures of one image for each row of thresholds, (S, *shape)."""
+        keys = [_key(id, shares, row) for row in thresholds]
+        found = {key: self.known[key] for key in keys if key in self.known}
+        missing = [place for place, key in enumerate(keys) if key not in found]
+        if missing:
+            if len(self.known) > REMEMBERED:
+                self.known.clear()
+            for place, measures in zip(
+                missing, self._decided(id, shares, thresholds[missing]), strict=True
+            ):
+                found[keys[place]] = self.known[keys[place]] = measures
+        return np.stack([found[key] for key in keys])
+
+    def _decided(
+        self, id: str, shares: Shares, thresholds: NDArray[np.float64]
+    ) -> Iterator[Measures]:
         maps, truth, weights = self.source.maps(id), self.source.truth(id), (shares / ONE).tolist()
         exclusive, mean = self.source.exclusive, self.source.mean
-        measures = []
         for row in thresholds.tolist():
             decision = decide(maps, weights, row, exclusive=exclusive, mean=mean, threads=1)
-            measures.append(self.metric.measure(decision, truth))
-        return np.stack(measures)
+            yield self.metric.measure(decision, truth)
 
     def _moments(self, id: str, shares: Shares) -> NDArray[np.float64]:
         """Count and sums of x, y, xx, yy, xy of errors, a row a member, (M, 6)."""
@@ -79,6 +95,10 @@ class WholeImages:
             products = (error * error, blended * blended, error * blended)
             rows.append([error.size, error.sum(), blended.sum(), *(p.sum() for p in products)])
         return np.array(rows)
+
+
+def _key(id: str, shares: Shares, thresholds: NDArray[np.float64]) -> bytes:
+    return id.encode() + b"\0" + shares.tobytes() + thresholds.tobytes()
 
 
 def whole_images(

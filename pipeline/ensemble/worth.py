@@ -1,51 +1,73 @@
-"""What each member is worth to a blend."""
+"""What each model is worth to a blend: by itself, and as the blend without it.
+
+Every row is treated alike: its thresholds compete as the blend's do, tuned and nested, and the
+post-processing is the blend's own, fold by fold.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.competition.metrics import Metric
 from pipeline.ensemble.fixed import integer_weights
-from pipeline.ensemble.oof import Oof
-from pipeline.ensemble.search import Blend, Thresholds, search_blend
+from pipeline.ensemble.nested import Fold, Outcome, Procedure, WeightsOf
+from pipeline.ensemble.resampling import Difference, paired_difference
+from pipeline.ensemble.search import Weights
+from pipeline.ensemble.thresholds import Rule
 
 
 @dataclass(frozen=True)
 class MemberWorth:
-    """alone: its score with the best thresholds for it; without: the blend's score when its weight
-    is shared among the others (None if there are none); correlation: Pearson's r of its errors and
-    the blend's. All on the maps the blend was chosen on.
+    """alone: the member by itself; without: the blend when its weight is shared among the others in
+    proportion (equally, where they have none), None if there are none; worth: the blend's nested
+    score less that without it; correlation: Pearson's r of its errors and the blend's.
     """
 
     name: str
     weight: float
-    alone: float
-    without: float | None
+    alone: Outcome
+    without: Outcome | None
+    worth: Difference | None
     correlation: float
 
 
-def member_worths(
-    oof: Oof, metric: Metric, blend: Blend, thresholds: Thresholds = "search"
-) -> list[MemberWorth]:
-    """A row a member, in the members' order; thresholds as in the search that made the blend."""
-    weights = np.array([blend.weights[name] for name in oof.names])
-    correlations = oof.error_correlations(integer_weights(weights))
-
-    def score(row: NDArray[np.float64]) -> float:
-        given = dict(zip(oof.names, row.tolist(), strict=True))
-        return search_blend(oof, metric, given, thresholds).score
-
+def member_worths(procedure: Procedure, blend: Outcome, seed: int) -> list[MemberWorth]:
+    """A row a member, in the members' order. blend: what the procedure chose."""
+    oof = procedure.evidence.oof
+    weights = blend.whole.blend.weights
+    correlations = oof.error_correlations(integer_weights([weights[name] for name in oof.names]))
     rows = []
-    for number, name in enumerate(oof.names):
-        own = np.eye(len(weights))[number]
-        rest = weights * (1 - own)
-        without = score(rest) if rest.any() else None
-        rows.append(
-            MemberWorth(
-                name, float(weights[number]), score(own), without, float(correlations[number])
-            )
-        )
+    for name, correlation in zip(oof.names, correlations.tolist(), strict=True):
+        alone = procedure.run(_only(oof.names, name), blend)
+        without = _without(procedure, blend, name) if len(oof.names) > 1 else None
+        worth = difference(procedure, blend, without, seed) if without else None
+        rows.append(MemberWorth(name, weights[name], alone, without, worth, correlation))
     return rows
+
+
+def difference(
+    procedure: Procedure, blend: Outcome, other: Outcome, seed: int
+) -> Difference | None:
+    """The blend's nested score less the other's, paired by group; None where it is not nested."""
+    if blend.nested is None or other.nested is None:
+        return None
+    pair = blend.nested.measures, other.nested.measures
+    return paired_difference(procedure.metric, *pair, procedure.evidence.groups, seed)
+
+
+def _only(names: tuple[str, ...], name: str) -> WeightsOf:
+    weights = {each: float(each == name) for each in names}
+    return lambda fold, rule: weights
+
+
+def _without(procedure: Procedure, blend: Outcome, name: str) -> Outcome:
+    names = procedure.evidence.oof.names
+
+    def weights(fold: Fold, rule: Rule) -> Weights:
+        shares = blend.chosen(fold).choices[rule].shares.tolist()
+        rest = {each: float(share) for each, share in zip(names, shares, strict=True)}
+        rest[name] = 0.0
+        if any(rest.values()):
+            return rest
+        return {each: float(each != name) for each in names}
+
+    return procedure.run(weights, blend)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.config import Experiment
 from pipeline.ensemble.scoring import spread
+from pipeline.reports.choices import choice_lines, named_steps, named_thresholds, worth_table
 
 
 def scorecard_table(
@@ -18,7 +19,8 @@ def scorecard_table(
     hidden: float | None,
 ) -> pd.DataFrame:
     """The scorecard as text cells; facts: what `ensemble.yaml` says."""
-    rows = [_model_row(experiment, name, each) for name, each in facts["models"].items()]
+    steps = named_steps(facts["postprocess"])  # the same in every row
+    rows = [_model_row(experiment, name, each, steps) for name, each in facts["models"].items()]
     score = facts["score"]
     rows.append(
         {
@@ -28,7 +30,8 @@ def scorecard_table(
             "tta": "",
             "weight": "",
             **_scores(score["folds"], score["tuned"], score["nested"]),
-            "threshold": _thresholds(list(facts["thresholds"].values())),
+            "threshold": named_thresholds(facts["thresholds"]),
+            "post-processing": steps,
             "LB": _cell(leaderboard if leaderboard is not None else hidden),
         }
     )
@@ -37,12 +40,26 @@ def scorecard_table(
 
 def as_markdown(table: pd.DataFrame) -> str:
     """The table in Markdown."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in table.fillna("").to_numpy().tolist()]
-    return "\n".join(lines) + "\n"
+    return _markdown(table.columns.tolist(), table.fillna("").to_numpy().tolist())
 
 
-def _model_row(experiment: Experiment, name: str, facts: Mapping[str, Any]) -> dict[str, str]:
+def scorecard_markdown(table: pd.DataFrame, facts: Mapping[str, Any]) -> str:
+    """The scorecard, what was chosen, and what each model is worth, in Markdown."""
+    lines = "".join(f"- {line}\n" for line in choice_lines(facts))
+    parts = [as_markdown(table), lines]
+    if len(facts["models"]) > 1:
+        parts.append(_markdown(*worth_table(facts)))
+    return "\n".join(parts)
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def _model_row(
+    experiment: Experiment, name: str, facts: Mapping[str, Any], steps: str
+) -> dict[str, str]:
     model = experiment.models[name]
     return {
         "model": name,
@@ -51,7 +68,8 @@ def _model_row(experiment: Experiment, name: str, facts: Mapping[str, Any]) -> d
         "tta": " ".join(model.infer.tta),
         "weight": f"{facts['weight']:.2f}",
         **_scores(facts["folds"], facts["tuned"], facts["nested"]),
-        "threshold": _thresholds(facts["thresholds"]),
+        "threshold": named_thresholds(facts["thresholds"]),
+        "post-processing": steps,
         "LB": "",
     }
 
@@ -65,12 +83,6 @@ def _scores(folds: Mapping[int, float], tuned: float, nested: float | None) -> d
         "OOF": _cell(tuned),
         "nested": _cell(nested),
     }
-
-
-def _thresholds(values: Sequence[float]) -> str:
-    """The threshold, or the range of several."""
-    low, high = min(values), max(values)
-    return f"{low:.2f}" if high - low < 0.005 else f"{low:.2f}–{high:.2f}"
 
 
 def _cell(value: float | None) -> str:

@@ -58,7 +58,8 @@ def _recipes(context: StageContext, ensembled: Ensembled, chosen: str | None) ->
     recipes = {BLEND: whole}
     for name, facts in ensembled.facts["models"].items():
         weights = {each: float(each == name) for each in whole.names}
-        recipes[name] = replace(whole, weights=weights, thresholds=tuple(facts["thresholds"]))
+        thresholds = tuple(facts["thresholds"].values())
+        recipes[name] = replace(whole, weights=weights, thresholds=thresholds)
     if chosen is None:
         return recipes
     names = [name.strip() for name in chosen.split(",")]

@@ -11,7 +11,8 @@ import pandas as pd
 import yaml
 
 from pipeline.competition.groups import groups_of
-from pipeline.ensemble.choose import Sampling, choose_blend
+from pipeline.ensemble.choose import choose_blend
+from pipeline.ensemble.facts import Sampling
 from pipeline.ensemble.means import Mean, make_mean
 from pipeline.ensemble.members import check_members, histogram_of, reader_of
 from pipeline.ensemble.oof import OofSource
@@ -90,7 +91,7 @@ def _fingerprint(
 ) -> str:
     experiment = context.experiment
     return fingerprint(
-        "ensemble/2",
+        "ensemble/3",
         experiment.ensemble.model_copy(update={"accumulate": False}),
         experiment.data.class_names,
         {name: store.content for name, store in inferred.oof.items()},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from pipeline.competition.geometry import resize_image, resize_planes
 from pipeline.competition.truth import Truth
 from pipeline.ensemble.members import reader_of
+from pipeline.reports import choices
 from pipeline.reports.data_uri import figure_uri, image_uri
 from pipeline.reports.html import Case, Headline, Picture, Report, Section, Table, render_report
 from pipeline.reports.overlay import overlay
@@ -22,6 +21,14 @@ from pipeline.stages.infer import Inferred
 
 CASES = 6
 LONGEST = 640  # pixels of a case's longer side on the page
+RULE = (
+    "The simplest thresholds whose nested score is within one standard error (paired by group) of "
+    "the best ones' are chosen: 0.5 before the middle of the plateau before the searched ones."
+)
+WITHOUT = (
+    "Without a model its weight goes to the others in proportion, and thresholds are chosen anew. "
+    "Intervals are paired by group; one that holds 0 says that the data cannot tell."
+)
 
 
 def render(
@@ -35,18 +42,19 @@ def render(
     """One self-contained HTML page."""
     scores = pd.read_csv(context.workspace.oof_scores, dtype={"id": str}, keep_default_na=False)
     ranked = scores.sort_values(["score", "id"]).reset_index(drop=True)
-    rows = table.fillna("").to_numpy().tolist()
+    # The steps are the same in every row, and named above the table.
+    shown = table.drop(columns="post-processing").fillna("")
     return render_report(
         Report(
             name=context.experiment.name,
             headline=_headline(context, ensembled),
             facts=_facts(context, survey, ensembled),
-            scorecard=Table(table.columns.tolist(), rows, emphasised=-1),
+            scorecard=Table(shown.columns.tolist(), shown.to_numpy().tolist(), emphasised=-1),
             curves=_curves(context),
             worst=_cases(context, survey, inferred, ensembled, ranked.head(CASES)),
             best=_cases(context, survey, inferred, ensembled, ranked.tail(CASES)[::-1]),
             folds=_folds(context, survey, fold_table),
-            sections=[_worths(ensembled), *_alignment(context, survey)],
+            sections=[*_choices(ensembled), _worths(ensembled), *_alignment(context, survey)],
         )
     )
 
@@ -70,6 +78,7 @@ def _facts(context: StageContext, survey: Survey, ensembled: Ensembled) -> list[
         ("training images", f"{len(survey.of('train'))} in {groups} groups"),
         ("test images", str(len(survey.of("test")))),
         ("classes", ", ".join(context.experiment.data.class_names)),
+        ("post-processing", choices.named_steps(ensembled.facts["postprocess"])),
         ("tuned score", f"{score['tuned']:.5f}"),
         ("tuned − nested", gap),
     ]
@@ -130,16 +139,22 @@ def _alignment(context: StageContext, survey: Survey) -> list[Section]:
     return [report_alignment.section(context, survey)]
 
 
+def _choices(ensembled: Ensembled) -> list[Section]:
+    """What was chosen for the thresholds and post-processing, beside what it competed with."""
+    facts = ensembled.facts
+    thresholds = Section("Thresholds", RULE, Table(*choices.threshold_table(facts)))
+    if not facts["postprocess_tried"]:
+        return [thresholds]
+    return [thresholds, Section("Post-processing", table=Table(*choices.step_table(facts)))]
+
+
 def _worths(ensembled: Ensembled) -> Section:
-    columns: Sequence[str] = ("model", "weight", "alone", "blend without it", "error correlation")
-    rows = [
-        [
-            name,
-            f"{each['weight']:.3f}",
-            f"{each['tuned']:.5f}",
-            "" if each["blend_without"] is None else f"{each['blend_without']:.5f}",
-            f"{each['error_correlation']:.3f}",
-        ]
-        for name, each in ensembled.facts["models"].items()
-    ]
-    return Section("What each model is worth to the blend", table=Table(columns, rows))
+    facts = ensembled.facts
+    steps = choices.named_steps(facts["postprocess"])
+    text = f"Every score is with the same post-processing: {steps}. {WITHOUT}"
+    best = facts["best_single"]
+    if best is not None and len(facts["models"]) > 1:
+        above = choices.signed_interval(best["blend_above"])
+        text += f" Blend − best single model ({best['model']}), nested: {above}."
+    table = Table(*choices.worth_table(facts))
+    return Section("What each model is worth to the blend", text, table)

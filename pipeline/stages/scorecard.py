@@ -10,7 +10,8 @@ import pandas as pd
 
 from pipeline.competition.private import private_score
 from pipeline.demo import private_masks
-from pipeline.reports.scorecard import as_markdown, scorecard_table
+from pipeline.reports.choices import choice_lines, worth_table
+from pipeline.reports.scorecard import scorecard_markdown, scorecard_table
 from pipeline.stages import check, ensemble, folds, infer, report, submit
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.leaderboard import recorded
@@ -29,7 +30,7 @@ def run(context: StageContext) -> pd.DataFrame:
     hidden = _hidden_score(context, submission)
     table = scorecard_table(context.experiment, ensembled.facts, leaderboard, hidden)
     made_from = fingerprint(
-        "scorecard/2",
+        "scorecard/3",
         ensembled.fingerprint,
         leaderboard,
         hidden,
@@ -40,7 +41,7 @@ def run(context: StageContext) -> pd.DataFrame:
     if not fresh:
         with context.exclusive("scorecard"):
             write_atomic(workspace.scorecard("csv"), table.to_csv(index=False))
-            write_atomic(workspace.scorecard("md"), as_markdown(table))
+            write_atomic(workspace.scorecard("md"), scorecard_markdown(table, ensembled.facts))
             page = report.render(context, survey, folds.run(context), inferred, ensembled, table)
             write_atomic(workspace.report, page)
             made = [workspace.scorecard("csv"), workspace.scorecard("md"), workspace.report]
@@ -73,6 +74,10 @@ def _show(
     context.reporter.table(
         f"scorecard of {context.experiment.name}: {metric}", table.columns.tolist(), rows
     )
+    for line in choice_lines(facts):
+        context.reporter.say(line)
+    if len(facts["models"]) > 1:
+        context.reporter.table("what each model is worth to the blend", *worth_table(facts))
     score = facts["score"]
     low, high = score["interval"]
     count = score["interval_groups"]

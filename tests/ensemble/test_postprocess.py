@@ -12,11 +12,10 @@ from scipy import ndimage
 from pipeline.competition.metrics import get_metric
 from pipeline.competition.truth import Truth
 from pipeline.ensemble.disputed import find_disputed
-from pipeline.ensemble.kernel import blend, decide
-from pipeline.ensemble.nested import nested_score
+from pipeline.ensemble.evidence import Evidence
+from pipeline.ensemble.nested import Procedure
 from pipeline.ensemble.postprocess import STEPS, ChosenStep, apply_steps, get_step
-from pipeline.ensemble.postprocess_search import search_postprocess
-from pipeline.ensemble.search import search_blend
+from pipeline.ensemble.postprocess_search import Decisions
 from pipeline.errors import ConfigError
 from tests.ensemble.synthetic import source
 
@@ -174,37 +173,32 @@ def speckled(images=9):
     return replace(data, maps=maps, truth=truths.__getitem__)
 
 
-def chosen_on(data, names, tmp_path):
-    folds = np.arange(len(data.ids)) % 3
-    oof = find_disputed(data, tmp_path)
-    tuned, nested = search_blend(oof, DICE), nested_score(oof, DICE, folds)
-    steps = [get_step(name) for name in names]
-    return folds, tuned, nested, search_postprocess(data, DICE, folds, tuned, nested, steps)
+def chosen_on(data, names, tmp_path, folds=None, groups=None):
+    folds = np.arange(len(data.ids)) % 3 if folds is None else folds
+    groups = np.arange(len(folds)) if groups is None else groups
+    evidence = Evidence(find_disputed(data, tmp_path), folds, groups)
+    plain = Procedure(evidence, DICE).run(lambda fold, rule: "search")
+    decisions = Decisions(data, DICE, [get_step(name) for name in names])
+    outcome = Procedure(evidence, DICE, "search", decisions).run(lambda fold, rule: "search")
+    return plain, outcome
 
 
-def test_a_step_that_helps_is_kept_and_its_scores_are_those_of_the_decisions(tmp_path):
-    data = speckled()
-    folds, tuned, nested, choice = chosen_on(data, ["gate", "minimum_area"], tmp_path)
-    assert [step.name for step in choice.steps] == ["minimum_area"]
-    assert [trial.kept for trial in choice.trials] == [False, True]
-    assert choice.trials[1].gain == pytest.approx(choice.nested.score - nested.score)
-    assert choice.score > tuned.score
-    for fold, own in choice.nested.blends.items():
-        weights = list(own.weights.values())
-        for row in np.flatnonzero(folds == fold):
-            maps, truth = data.maps(data.ids[row]), data.truth(data.ids[row])
-            decided = decide(maps, weights, own.thresholds)
-            decided = apply_steps(decided, blend(maps, weights), choice.fold_steps[fold])
-            assert (choice.nested.measures[row] == DICE.measure(decided, truth)).all()
-    assert choice.nested.score == DICE.aggregate(choice.nested.measures)
+def test_a_step_that_helps_is_kept(tmp_path):
+    plain, outcome = chosen_on(speckled(), ["gate", "minimum_area"], tmp_path)
+    assert [step.name for step in outcome.whole.steps] == ["minimum_area"]
+    assert [trial.kept for trial in outcome.whole.step_trials] == [False, True]
+    assert outcome.score > plain.score and outcome.nested.score > plain.nested.score
+    gain = outcome.whole.step_trials[1]
+    assert gain.gain > gain.error > 0
 
 
 def test_a_step_that_only_harms_is_dropped_and_changes_nothing(tmp_path):
     data = source(images=6, members=2, size=(48, 48))
     names = [{"name": "minimum_area", "values": [1.0]}, {"name": "gate", "values": [1.0]}]
-    _, tuned, nested, choice = chosen_on(data, names, tmp_path)
-    assert choice.steps == () and choice.score == tuned.score and choice.nested is nested
-    assert [trial.value for trial in choice.trials] == [None, None]
+    plain, outcome = chosen_on(data, names, tmp_path)
+    assert outcome.whole.steps == () and outcome.score == plain.score
+    assert outcome.nested.score == plain.nested.score
+    assert [trial.value for trial in outcome.whole.step_trials] == [None, None]
 
 
 def test_a_step_that_helps_on_all_maps_but_not_on_folds_left_out_is_dropped(tmp_path):
@@ -217,10 +211,27 @@ def test_a_step_that_helps_on_all_maps_but_not_on_folds_left_out_is_dropped(tmp_
         return known if folds[data.ids.index(id)] else replace(known, planes=known.planes | real)
 
     mixed = replace(data, truth=truth)
-    oof = find_disputed(mixed, tmp_path)
-    blend, nested = search_blend(oof, DICE), nested_score(oof, DICE, folds)
-    steps = [get_step({"name": "minimum_area", "values": [0.005]})]
-    choice = search_postprocess(mixed, DICE, folds, blend, nested, steps)
-    assert choice.trials[0].value == 0.005, "all maps together would take it"
-    assert choice.trials[0].gain < -0.001 and not choice.steps
-    assert choice.nested is nested
+    names = [{"name": "minimum_area", "values": [0.005]}]
+    _, outcome = chosen_on(mixed, names, tmp_path, folds)
+    trial = outcome.whole.step_trials[0]
+    assert trial.value == 0.005, "all maps together would take it"
+    assert trial.gain < -0.001 and not outcome.whole.steps
+
+
+def test_a_gain_within_one_standard_error_is_dropped(tmp_path):
+    """Specks are errors in three images and real in two: a gain, but a few groups' luck."""
+    data, clean = speckled(), source(3, images=9, members=2, noise=1.0, size=(48, 48))
+
+    def maps(id):
+        return data.maps(id) if id in data.ids[:5] else clean.maps(id)
+
+    def truth(id):
+        known = data.truth(id)
+        real = data.maps(id)[0] == 255
+        return replace(known, planes=known.planes | real) if id in data.ids[3:5] else known
+
+    names = [{"name": "minimum_area", "values": [0.002]}]
+    _, outcome = chosen_on(replace(data, maps=maps, truth=truth), names, tmp_path)
+    trial = outcome.whole.step_trials[0]
+    assert trial.value == 0.002 and 0 < trial.gain < trial.error
+    assert not trial.kept and not outcome.whole.steps

@@ -18,7 +18,6 @@ from pipeline.ensemble.means import make_mean
 from pipeline.ensemble.search import search_blend
 from pipeline.ensemble.truths import keep_truths
 from pipeline.ensemble.whole import whole_images
-from pipeline.ensemble.worth import member_worths
 from pipeline.errors import ConfigError
 from tests.ensemble.synthetic import source
 
@@ -227,18 +226,3 @@ def test_whole_images_start_from_a_half(tmp_path):
     for each in (data, source(images=2, size=(12, 14), classes=2, exclusive=True)):
         whole = whole_images(each, get_metric("pixel_accuracy"))
         assert abs(whole.grid[whole.start] - 0.5) < 0.03
-
-
-def test_a_members_worth(tmp_path):
-    data = source(members=3, noise=4.0)
-    oof = find_disputed(data, tmp_path)
-    blend = search_blend(oof, DICE)
-    rows = member_worths(oof, DICE, blend)
-    assert [row.name for row in rows] == list(data.names)
-    assert [row.weight for row in rows] == list(blend.weights.values())
-    assert rows[0].alone == search_blend(oof, DICE, {"model0": 1, "model1": 0, "model2": 0}).score
-    rest = {**blend.weights, "model0": 0.0}
-    assert rows[0].without == search_blend(oof, DICE, rest).score
-    assert rows[0].alone > rows[2].alone, "model0 has the least noise"
-    single = find_disputed(source(members=1), tmp_path)
-    assert member_worths(single, DICE, search_blend(single, DICE))[0].without is None

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.competition.metrics.counts import counts
+from pipeline.competition.metrics.counts import Amounts, counts
 from pipeline.competition.truth import Truth
 
 Decision = NDArray[np.bool_] | NDArray[np.int32]
@@ -45,6 +45,12 @@ class Metric(Protocol):
     def per_image(self, measures: Measures) -> NDArray[np.float64]:
         """The score that each image has alone, (..., images, *shape of one) -> (..., images)."""
 
+    def addends(self, measures: Measures) -> Amounts:
+        """What adds up over images, these first: (..., images, *shape of one) -> (images, ...)."""
+
+    def of_sums(self, sums: Amounts, images: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The scores of sums (N, ...) of addends, each of so many images (N,): (N, ...)."""
+
 
 @dataclass(frozen=True)
 class MeanOfImages:
@@ -69,6 +75,12 @@ class MeanOfImages:
     def per_image(self, measures: Measures) -> NDArray[np.float64]:
         return _finite(self.score(measures))
 
+    def addends(self, measures: Measures) -> Amounts:
+        return np.moveaxis(self.per_image(measures), -1, 0)
+
+    def of_sums(self, sums: Amounts, images: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray((sums.T / images).T)
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -91,6 +103,12 @@ class Pooled:
 
     def per_image(self, measures: Measures) -> NDArray[np.float64]:
         return _finite(self.score(measures))
+
+    def addends(self, measures: Measures) -> Amounts:
+        return np.moveaxis(measures, -3, 0)
+
+    def of_sums(self, sums: Amounts, images: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _finite(self.score(sums))
 
 
 def _finite(scores: Any) -> NDArray[np.float64]:
