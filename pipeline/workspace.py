@@ -201,6 +201,17 @@ class Workspace:
     name: str
     root: Path = Path()
 
+    @classmethod
+    def folders_of_a_run(cls) -> set[str]:
+        """Names in a run's folder that are taken, so that no model may have them."""
+        example = cls("name")
+        names = [name for name, value in vars(cls).items() if isinstance(value, property)]
+        paths: list[Path] = [getattr(example, name) for name in names]
+        below = [
+            path.relative_to(example.run).parts for path in paths if example.run in path.parents
+        ]
+        return {parts[0] for parts in below}
+
     @property
     def fold_table(self) -> Path:
         return self.root / "folds" / f"{self.name}.csv"
