@@ -54,14 +54,20 @@ def _sync_folder(folder: Path) -> None:
 
 
 def fingerprint(*parts: Any) -> str:
-    """24 hex digits that change when any of `parts` (JSON values or config blocks) changes."""
+    """24 hex digits that change when any of `parts` (JSON values or config blocks) changes.
+
+    What stands at its default is left out of config blocks, so that a new key changes nothing for
+    those who do not use it. Hence a default that changes, and code that gives other numbers for
+    the same settings, must bump the version that its artefacts are fingerprinted with (the VERSION
+    of training.job, inference.job, …).
+    """
     text = json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", exclude_defaults=True)
     if isinstance(value, Path):
         return value.as_posix()
     raise TypeError(f"{type(value).__name__} has no place in a fingerprint")
@@ -82,13 +88,21 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) else None
 
 
-def write_manifest(path: Path, fingerprint_: str, files: Iterable[Path] = (), **facts: Any) -> None:
+def write_manifest(
+    path: Path,
+    fingerprint_: str,
+    files: Iterable[Path] = (),
+    known: Mapping[Path, NamedFile] | None = None,
+    **facts: Any,
+) -> None:
     """Declare an artefact finished; call it after everything it speaks of is on disk.
 
-    files: those that the artefact consists of, in the manifest's folder or below it.
+    files: those that the artefact consists of, in the manifest's folder or below it; known: more
+    of them, whose checksums need not be computed again.
     """
-    named = {each.relative_to(path.parent).as_posix(): asdict(NamedFile.of(each)) for each in files}
-    content = {"fingerprint": fingerprint_, "files": named, **facts}
+    named = {**{each: NamedFile.of(each) for each in files}, **(known or {})}
+    entries = {each.relative_to(path.parent).as_posix(): asdict(named[each]) for each in named}
+    content = {"fingerprint": fingerprint_, "files": entries, **facts}
     write_atomic(path, json.dumps(content, indent=1) + "\n")
 
 
@@ -118,8 +132,15 @@ def named_files(manifest: Path) -> Mapping[Path, NamedFile]:
 
 
 def lost_files(manifest: Path) -> list[Path]:
-    """The named files that are gone or of another size: a look at each, no byte is read."""
-    return [path for path, file in named_files(manifest).items() if _size(path) != file.bytes]
+    """The named files that are gone or of another size: a look at each, no byte is read.
+
+    A manifest that cannot be read is lost itself.
+    """
+    try:
+        named = named_files(manifest)
+    except ArtefactError:
+        return [manifest]
+    return [path for path, file in named.items() if _size(path) != file.bytes]
 
 
 def _size(path: Path) -> int | None:
@@ -131,12 +152,8 @@ def is_fresh(manifest: Path, fingerprint_: str) -> bool:
 
     Cheap, so that every `make` can ask: files are looked for by size; `verified_files` reads them.
     """
-    if (read_manifest(manifest) or {}).get("fingerprint") != fingerprint_:
-        return False
-    try:
-        return not lost_files(manifest)
-    except ArtefactError:
-        return False
+    same = (read_manifest(manifest) or {}).get("fingerprint") == fingerprint_
+    return same and not lost_files(manifest)
 
 
 def is_as_written(path: Path, manifest: Path) -> bool:
@@ -184,6 +201,17 @@ class Workspace:
     name: str
     root: Path = Path()
 
+    @classmethod
+    def folders_of_a_run(cls) -> set[str]:
+        """Names in a run's folder that are taken, so that no model may have them."""
+        example = cls("name")
+        names = [name for name, value in vars(cls).items() if isinstance(value, property)]
+        paths: list[Path] = [getattr(example, name) for name in names]
+        below = [
+            path.relative_to(example.run).parts for path in paths if example.run in path.parents
+        ]
+        return {parts[0] for parts in below}
+
     @property
     def fold_table(self) -> Path:
         return self.root / "folds" / f"{self.name}.csv"
@@ -204,6 +232,11 @@ class Workspace:
     @property
     def index_manifest(self) -> Path:
         return self.run / "index.json"
+
+    @property
+    def weights_manifest(self) -> Path:
+        """Which files of starting weights `check` has put into their networks."""
+        return self.run / "weights.json"
 
     @property
     def alignment(self) -> Path:

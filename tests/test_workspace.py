@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import FoldsConfig
+from pipeline.config.experiment import RESERVED
 from pipeline.errors import ArtefactError
 from pipeline.workspace import (
     Workspace,
@@ -149,6 +150,12 @@ def test_no_two_artefacts_share_a_path() -> None:
         workspace.maps("m", "oof"), workspace.maps("m", "test"),
     ]  # fmt: skip
     assert len(set(paths)) == len(paths)
+
+
+def test_no_model_may_take_a_name_in_the_folder_of_a_run() -> None:
+    names = Workspace.folders_of_a_run()
+    assert {"aligned", "blend", ".progress", "scorecard.csv"} - names == {"scorecard.csv"}
+    assert {*names, "ensemble"} == RESERVED
 
 
 def test_files_get_the_permissions_of_ordinary_files(tmp_path: Path) -> None:

@@ -6,4 +6,15 @@
 from pipeline.alignment.registration import Alignment, align, centred, no_alignment, warp_reference
 from pipeline.config import AlignSettings
 
-__all__ = ["AlignSettings", "Alignment", "align", "centred", "no_alignment", "warp_reference"]
+VERSION = "align/1"
+"""Bumped when the same pair is aligned otherwise than before."""
+
+__all__ = [
+    "VERSION",
+    "AlignSettings",
+    "Alignment",
+    "align",
+    "centred",
+    "no_alignment",
+    "warp_reference",
+]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.competition.catalog import Catalog, listed
-from pipeline.competition.inspection import Record
+from pipeline.competition.inspection import NEXT_NOTE, Record
 from pipeline.competition.metrics import scores_objects
 from pipeline.competition.submission import plan_rows
 from pipeline.config import Experiment, MaskTable
@@ -204,7 +204,7 @@ def _twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Findin
 
 
 def _oddities(records: Sequence[Record]) -> Iterator[Finding]:
-    notes = Counter(note for record in records for note in record.note.split("; ") if note)
+    notes = Counter(note for record in records for note in record.note.split(NEXT_NOTE) if note)
     for note, count in sorted(notes.items()):
-        ids = [record.id for record in records if note in record.note.split("; ")]
+        ids = [record.id for record in records if note in record.note.split(NEXT_NOTE)]
         yield Finding("warning", f"{count} image(s)", f"{note}: {listed(ids, most=2)}")

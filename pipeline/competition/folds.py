@@ -17,6 +17,8 @@ from pipeline.errors import ArtefactError, ConfigError
 
 COLUMNS = ("id", "group", "stratum", "fold")
 QUANTILES = 4
+VERSION = "folds/2"
+"""Bumped when the same samples must be split otherwise than before."""
 
 
 def make_fold_table(
@@ -27,16 +29,27 @@ def make_fold_table(
     Stratified by coverage as scikit-learn's StratifiedGroupKFold does it (StratifiedKFold where
     every image is its own group). ConfigError when there are fewer groups than folds.
     """
-    ordered = sorted(records, key=lambda record: record.id)
-    group = np.array([groups[record.id] for record in ordered])
-    stratum = np.array(_strata(ordered, classes, folds))
-    count = len(set(group.tolist()))
+    table = fold_rows(records, groups, classes, folds)
+    count = table["group"].nunique()
     if count < folds.count:
         raise ConfigError(
             f"folds.count: {folds.count} folds need as many groups; there are {count}"
         )
-    table = pd.DataFrame({"id": [r.id for r in ordered], "group": group, "stratum": stratum})
-    return table.assign(fold=_split(group, stratum, folds))
+    return table.assign(fold=_split(table["group"].to_numpy(), table["stratum"].to_numpy(), folds))
+
+
+def fold_rows(
+    records: Sequence[Record], groups: Mapping[str, str], classes: Sequence[str], folds: FoldsConfig
+) -> pd.DataFrame:
+    """`id,group,stratum` of the training samples, by id."""
+    ordered = sorted(records, key=lambda record: record.id)
+    return pd.DataFrame(
+        {
+            "id": [record.id for record in ordered],
+            "group": np.array([groups[record.id] for record in ordered]),
+            "stratum": np.array(_strata(ordered, classes, folds)),
+        }
+    )
 
 
 def _split(group: np.ndarray, stratum: np.ndarray, folds: FoldsConfig) -> np.ndarray:
@@ -53,10 +66,10 @@ def _split(group: np.ndarray, stratum: np.ndarray, folds: FoldsConfig) -> np.nda
             splitter.split(group, stratum, None if alone else group)
         ):
             fold[held_out] = number
-    return _without_empty_folds(fold, group, folds.count)
+    return without_empty_folds(fold, group, folds.count)
 
 
-def _without_empty_folds(fold: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
+def without_empty_folds(fold: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
     """Give every empty fold the smallest group of the fold that has most groups.
 
     StratifiedGroupKFold may leave a fold empty when groups are few and unequal.

@@ -21,7 +21,11 @@ from pipeline.errors import DataError
 
 PARTS: tuple[Part, ...] = ("train", "test")
 _EXIF_ORIENTATION = 0x0112
-_DARK = 32  # of 256 gray levels
+_FEW_BITS = 13  # of 16: fewer than 32 of 256 gray levels are left of them
+VERSION = "check/2"
+"""Bumped when the same files give other records than before."""
+NEXT_NOTE = "\n"
+"""Between the notes about one image, which may hold any other character."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
         reference = read_bytes(sample.reference)
         same = np.array_equal(decode_rgb(reference, sample.reference), image)
         digest.update(reference)
-    note = _note(encoded, image) + ("; reference identical to the image" if same else "")
-    facts = {"height": size[0], "width": size[1], "note": note.removeprefix("; ")}
+    notes = [*_notes(encoded, image), *(["reference identical to the image"] * same)]
+    facts = {"height": size[0], "width": size[1], "note": NEXT_NOTE.join(notes)}
     if part == "train":
         truth = reader.read(sample, size)
         valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
@@ -137,21 +141,32 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
     return {**facts, "digest": digest.hexdigest()[:24], "picture": picture}
 
 
-def _note(encoded: bytes, image: np.ndarray) -> str:
+def _notes(encoded: bytes, image: np.ndarray) -> list[str]:
+    """What is worth knowing of an image; `image` is what is read of it, in 8 bits."""
     notes = []
+    stored: np.ndarray = image
     with Image.open(BytesIO(encoded)) as header:
         if header.getexif().get(_EXIF_ORIENTATION, 1) != 1:
             notes.append("rotated by EXIF")
         if header.mode not in ("RGB", "L", "P"):
             notes.append(f"{header.mode} read as RGB")
-        if header.mode in SIXTEEN_BIT and image.max() < _DARK:
-            notes.append(
-                "16 bits, of which the highest three are not used: of 256 gray levels fewer than "
-                f"{_DARK} are left; multiply the files' values"
-            )
-    if (image == image[:1, :1]).all():
+        if header.mode in SIXTEEN_BIT:
+            stored = np.asarray(header)  # before the division to 8 bits, which may leave one level
+            notes += _unused_bits(int(stored.max()))
+    if (stored == stored[:1, :1]).all():
         notes.append("constant image")
-    return "; ".join(notes)
+    return notes
+
+
+def _unused_bits(highest: int) -> list[str]:
+    used = highest.bit_length()
+    if used > _FEW_BITS:
+        return []
+    left = (min(highest, 65535) + 128) // 257 + 1
+    return [
+        f"16 bits, of which the highest {16 - used} are not used: {left} of 256 gray level(s) are "
+        "left when it is read in 8 bits; multiply the files' values"
+    ]
 
 
 def as_row(record: Record) -> dict[str, str]:

@@ -118,8 +118,9 @@ def write_checked(
     runs_of: Callable[[Row], Sequence[Runs]],
     settings: SubmissionConfig,
     size_of: Callable[[str], Size],
-) -> None:
-    """Write the file; before it takes its place, read it back as the competition would.
+) -> int:
+    """Write the file; before it takes its place, read it back as the competition would. Returns
+    how many lines there are below the header.
 
     runs_of: the runs (start from 0, length) of each line of a row: one, or one an instance.
     Memory holds a digest a line, not the masks. Raises DataError for a line that has another key,
@@ -141,6 +142,7 @@ def write_checked(
         _compare_with_file(Path(stream.name), roles, meant, settings, size_of)
 
     stream_atomic(path, write)
+    return len(meant)
 
 
 def _compare_with_file(

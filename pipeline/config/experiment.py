@@ -12,11 +12,13 @@ from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig, FoldsConfig, SubmissionConfig
 from pipeline.config.model import ModelSpec
 from pipeline.config.training import EnsembleConfig, InferConfig, TrainConfig
+from pipeline.workspace import Workspace
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]
 """Without a dot: `--set models.a.train.lr=1` splits at dots, and `index.csv` is a file's name."""
-RESERVED = ("aligned", "blend", "ensemble")
+RESERVED = {*Workspace.folders_of_a_run(), "ensemble"}
+"""What no model may be called: its folder would be another's, or its row the blend's."""
 
 
 class ModelConfig(ModelSpec):
@@ -55,7 +57,7 @@ class Experiment(Block):
     @field_validator("models", mode="before")
     @classmethod
     def _no_reserved_names(cls, models: Any) -> Any:
-        taken = [each for each in RESERVED if isinstance(models, dict) and each in models]
+        taken = sorted(RESERVED.intersection(models)) if isinstance(models, dict) else []
         if taken:
             raise ValueError(f"{', '.join(taken)}: a folder of its own; call the model otherwise")
         return models

@@ -24,6 +24,8 @@ from pipeline.models.factory import build_model
 from pipeline.training.checkpoint import load_weights
 from pipeline.workspace import verified
 
+VERSION = "maps/2"
+"""Bumped when the same weights and images give other maps than before."""
 AHEAD = 2  # batches decoded before they are needed, an image a thread
 WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
 WRITE_MAPS = 64

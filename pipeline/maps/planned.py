@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pipeline.maps.codec import codec_of
 from pipeline.maps.header import Codec
 from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.quantise import MapDtype
+from pipeline.maps.sources import read_sources, write_sources
 from pipeline.maps.store import MapStore
 
 
@@ -27,6 +28,8 @@ class PlannedStore:
     fingerprint: str
     dtype: MapDtype
     codec: Codec
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Id → fingerprint of what its map is made from, of the maps that are asked for now."""
 
     @cached_property
     def slot_bytes(self) -> int:
@@ -47,12 +50,39 @@ class PlannedStore:
             return None
         return store if store.fingerprint == self.fingerprint else None
 
+    @cached_property
+    def stale(self) -> list[str]:
+        """The ids whose maps, if they are there, were made from something else."""
+        recorded = read_sources(self.folder)
+        return [each for each, source in self.sources.items() if recorded.get(each) != source]
+
+    def pending(self) -> list[str]:
+        """The ids whose maps are to be made, in index order."""
+        absent = {shape.id for shape in self.shapes} if self.existing is None else set()
+        absent |= set(self.existing.pending()) if self.existing is not None else set()
+        stale = absent.union(self.stale)
+        return [shape.id for shape in self.shapes if shape.id in stale]
+
+    @property
+    def is_complete(self) -> bool:
+        return self.existing is not None and self.existing.is_complete and not self.stale
+
     def ready(self) -> MapStore:
-        """The store to read, if all maps are in, else to write; another's is removed first."""
-        if self.existing is not None and self.existing.is_complete:
+        """The store to read, if all maps are in, else to write; another's is removed first.
+
+        Maps that were made from something else are put back to not done.
+        """
+        if self.existing is not None and self.is_complete:
             return self.existing
         if self.existing is None:
             shutil.rmtree(self.folder, ignore_errors=True)
+        store = self._laid_out()
+        if self.stale:
+            store.reset(self.stale)
+            write_sources(self.folder, {**read_sources(self.folder), **self.sources})
+        return store
+
+    def _laid_out(self) -> MapStore:
         return MapStore.create(
             self.folder,
             self.shapes,

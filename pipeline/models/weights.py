@@ -88,6 +88,13 @@ def find_weights(name: str, weights: str) -> Weights:
     return Weights(read_tensors(carried), str(carried), by_position=True)
 
 
+def local_source(name: str, weights: str) -> Path | None:
+    """The file on this machine that `find_weights` would read; None where there is none."""
+    if weights == PRETRAINED:
+        return _package_file(name)
+    return next((each for each in _candidates(name, Path(weights)) if each.is_file()), None)
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a .safetensors file or of a torch file, by name and in order."""
     try:
@@ -108,13 +115,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _weights_file(name: str, path: Path) -> Path:
-    """The file itself, or the one of a folder that is called after the encoder."""
-    candidates = [path / f"{name}{suffix}" for suffix in SUFFIXES] if path.is_dir() else [path]
+    candidates = _candidates(name, path)
     for candidate in candidates:
         if candidate.is_file():
             return candidate
     wanted = " or ".join(str(candidate) for candidate in candidates)
     raise ConfigError(f"weights of encoder {name!r} are not there: put them at {wanted}")
+
+
+def _candidates(name: str, path: Path) -> list[Path]:
+    """The file itself, or those of a folder that may be called after the encoder."""
+    return [path / f"{name}{suffix}" for suffix in SUFFIXES] if path.is_dir() else [path]
 
 
 def _is_packaged(name: str, path: Path) -> bool:

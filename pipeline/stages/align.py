@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from pipeline.alignment import Alignment, align, no_alignment, warp_reference
+from pipeline.alignment import VERSION, Alignment, align, no_alignment, warp_reference
 from pipeline.competition.catalog import Part, Sample
 from pipeline.competition.images import read_rgb
 from pipeline.competition.inspection import PARTS
@@ -26,7 +26,15 @@ from pipeline.executor import Job, JobContext
 from pipeline.stages import check
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
-from pipeline.workspace import fingerprint, is_fresh, stream_atomic, write_atomic, write_manifest
+from pipeline.workspace import (
+    NamedFile,
+    fingerprint,
+    is_fresh,
+    named_files,
+    stream_atomic,
+    write_atomic,
+    write_manifest,
+)
 
 PAIRS_A_JOB = 16
 
@@ -60,7 +68,8 @@ def run(context: StageContext) -> SampleReader:
             context.run_jobs("align", [Job(name, align_pairs, (job,)) for name, job in jobs])
             table = _table(survey, folder)
             write_atomic(workspace.alignment, table.to_csv(index=False))
-            write_manifest(workspace.alignment_manifest, made_from, [workspace.alignment])
+            pictures = _pictures(survey, folder)
+            write_manifest(workspace.alignment_manifest, made_from, [workspace.alignment], pictures)
     if fresh:
         context.up_to_date("align", workspace.alignment)
     else:
@@ -74,18 +83,24 @@ def fingerprint_of(context: StageContext, part: Part) -> str | None:
     """What the aligned references of a part depend on; None without references."""
     if context.experiment.data.reference is None:
         return None
-    survey = check.run(context)
-    return fingerprint("align/1", context.experiment.align, survey.fingerprint(part))
+    return fingerprint(settings_of(context), check.run(context).fingerprint(part))
+
+
+def settings_of(context: StageContext) -> str | None:
+    """What aligned references depend on besides the bytes of their pairs; None without any."""
+    if context.experiment.data.reference is None:
+        return None
+    return fingerprint(VERSION, context.experiment.align)
 
 
 def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
     settings, folder = context.experiment.align, context.workspace.aligned_references
-    digests = {(record.part, record.id): record.digest for record in survey.records}
+    rules = settings_of(context)
     samples = [sample for part in PARTS for sample in survey.catalog.by_id[part].values()]
     jobs = []
     for start in range(0, len(samples), PAIRS_A_JOB):
         chosen = tuple(samples[start : start + PAIRS_A_JOB])
-        stamps = tuple(fingerprint(settings, digests[each.part, each.id]) for each in chosen)
+        stamps = tuple(fingerprint(rules, survey.digests[each.part, each.id]) for each in chosen)
         jobs.append((f"align {start}", AlignJob(chosen, stamps, settings, folder)))
     return jobs
 
@@ -131,6 +146,13 @@ def _facts(found: Alignment) -> dict[str, Any]:
         "seconds": round(float(found.seconds), 3),
         **matrix,
     }
+
+
+def _pictures(survey: Survey, folder: Path) -> dict[Path, NamedFile]:
+    """The aligned references as their own notes name them, so that they are not read again."""
+    samples = [*survey.catalog.train, *survey.catalog.test]
+    notes = [aligned_path(folder, sample).with_suffix(".json") for sample in samples]
+    return {path: file for note in notes for path, file in named_files(note).items()}
 
 
 def _table(survey: Survey, folder: Path) -> pd.DataFrame:

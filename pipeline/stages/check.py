@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,21 @@ import pandas as pd
 from pipeline.competition.catalog import Catalog, Part, Sample, left_out, list_samples, listed
 from pipeline.competition.findings import Finding, find_problems
 from pipeline.competition.groups import groups_or_error
-from pipeline.competition.inspection import PARTS, Record, as_row, from_row, inspect, stamp_of
+from pipeline.competition.inspection import (
+    PARTS,
+    VERSION,
+    Record,
+    as_row,
+    from_row,
+    inspect,
+    stamp_of,
+)
 from pipeline.competition.masks import TruthReader
 from pipeline.config import DataConfig, FrameConfig, MaskTable
 from pipeline.errors import DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
+from pipeline.stages.starting_weights import misfits
 from pipeline.workspace import fingerprint, is_fresh, read_manifest, write_atomic, write_manifest
 
 _LOOKED_AT = 20  # masks
@@ -45,9 +54,15 @@ class Survey:
         """(part, id) → height, width."""
         return {(each.part, each.id): (each.height, each.width) for each in self.records}
 
-    def fingerprint(self, part: Part) -> str:
-        """Changes with any byte of that part's images and masks."""
-        return fingerprint([(record.id, record.digest) for record in self.of(part)])
+    @cached_property
+    def digests(self) -> dict[tuple[str, str], str]:
+        """(part, id) → what changes with any byte of the sample's image, reference and mask."""
+        return {(each.part, each.id): each.digest for each in self.records}
+
+    def fingerprint(self, part: Part, ids: Iterable[str] | None = None) -> str:
+        """Changes with any byte of that part's images and masks, or of those named alone."""
+        chosen = [record.id for record in self.of(part)] if ids is None else sorted(ids)
+        return fingerprint([(each, self.digests[part, each]) for each in chosen])
 
 
 @once
@@ -69,6 +84,7 @@ def run(context: StageContext) -> Survey:
         findings += _left_out(experiment.data)
         _show(context, survey, findings)
     _stop_on_errors(findings)
+    _stop_on_errors(misfits(context))
     if is_new:
         made = f"{len(survey.of('train'))} train and {len(survey.of('test'))} test images read"
         context.done("check", made, workspace.index, started)
@@ -118,7 +134,7 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
         for each in catalog.by_id[part].values()
     ]
     read = data.model_copy(update={"group": None, "drop": (), "frame": FrameConfig()})
-    rules = fingerprint("check/1", read)
+    rules = fingerprint(VERSION, read)
     current = fingerprint(rules, stamps)
     known = _known(workspace.index) if _rules_held(workspace.index_manifest, rules) else {}
     is_complete = all((part, sample_id) in known for part, sample_id, _ in stamps)

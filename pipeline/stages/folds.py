@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competition.catalog import read_table
-from pipeline.competition.folds import COLUMNS, check_fold_table, make_fold_table
+from pipeline.competition.folds import COLUMNS, VERSION, check_fold_table, make_fold_table
+from pipeline.competition.refold import FoldChange, extend_fold_table
 from pipeline.errors import ArtefactError
 from pipeline.stages import check
 from pipeline.stages.check import Survey
@@ -27,38 +28,85 @@ def run(context: StageContext) -> pd.DataFrame:
     """The fold table `id,group,stratum,fold` (fold as int, the rest as text).
 
     A table that somebody edited, or that came with the repository, is used as it is when it fits
-    the data, and refused when it does not; one that this stage made is made anew when stale.
+    the data, and refused when it does not. One that this stage made is extended when images came
+    or went: groups keep their folds. It is split anew only when the settings of `folds` changed.
+    Nothing is written before all that can fail without the table has been looked at.
     """
     survey = check.run(context)
     started = time.monotonic()
     workspace = context.workspace
+    context.models(), context.folds()  # a MODEL= or FOLD= that is wrong must not cost the table
     with context.exclusive("folds"):
         wanted = _fingerprint(context, survey)
+        ours = is_as_written(workspace.fold_table, workspace.fold_manifest)
         manifest = read_manifest(workspace.fold_manifest) or {}
-        if workspace.fold_table.is_file():
-            ours = is_as_written(workspace.fold_table, workspace.fold_manifest)
-            if not ours or manifest["fingerprint"] == wanted:
-                table = _read(context, survey)
-                _show_if_asked(context, survey, table)
-                context.up_to_date("folds", workspace.fold_table)
-                return table
-        experiment = context.experiment
-        table = make_fold_table(
-            survey.of("train"), survey.groups, experiment.data.class_names, experiment.folds
-        )
+        if workspace.fold_table.is_file() and not (ours and manifest["fingerprint"] != wanted):
+            table = _read(context, survey)
+            _show_if_asked(context, survey, table)
+            context.up_to_date("folds", workspace.fold_table)
+            return table
+        before = _before(context) if ours else None
+        table = _made(context, survey, before if manifest.get("rules") == _rules(context) else None)
+        if before is not None:
+            _say_what_changes(context, FoldChange.between(before, table))
+        _show(context, survey, table)
         write_atomic(workspace.fold_table, table.to_csv(index=False))
-        write_manifest(workspace.fold_manifest, wanted, [workspace.fold_table])
-    _show(context, survey, table)
-    context.done("folds", f"{experiment.folds.count} folds", workspace.fold_table, started)
+        rules = _rules(context)
+        write_manifest(workspace.fold_manifest, wanted, [workspace.fold_table], rules=rules)
+    made = f"{context.experiment.folds.count} folds"
+    context.done("folds", made, workspace.fold_table, started)
     return table
 
 
+def _made(context: StageContext, survey: Survey, before: pd.DataFrame | None) -> pd.DataFrame:
+    """A new table, or the one of `before` with what came and went since."""
+    records, classes = survey.of("train"), context.experiment.data.class_names
+    folds = context.experiment.folds
+    if before is None:
+        return make_fold_table(records, survey.groups, classes, folds)
+    return extend_fold_table(before, records, survey.groups, classes, folds)
+
+
+def _before(context: StageContext) -> pd.DataFrame:
+    """The table that this stage wrote at last, whatever the data are now."""
+    table = read_table(context.workspace.fold_table, COLUMNS)
+    return table.assign(fold=table["fold"].astype(int))
+
+
+def _say_what_changes(context: StageContext, change: FoldChange) -> None:
+    """What the new table costs, before it is written."""
+    if not change:
+        return
+    for line in change.lines():
+        context.reporter.say(f"folds: {line}")
+    models, count = context.experiment.models, context.experiment.folds.count
+    retrained = set(change.retrained(count))
+    trained = [
+        (f"{model}/fold{fold}", fold in retrained)
+        for model in models
+        for fold in range(count)
+        if context.workspace.member(model, fold).manifest.is_file()
+    ]
+    again = [name for name, is_stale in trained if is_stale]
+    kept = [name for name, is_stale in trained if not is_stale]
+    if again:
+        text = f"their training images change, they will be trained again: {', '.join(again)}"
+        context.reporter.say(f"folds: {text}")
+    if kept:
+        text = f"kept, for they never saw what changed: {', '.join(kept)}; their fold is scored"
+        context.reporter.say(f"folds: {text} again")
+
+
+def _rules(context: StageContext) -> str:
+    """The settings that a table is split by."""
+    return fingerprint(VERSION, context.experiment.folds.model_copy(update={"use": None}))
+
+
 def _fingerprint(context: StageContext, survey: Survey) -> str:
-    folds = context.experiment.folds.model_copy(update={"use": None})
     shares = [
         (record.id, survey.groups[record.id], record.coverage) for record in survey.of("train")
     ]
-    return fingerprint("folds/1", folds, context.experiment.data.class_names, shares)
+    return fingerprint(_rules(context), context.experiment.data.class_names, shares)
 
 
 def _read(context: StageContext, survey: Survey) -> pd.DataFrame:

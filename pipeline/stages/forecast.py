@@ -24,7 +24,7 @@ from pipeline.stages.sums import planned_sums
 from pipeline.training.job import TrainJob
 
 SAMPLES = 3
-FILES_A_STORE = 6  # header, index, records, maps and two locks
+FILES_A_STORE = 7  # header, index, records, sources, maps and two locks
 
 
 def typical(records: Sequence[Record], count: int) -> list[str]:
@@ -80,7 +80,7 @@ class Forecast:
         used = len(self.context.used_folds())
         for part, stores in planned_stores(self.predicting).items():
             for model, store in stores.items():
-                pending = store.existing.pending() if store.existing else self.predicting.ids(part)
+                pending = store.pending()
                 members = 1 if part == "oof" else used
                 work = self.work("train" if part == "oof" else "test", pending)
                 yield Line(
@@ -124,7 +124,7 @@ class Forecast:
     def _is_done(self, artefact: Path) -> bool:
         """Whether it is there, and no out-of-fold map is missing that it would be made from."""
         stores = planned_stores(self.predicting)["oof"].values()
-        return artefact.exists() and all(s.existing and s.existing.is_complete for s in stores)
+        return artefact.exists() and all(store.is_complete for store in stores)
 
     def _sums(self, work: Work) -> Line:
         """As if every model had weight: the ensemble may spare some of them."""

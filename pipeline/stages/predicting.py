@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.competition.catalog import Part as SamplePart
-from pipeline.inference.job import InferJob, Output, Weights
+from pipeline.inference.job import VERSION, InferJob, Output, Weights
 from pipeline.inference.sinks import Sink
 from pipeline.maps import MapShape
 from pipeline.maps.planned import PlannedStore
@@ -16,7 +16,7 @@ from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.train import Member
-from pipeline.workspace import Part, fingerprint, named_files
+from pipeline.workspace import Part, fingerprint, is_fresh, named_files
 
 TOGETHER_BYTES = 2**30  # weights of the models that one job holds, so that memory has a bound
 SOURCE: dict[Part, SamplePart] = {"oof": "train", "test": "test"}
@@ -58,18 +58,48 @@ class Predicting:
             fingerprint=self._fingerprint(model, part),
             dtype=infer.dtype,
             codec=infer.codec,
+            sources=self.sources(model, part),
         )
 
     def _fingerprint(self, model: str, part: Part) -> str:
-        infer = self.context.experiment.models[model].infer
+        """Everything that all maps of a store have in common; `sources` holds the rest."""
+        config, data = self.context.experiment.models[model], self.context.experiment.data
         return fingerprint(
-            "maps/1",
+            VERSION,
             part,
-            [self.members[model, fold].fingerprint for fold in self.context.used_folds()],
-            infer.model_copy(update={"batch": 1, "compile": False}),
-            self.context.experiment.data.class_names,
-            self.survey.fingerprint(SOURCE[part]),
+            config.network.model_copy(update={"weights": None, "allow_partial": False}),
+            config.train.resize,
+            config.infer.model_copy(update={"batch": 1, "compile": False}),
+            data.class_names,
+            data.exclusive,
+            data.frame,
+            None if config.reference == "none" else align.settings_of(self.context),
+            [(shape.id, shape.height, shape.width) for shape in self.shapes(part)],
+            self.context.used_folds(),
         )
+
+    def sources(self, model: str, part: Part) -> dict[str, str]:
+        """Id → fingerprint of the image's bytes and of the weights that predict it.
+
+        Of out-of-fold maps, those of the chosen folds: the other members may not be trained yet.
+        """
+        digests, folds = self.survey.digests, self.context.folds()
+        if part == "test":
+            weights = [self._checksum(model, fold) for fold in self.context.used_folds()]
+            return {each: fingerprint(digests["test", each], weights) for each in self.ids("test")}
+        by_fold = {fold: [self._checksum(model, fold)] for fold in folds}
+        chosen = self.table[self.table["fold"].isin(folds)]
+        return {
+            each: fingerprint(digests["train", each], by_fold[fold])
+            for each, fold in zip(chosen["id"], chosen["fold"], strict=True)
+        }
+
+    def _checksum(self, model: str, fold: int) -> str | None:
+        """Of the weights that predict; None of a member that is not trained, as a plan finds it."""
+        member = self.members[model, fold]
+        if not is_fresh(member.paths.manifest, member.fingerprint):
+            return None
+        return self._weights(model, fold).checksum
 
     def jobs(
         self,

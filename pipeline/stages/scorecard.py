@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.competition.inspection import PARTS
 from pipeline.competition.private import private_score
 from pipeline.demo import private_masks
 from pipeline.reports.choices import choice_lines, worth_table
 from pipeline.reports.scorecard import scorecard_markdown, scorecard_table
-from pipeline.stages import check, ensemble, folds, infer, report, submit
+from pipeline.stages import align, check, ensemble, folds, infer, report, submit
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.leaderboard import recorded
 from pipeline.workspace import fingerprint, is_fresh, write_atomic, write_manifest
@@ -36,6 +37,7 @@ def run(context: StageContext) -> pd.DataFrame:
         hidden,
         context.experiment.models,
         context.experiment.data.root,
+        [align.fingerprint_of(context, part) for part in PARTS],
     )
     fresh = is_fresh(workspace.report_manifest, made_from)
     if not fresh:

@@ -53,9 +53,10 @@ def run(context: StageContext) -> Path:
             [record.id for record in survey.of("test")],
             context.experiment.data.class_names,
         )
-        _write(context, survey, test, ensembled.recipe, rows, header, path)
-        write_atomic(path.with_suffix(".yaml"), _facts(path, made_from, ensembled, len(rows)))
-    context.done("submit", f"{len(rows)} rows", path, started)
+        written = _write(context, survey, test, ensembled.recipe, rows, header, path)
+        write_atomic(path.with_suffix(".yaml"), _facts(path, made_from, ensembled, written))
+    images = len({row.id for row in rows})
+    context.done("submit", f"{written} row(s) of {images} image(s)", path, started)
     return path
 
 
@@ -112,7 +113,8 @@ def _write(
     rows: Sequence[Row],
     header: Header,
     path: Path,
-) -> None:
+) -> int:
+    """Write the submission; returns how many rows it has."""
     settings = context.experiment.submission
     test.check(dict.fromkeys(row.id for row in rows))
 
@@ -139,11 +141,12 @@ def _write(
             kinds[row.plane][_kind(found, size_of(row.id))] += 1
             return found
 
-        write_checked(path, header, rows, next_runs, settings, size_of)
+        written = write_checked(path, header, rows, next_runs, settings, size_of)
     for plane, seen in sorted(kinds.items()):
         if len(seen) == 1 and "mask" not in seen:
             what, name = next(iter(seen)), context.experiment.data.class_names[plane]
             context.reporter.warn(f"submit: {name} is {what} on every test image")
+    return written
 
 
 def _kind(runs: Sequence[Runs], size: tuple[int, int]) -> str:

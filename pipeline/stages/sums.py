@@ -62,9 +62,9 @@ def planned_sums(predicting: Predicting, recipe: Recipe) -> PlannedSums:
         shapes=first.shapes,
         classes=first.classes,
         fingerprint=fingerprint(
-            "sums/1",
+            "sums/2",
             weights,
-            {name: store.fingerprint for name, store in stores.items()},
+            {name: [store.fingerprint, store.sources] for name, store in stores.items()},
             mean.name,
             None if mean.tables is None else mean.tables.tolist(),
         ),

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pipeline.competition.reading import SampleReader
-from pipeline.config import ModelConfig
+from pipeline.config import ModelConfig, TrainConfig
 from pipeline.executor import Job, JobContext
 from pipeline.locks import hold
 from pipeline.models.factory import build_model
+from pipeline.models.provenance import starting_point
 from pipeline.space import check_room
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.training.footprint import Footprint, footprint
-from pipeline.training.job import TrainJob
+from pipeline.training.job import VERSION, TrainJob
 from pipeline.training.loop import train_member
 from pipeline.training.rehearsal import check_batch
-from pipeline.workspace import MemberPaths, file_checksum, fingerprint, is_fresh, read_manifest
+from pipeline.workspace import (
+    MemberPaths,
+    fingerprint,
+    is_fresh,
+    lost_files,
+    read_manifest,
+    write_atomic,
+)
+
+SPEED_KEYS = ("workers", "cache", "save_minutes")
+"""Keys of `train` that say how fast a member is made and how often it is saved, not what it is."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     chosen = [job for (_, fold), job in jobs.items() if fold in context.folds()]
     stale = [job for job in chosen if not is_trained(job)]
     if stale:
+        _say_why(context, stale)
         _check_room(context, stale)
         waiting = [Job(job.name, _train, (job,)) for job in stale]
         context.run_jobs("train", waiting, width=len(chosen))
@@ -67,18 +78,54 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 
 def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     """The members, trained or not, of the chosen models on all folds that are used or chosen."""
-    survey, table = check.run(context), folds.run(context)
-    reader = align.run(context)
+    survey, reader = check.run(context), align.run(context)
+    table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
-    return {
+    jobs = {
         (model, fold): _job(context, survey, table, reader, model, fold)
         for model in context.models()
         for fold in every
     }
+    for job in jobs.values():
+        _restore_history(job.paths)
+    return jobs
 
 
 def is_trained(job: TrainJob) -> bool:
     return is_fresh(job.paths.manifest, job.fingerprint)
+
+
+def _restore_history(paths: MemberPaths) -> None:
+    """Write a lost history anew from the manifest, which holds it: no reason to train again."""
+    manifest = read_manifest(paths.manifest) or {}
+    if "history" in manifest and paths.history in lost_files(paths.manifest):
+        write_atomic(paths.history, manifest["history"])
+
+
+def _say_why(context: StageContext, stale: list[TrainJob]) -> None:
+    """Which members that were finished are trained again, and what of theirs has changed."""
+    members: dict[str, list[str]] = {}
+    for job in stale:
+        reason = _reason(job)
+        if reason is not None:
+            members.setdefault(reason, []).append(job.name)
+    for reason, names in members.items():
+        context.reporter.say(f"train: again {', '.join(names)}: {reason}")
+
+
+def _reason(job: TrainJob) -> str | None:
+    """What a finished member no longer agrees with; None for one that never was finished."""
+    manifest = read_manifest(job.paths.manifest)
+    if manifest is None:
+        return None
+    if manifest.get("fingerprint") == job.fingerprint:
+        lost = ", ".join(path.name for path in lost_files(job.paths.manifest))
+        return f"{lost} missing or of another size"
+    before = manifest.get("made_from")
+    if not isinstance(before, dict):
+        return "it was trained by an earlier version of this program"
+    changed = [name for name, value in job.made_from.items() if before.get(name) != value]
+    return f"changed: {', '.join(changed)}"
 
 
 def _check_room(context: StageContext, stale: list[TrainJob]) -> None:
@@ -121,6 +168,8 @@ def _job(
     seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
     seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
     held_out = table["fold"] == fold
+    training = sorted(table.loc[~held_out, "id"])  # a table of somebody's own may be in any order
+    made_from = _made_from(context, survey, seeded, training)
     return TrainJob(
         name=f"{model}/fold{fold}",
         model=seeded,
@@ -129,33 +178,37 @@ def _job(
         exclusive=experiment.data.exclusive,
         losses=config.train.loss or experiment.losses,
         reader=reader,
-        train=survey.samples("train", table.loc[~held_out, "id"].tolist()),
+        train=survey.samples("train", training),
         held_out=survey.samples("train", table.loc[held_out, "id"].tolist()),
         paths=context.workspace.member(model, fold),
-        fingerprint=_fingerprint(context, survey, table, seeded, fold),
+        fingerprint=fingerprint(made_from),
+        made_from=made_from,
     )
 
 
-def _fingerprint(
-    context: StageContext, survey: Survey, table: pd.DataFrame, model: ModelConfig, fold: int
-) -> str:
-    """Everything that the member's bytes depend on; not how fast they are made."""
+def _made_from(
+    context: StageContext, survey: Survey, model: ModelConfig, training: list[str]
+) -> dict[str, str]:
+    """Everything that the member's weights depend on, by what a user calls it; not how fast they
+    are made, and nothing of the images that are held out.
+    """
     experiment = context.experiment
-    return fingerprint(
-        "member/2",
-        model.network,
-        _weights_checksum(model.weights),
-        model.train.model_dump(mode="json", exclude={"workers", "cache", "save_minutes"}),
-        model.train.loss or experiment.losses,
-        experiment.data.class_names,
-        experiment.data.exclusive,
-        experiment.data.frame,
-        survey.fingerprint("train"),
-        sorted(table.loc[table["fold"] == fold, "id"]),
-        None if model.reference == "none" else align.fingerprint_of(context, "train"),
-    )
+    data, without = experiment.data, model.reference == "none"
+    parts: dict[str, list[Any]] = {
+        "version": [VERSION],
+        "network": [model.network.model_copy(update={"weights": None})],
+        "starting weights": [starting_point(model.network), model.weights is None],
+        "train settings": [_without_speed(model.train)],
+        "loss": [model.train.loss or experiment.losses],
+        "classes": [data.class_names, data.exclusive],
+        "frame": [data.frame],
+        "training images": [survey.fingerprint("train", training)],
+        "alignment": [None if without else align.settings_of(context)],
+    }
+    return {name: fingerprint(*values) for name, values in parts.items()}
 
 
-def _weights_checksum(weights: str | None) -> str | None:
-    path = Path(weights) if weights else None
-    return file_checksum(path) if path is not None and path.is_file() else None
+def _without_speed(settings: TrainConfig) -> TrainConfig:
+    """The settings with those at their defaults that change how fast a member is made, only."""
+    fields = TrainConfig.model_fields
+    return settings.model_copy(update={name: fields[name].default for name in SPEED_KEYS})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.competition.catalog import Sample
 from pipeline.competition.reading import SampleReader
 from pipeline.config import EnsembleConfig, ModelConfig
 from pipeline.workspace import MemberPaths
+
+VERSION = "member/2"
+"""Bumped when the same inputs train to other weights than before."""
 
 
 @dataclass(frozen=True)
@@ -25,3 +29,5 @@ class TrainJob:
     held_out: tuple[Sample, ...]
     paths: MemberPaths
     fingerprint: str
+    made_from: Mapping[str, str]
+    """Fingerprints of what the member depends on, by what it is; of them `fingerprint` is made."""

@@ -194,6 +194,8 @@ class TrainingRun:
             paths.manifest,
             self.job.fingerprint,
             [*files, paths.history],
+            made_from=dict(self.job.made_from),
+            history=paths.history.read_text(),
             weights="ema" if self.average else "plain",
             score=self.progress.history[-1]["score"],
         )

@@ -147,8 +147,22 @@ def test_sixteen_bits_that_are_hardly_used_are_told(tmp_path: Path) -> None:
         save(tmp_path / f"images/{name}.png", (ramp * most).astype(np.uint16))
     records = look(config(tmp_path))
     told = {key: record.note for (_, key), record in records.items()}
-    assert "16 bits, of which the highest three are not used" in told["a"]
+    assert "16 bits, of which the highest 4 are not used: 17 of 256 gray level(s)" in told["a"]
+    assert "\n" in told["a"] and "; multiply" in told["a"], "one note with a semicolon in it"
     assert "highest" not in told["b"] and told["c"] == ""
+
+
+def test_an_image_that_only_eight_bits_make_constant_is_not_called_constant(
+    tmp_path: Path,
+) -> None:
+    """Values 0 … 100 of 65535 are one gray level of 256."""
+    draw(tmp_path, "a", "b")
+    faint = np.linspace(0, 100, 24 * 36).reshape(24, 36).astype(np.uint16)
+    save(tmp_path / "images/a.png", faint)
+    save(tmp_path / "images/b.png", np.full_like(faint, 7))
+    notes = {key: record.note for (_, key), record in look(config(tmp_path)).items()}
+    assert "the highest 9 are not used: 1 of 256" in notes["a"] and "constant" not in notes["a"]
+    assert "constant image" in notes["b"]
 
 
 def test_notes_tell_what_is_odd_but_readable(tmp_path: Path) -> None:

@@ -278,6 +278,18 @@ def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_lines_are_counted_not_images(tmp_path: Path) -> None:
+    """An image without objects has one line as well."""
+    rows = [Row(key, key, 0) for key in "abc"]
+    found = dict(zip("abc", (3, 0, 1), strict=True))
+    keys, path = SubmissionConfig(rows="instance"), tmp_path / "sent.csv"
+    runs = [rle.runs_of(blocks(number), keys.order) for number in (2, 3, 4)]
+    count = write_checked(
+        path, HEADER, rows, lambda row: runs[: found[row.key]], keys, lambda _: SIZE
+    )
+    assert count == 5 == len(pd.read_csv(path))
+
+
 def test_lines_that_go_missing_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.competition import submission
 

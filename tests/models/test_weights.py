@@ -81,9 +81,9 @@ def test_another_network_is_refused_with_the_first_keys(
     path = save(tmp_path / "other.pth", state)
     with pytest.raises(ConfigError) as error:
         loaded(path)
-    for part in ("other.pth", "layer1.0.conv1.weight is (1, 2, 3, 3)", "surprise is unknown"):
+    for part in ("other.pth", "layer1.0.conv1.weight is (1, 2, 3, 3)", "1 unexpected (surprise)"):
         assert part in str(error.value)
-    assert "layer2.0.conv1.weight is missing" in str(error.value)
+    assert "missing (layer2.0.conv1.weight" in str(error.value)
 
 
 def test_partial_loading_is_asked_for_and_listed(
@@ -93,8 +93,18 @@ def test_partial_loading_is_asked_for_and_listed(
     path = save(tmp_path / "partial.pth", state)
     with caplog.at_level(logging.WARNING):
         got = loaded(path, allow_partial=True)
-    assert "layer2.0.conv1.weight is missing" in caplog.text
+    assert "missing (layer2.0.conv1.weight" in caplog.text
     assert torch.equal(got["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])
+
+
+def test_a_file_of_which_nothing_fits_is_refused_even_partly(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    """It would train from random numbers, and be called partly loaded."""
+    path = save(tmp_path / "other.pth", {f"backbone.{key}": each for key, each in state.items()})
+    with pytest.raises(ConfigError, match=r"0 of \d+ tensors fit; .*\(backbone\.") as error:
+        loaded(path, allow_partial=True)
+    assert len(str(error.value)) < 600, "three names of each kind, not a line of hundreds"
 
 
 class Bomb:

@@ -162,7 +162,7 @@ def test_a_model_without_the_reference_outlives_another_alignment(tmp_path: Path
         models = stage.experiment.models
         blind = models["a"].model_copy(update={"reference": "none"})
         stamps.append(
-            [train._fingerprint(stage, survey, table, m, 0) for m in (models["a"], blind)]
+            [train._made_from(stage, survey, m, list(table["id"])) for m in (models["a"], blind)]
         )
         assert reader.channels == 6
     assert stamps[0][0] != stamps[1][0] and stamps[0][1] == stamps[1][1]

@@ -1,0 +1,29 @@
+"""Keeps what each map of a store was made from, so that one that is stale is made again alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.workspace import write_atomic
+
+SOURCES = "sources.json"
+
+
+def read_sources(folder: Path) -> dict[str, str]:
+    """Id → fingerprint of the weights and the image that its map was made from.
+
+    Empty where there is no such file, or none that can be read: then every map counts as stale.
+    """
+    try:
+        return TypeAdapter(dict[str, str]).validate_json((folder / SOURCES).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return {}
+
+
+def write_sources(folder: Path, sources: Mapping[str, str]) -> None:
+    """Note what the maps are made from; only after those made from something else were reset."""
+    write_atomic(folder / SOURCES, json.dumps(sources, indent=0, ensure_ascii=False) + "\n")
