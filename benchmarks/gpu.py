@@ -120,6 +120,8 @@ def sections(folder: Path, device: str, scale: Scale, report: Report) -> None:
     report.section("number formats", lambda: number_formats(bench, report))
     report.section("blend", lambda: blending(scale, report))
     report.section("forward", lambda: forwards(device, scale, report))
+    if scale is not QUICK:  # minutes, on a CPU
+        report.section("compiled", lambda: compiled_forward(device, scale, report))
 
 
 def name(model: dict[str, str]) -> str:
@@ -259,28 +261,39 @@ def number_formats(bench: Training, report: Report) -> None:
 
 
 def forwards(device: str, scale: Scale, report: Report) -> None:
-    """One pass in bf16: the layout in memory, cuDNN's search for the fastest way, compilation."""
-    spec = ModelSpec(**scale.models[0], weights=None)
-    network = build_model(spec, classes=1).to(device).eval()
-    height, width = (-(-side // 32) * 32 for side in scale.size)
-    images = torch.rand(scale.batch, 3, height, width, device=device)
-    plain = forward_s(network, images)
-    last = images.contiguous(memory_format=torch.channels_last)
+    """One pass in bf16: the layout in memory, and cuDNN's search for the fastest way."""
+    network, images = forward_inputs(device, scale)
+    seconds = {"contiguous": forward_s(network, images)}
+    images = images.contiguous(memory_format=torch.channels_last)
     network = network.to(memory_format=torch.channels_last)
-    seconds = {"contiguous": plain, "channels_last": forward_s(network, last)}
+    seconds["channels_last"] = forward_s(network, images)
     with torch.backends.cudnn.flags(enabled=True, benchmark=True):
-        seconds["channels_last, cudnn.benchmark"] = forward_s(network, last)
+        seconds["channels_last, cudnn.benchmark"] = forward_s(network, images)
     for way, each in seconds.items():
-        shown = f"{plain / each:.2f}× contiguous"
+        shown = f"{seconds['contiguous'] / each:.2f}× contiguous"
         report.row(f"forward {name(scale.models[0])}, {way}", f"{1000 * each:.2f} ms", shown)
-    started = time.perf_counter()
+
+
+def compiled_forward(device: str, scale: Scale, report: Report) -> None:
+    """The same pass before and after `compile`."""
+    network, images = forward_inputs(device, scale)
+    images = images.contiguous(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)
+    plain, started = forward_s(network, images), time.perf_counter()
     network.compile()
-    compiled = forward_s(network, last)
+    compiled = forward_s(network, images)
     report.row(
         f"forward {name(scale.models[0])}, channels_last, compiled",
         f"{1000 * compiled:.2f} ms",
-        f"{plain / compiled:.2f}× contiguous; {time.perf_counter() - started:.0f} s with compiling",
+        f"{plain / compiled:.2f}× not compiled; {time.perf_counter() - started:.0f} s to compile",
     )
+
+
+def forward_inputs(device: str, scale: Scale) -> tuple[torch.nn.Module, Tensor]:
+    """A network, and a batch of padded images."""
+    network = build_model(ModelSpec(**scale.models[0], weights=None), classes=1)
+    height, width = (-(-side // 32) * 32 for side in scale.size)
+    return network.to(device).eval(), torch.rand(scale.batch, 3, height, width, device=device)
 
 
 def forward_s(network: torch.nn.Module, images: Tensor, repeats: int = 10) -> float:
