@@ -14,7 +14,7 @@ RUN = $(BIN)/python -m pipeline
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all $(STAGES) plan borders verify leaderboard help test test-slow lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) plan borders verify leaderboard help test test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the embedded demo
 	@$(RUN) all $(ARGUMENTS)
@@ -57,6 +57,10 @@ test: $(STAMP) lint      ## the tests
 
 test-slow: $(STAMP)      ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+gpu: $(STAMP)            ## the tests and benchmarks that need a GPU (at most 6 minutes)
+	$(BIN)/python -m pytest -m gpu tests/gpu
+	$(BIN)/python -m benchmarks.gpu
 
 lint: $(STAMP)           ## format, lint and types
 	$(BIN)/ruff format --check --quiet .

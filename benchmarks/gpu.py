@@ -12,12 +12,10 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -33,7 +31,6 @@ from pipeline.inference.precision import autocast
 from pipeline.interruption import StopFlag
 from pipeline.models.factory import build_model
 from pipeline.reporting import JobProgress
-from pipeline.training import loop
 from pipeline.training.job import TrainJob
 from pipeline.training.loop import TrainingRun
 from pipeline.workspace import MemberPaths
@@ -120,6 +117,8 @@ def sections(folder: Path, device: str, scale: Scale, report: Report) -> None:
     report.section("number formats", lambda: number_formats(bench, report))
     report.section("blend", lambda: blending(scale, report))
     report.section("forward", lambda: forwards(device, scale, report))
+    if scale is not QUICK:  # minutes, on a CPU
+        report.section("compiled", lambda: compiled_forward(device, scale, report))
 
 
 def name(model: dict[str, str]) -> str:
@@ -148,7 +147,11 @@ class Training:
     def run(self, model: dict[str, str], **settings: Any) -> TrainingRun:
         """One that has its networks on the device and has done nothing yet."""
         train = TrainConfig(
-            size=self.scale.crop, batch=self.scale.batch, steps=self.scale.steps, **settings
+            size=self.scale.crop,
+            batch=self.scale.batch,
+            steps=self.scale.steps,
+            cache=0,  # as where the images are more than memory holds
+            **settings,
         )
         data = DataConfig(root=self.folder, images="{id}.jpg", masks="{id}.png", classes={"a": 1})
         job = TrainJob(
@@ -168,7 +171,7 @@ class Training:
         return TrainingRun(job, JobContext(self.device, progress, StopFlag()))
 
     def rate(self, run: TrainingRun) -> float:
-        """Images/s of one epoch, its loader's start and its last look at the loss included."""
+        """Images/s of one epoch, to its last look at the loss."""
         run.progress.step = 0
         started = time.perf_counter()
         run.train_epoch(0)
@@ -180,28 +183,38 @@ class Training:
         planes = torch.randint(2, (count, 1, height, width), dtype=torch.uint8)
         images = torch.randint(256, (count, 3, height, width), dtype=torch.uint8)
         batch = [each.to(self.device) for each in (images, planes, torch.ones_like(planes))]
-        with mock.patch.object(loop, "make_loader", lambda *_, **__: [batch] * self.scale.steps):
-            self.rate(run)  # warms up
-            return self.rate(run)
+        run.loader.close()
+        run.loader = OnDevice(batch, self.scale.steps)  # type: ignore[assignment]
+        self.rate(run)  # warms up
+        return self.rate(run)
 
 
-@contextmanager
-def waiting() -> Iterator[list[float]]:
-    """Collects the seconds that the training loop waits for its loader."""
-    real, seconds = loop.make_loader, []
+class OnDevice:
+    """A loader whose every batch lies on the device already."""
 
-    def watched(*arguments: Any, **named: Any) -> Iterable[Any]:
-        batches = iter(real(*arguments, **named))
+    def __init__(self, batch: list[Tensor], steps: int) -> None:
+        self._batches = [batch] * steps
+
+    def epoch(self, _epoch: int, _start: int) -> Iterator[list[Tensor]]:
+        return iter(self._batches)
+
+
+class Watched:
+    """A loader, and the seconds that the training waited for each batch."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self.seconds: list[float] = []
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Any]:
+        batches = iter(self._loader.epoch(epoch, start))
         while True:
             started = time.perf_counter()
             batch = next(batches, None)
-            seconds.append(time.perf_counter() - started)
+            self.seconds.append(time.perf_counter() - started)
             if batch is None:
                 return
             yield batch
-
-    with mock.patch.object(loop, "make_loader", watched):
-        yield seconds
 
 
 def against_the_card(bench: Training, model: dict[str, str], report: Report) -> None:
@@ -210,14 +223,9 @@ def against_the_card(bench: Training, model: dict[str, str], report: Report) -> 
     what = f"training {name(model)}, {bench.scale.crop[0]}²"
     reset_peak(bench.device)
     alone = bench.rate_on_device(run)
-    flops = (
-        3
-        * alone
-        * infer.forward_flops(
-            build_model(ModelSpec(**model, weights=None), classes=1), bench.scale.crop, bench.device
-        )
-    )
-    share = infer.share_of_peak(flops, bench.device)
+    network = build_model(ModelSpec(**model, weights=None), classes=1)
+    forward = infer.forward_flops(network, bench.scale.crop, bench.device)
+    share = infer.share_of_peak(3 * forward * alone, bench.device)  # backward counts twice
     beside = f"{share:.1%} of bf16 peak, " if share else ""
     report.row(
         f"{what}: batches on the device", f"{alone:.1f} images/s", beside + peak(bench.device)
@@ -225,15 +233,19 @@ def against_the_card(bench: Training, model: dict[str, str], report: Report) -> 
     most = max(1, len(os.sched_getaffinity(0)) - 2)
     for workers in ("auto", most):
         run = bench.run(model, workers=workers)
-        with waiting() as seconds:
-            started = time.perf_counter()
-            rate = bench.rate(run)
-            waited = sum(seconds) / (time.perf_counter() - started)
+        loader = run.loader
+        run.loader = watched = Watched(loader)  # type: ignore[assignment]
+        started = bench.rate(run)  # starts the workers, which stay
+        first = watched.seconds[0]
+        watched.seconds.clear()
+        rate = bench.rate(run)
+        loader.close()
+        waited = sum(watched.seconds) * rate / (bench.scale.batch * bench.scale.steps)
         report.row(
             f"{what}: from JPEG, workers {workers}",
             f"{rate:.1f} images/s",
             f"{rate / alone:.2f} of the device's; the loop waits {waited:.0%} of the time, "
-            f"{seconds[0]:.1f} s of it for the first batch",
+            f"{first:.1f} s for the first batch, {started:.1f} images/s in the first epoch",
         )
 
 
@@ -259,28 +271,39 @@ def number_formats(bench: Training, report: Report) -> None:
 
 
 def forwards(device: str, scale: Scale, report: Report) -> None:
-    """One pass in bf16: the layout in memory, cuDNN's search for the fastest way, compilation."""
-    spec = ModelSpec(**scale.models[0], weights=None)
-    network = build_model(spec, classes=1).to(device).eval()
-    height, width = (-(-side // 32) * 32 for side in scale.size)
-    images = torch.rand(scale.batch, 3, height, width, device=device)
-    plain = forward_s(network, images)
-    last = images.contiguous(memory_format=torch.channels_last)
+    """One pass in bf16: the layout in memory, and cuDNN's search for the fastest way."""
+    network, images = forward_inputs(device, scale)
+    seconds = {"contiguous": forward_s(network, images)}
+    images = images.contiguous(memory_format=torch.channels_last)
     network = network.to(memory_format=torch.channels_last)
-    seconds = {"contiguous": plain, "channels_last": forward_s(network, last)}
+    seconds["channels_last"] = forward_s(network, images)
     with torch.backends.cudnn.flags(enabled=True, benchmark=True):
-        seconds["channels_last, cudnn.benchmark"] = forward_s(network, last)
+        seconds["channels_last, cudnn.benchmark"] = forward_s(network, images)
     for way, each in seconds.items():
-        shown = f"{plain / each:.2f}× contiguous"
+        shown = f"{seconds['contiguous'] / each:.2f}× contiguous"
         report.row(f"forward {name(scale.models[0])}, {way}", f"{1000 * each:.2f} ms", shown)
-    started = time.perf_counter()
+
+
+def compiled_forward(device: str, scale: Scale, report: Report) -> None:
+    """The same pass before and after `compile`."""
+    network, images = forward_inputs(device, scale)
+    images = images.contiguous(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)
+    plain, started = forward_s(network, images), time.perf_counter()
     network.compile()
-    compiled = forward_s(network, last)
+    compiled = forward_s(network, images)
     report.row(
         f"forward {name(scale.models[0])}, channels_last, compiled",
         f"{1000 * compiled:.2f} ms",
-        f"{plain / compiled:.2f}× contiguous; {time.perf_counter() - started:.0f} s with compiling",
+        f"{plain / compiled:.2f}× not compiled; {time.perf_counter() - started:.0f} s to compile",
     )
+
+
+def forward_inputs(device: str, scale: Scale) -> tuple[torch.nn.Module, Tensor]:
+    """A network, and a batch of padded images."""
+    network = build_model(ModelSpec(**scale.models[0], weights=None), classes=1)
+    height, width = (-(-side // 32) * 32 for side in scale.size)
+    return network.to(device).eval(), torch.rand(scale.batch, 3, height, width, device=device)
 
 
 def forward_s(network: torch.nn.Module, images: Tensor, repeats: int = 10) -> float:

@@ -21,11 +21,11 @@ EPOCHS = 3
 
 @pytest.fixture(scope="module")
 def stopped(device: str, discs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace whose one member was stopped in its second epoch, in fp16 with two workers."""
+    """A workspace whose one member, with two loader workers, was stopped in its second epoch."""
     folder = tmp_path_factory.mktemp("stopped") / "my work"
-    steps = 30 if device == "cpu" else 150
+    steps, precision = (30, "fp32") if device == "cpu" else (150, "fp16")
     write_experiment(
-        discs, folder, train={"epochs": EPOCHS, "steps": steps, "precision": "fp16", "ema": 0.9}
+        discs, folder, train={"epochs": EPOCHS, "steps": steps, "precision": precision, "ema": 0.9}
     )
     process = start(folder, "train", *MEMBER, "--devices", device)
     _await_step(process, folder, steps + 5)
