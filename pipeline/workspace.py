@@ -280,3 +280,17 @@ def verified(path: Path, checksum: str, remedy: str) -> Path:
     if file_checksum(path) != checksum:
         raise ArtefactError(f"{path} is damaged (its checksum differs); {remedy}")
     return path
+
+
+def run_entries() -> frozenset[str]:
+    """The names of all that a run holds besides the folders of its models."""
+    workspace = Workspace("x")
+    paths = [
+        getattr(workspace, name)
+        for name, each in vars(Workspace).items()
+        if isinstance(each, property)
+    ]
+    below = [
+        path.relative_to(workspace.run).parts for path in paths if workspace.run in path.parents
+    ]
+    return frozenset(parts[0] for parts in below)
