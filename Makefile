@@ -5,11 +5,19 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 STAGES := demo check align folds train infer ensemble submit scorecard
 
+# What the user gives is text: make must not expand a `$` in it, nor the shell run anything of it.
+# As variables of := it is exported and inserted as it is; a line break would end the command line.
+GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL
+define newline
+
+
+endef
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(subst $$(newline), ,$$(value $(name)))))
 quoted = '$(subst ','\'',$(1))'
-ARGUMENTS = --config $(call quoted,$(CONFIG)) $(if $(DATA),--data $(call quoted,$(DATA))) \
-            $(if $(SET),--set $(call quoted,$(SET))) \
-            $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
-MEMBER = $(if $(MODEL),--model $(MODEL)) $(if $(FOLD),--fold $(FOLD))
+option = $(if $($(2)),--$(1)=$(call quoted,$($(2))))
+ARGUMENTS = --config=$(call quoted,$(CONFIG)) $(call option,data,DATA) $(call option,set,SET) \
+            $(call option,jobs,JOBS) $(call option,devices,DEVICES)
+MEMBER = $(call option,model,MODEL) $(call option,fold,FOLD)
 RUN = $(BIN)/python -m pipeline
 
 .DEFAULT_GOAL := all
@@ -37,13 +45,13 @@ plan: $(STAMP)           ## bytes, files and hours of every stage, before any is
 	@$(RUN) $@ $(ARGUMENTS)
 
 borders: $(STAMP)        ## how predicted borders lie to those of the masks, in pixels; MODEL= chooses
-	@$(RUN) $@ $(ARGUMENTS) $(if $(MODEL),--model $(MODEL))
+	@$(RUN) $@ $(ARGUMENTS) $(call option,model,MODEL)
 
 verify: $(STAMP)         ## read every stored map; damaged ones are named and made again by infer
 	@$(RUN) $@ $(ARGUMENTS)
 
 leaderboard: $(STAMP)    ## record what the competition gave: SCORE=0.9961 [LABEL=3fa91c02]
-	@$(RUN) leaderboard $(ARGUMENTS) --score $(SCORE) $(if $(LABEL),--label $(LABEL))
+	@$(RUN) leaderboard $(ARGUMENTS) --score=$(call quoted,$(SCORE)) $(call option,label,LABEL)
 
 environment: $(STAMP)    ## build .venv from requirements.txt
 $(STAMP): requirements.txt

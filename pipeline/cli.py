@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import re
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pipeline.config import Experiment, load_experiment
+from pipeline.config.base import nearest, shortened
 from pipeline.console import ConsoleReporter
-from pipeline.errors import MaskmillError
+from pipeline.errors import ConfigError, MaskmillError
 from pipeline.stages.context import ORDER, StageContext
 from pipeline.workspace import Workspace
 
@@ -35,24 +39,27 @@ COMMANDS = {
     "leaderboard": "record a leaderboard score beside a submission",
 }
 OUT_OF_DISK = {errno.ENOSPC, errno.EDQUOT}
+NOT_FOR_US = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
+"""Files that cannot be what the user wants them to be; other errors of files are ours."""
+MOST_JOBS = 1024
+LONGEST_MESSAGE = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 (data, artefacts), 2 (config) or 128 + signal."""
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack letters that an id has
+            stream.reconfigure(errors="backslashreplace")
     reporter = ConsoleReporter()
     try:
-        _run(options, reporter)
+        _run(_parser().parse_args(arguments), reporter)
     except MaskmillError as error:
         reporter.fail(str(error))
         return error.exit_code
     except OSError as error:
-        if error.errno not in OUT_OF_DISK:
+        if error.errno not in OUT_OF_DISK | NOT_FOR_US:
             raise
-        reporter.fail(
-            f"no space left on the disk ({error.filename or 'runs/'}); free some, then "
-            "run the same command again: it goes on from here"
-        )
+        reporter.fail(_about_the_disk(error))
         return 1
     except KeyboardInterrupt:
         reporter.fail("interrupted")
@@ -60,23 +67,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _about_the_disk(error: OSError) -> str:
+    if error.errno in OUT_OF_DISK:
+        return (
+            f"no space left on the disk ({error.filename or 'runs/'}); free some, then "
+            "run the same command again: it goes on from here"
+        )
+    return f"{error.strerror}: {shortened(str(error.filename or 'a file'))}"
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for a mistake, as everywhere, instead of the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"argument command: invalid choice: '(.*?)' \(choose", message)
+        if unknown:
+            message = f"there is no command {shortened(unknown[1])}{nearest(unknown[1], COMMANDS)}"
+        words = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+        raise ConfigError(f"{words}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = _Parser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
         command.add_argument("--data", help="folder of the data (data.root)")
         command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
-        command.add_argument("--jobs", type=_positive, help="jobs at a time (default: all devices)")
+        command.add_argument("--jobs", type=_jobs, help="jobs at a time (default: all devices)")
         command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all there are)")
         if name in ("train", "infer"):
             command.add_argument("--model", help="only these models, comma-separated")
-            command.add_argument("--fold", type=int, help="only this fold")
+            command.add_argument("--fold", type=_whole, help="only this fold")
         if name == "borders":
             command.add_argument("--model", dest="measured", help="only these, or blend")
         if name == "leaderboard":
-            command.add_argument("--score", type=float, required=True)
+            command.add_argument("--score", type=_score, required=True)
             command.add_argument("--label", help="which submission (default: the newest)")
     maps = commands.add_parser("maps", help="look at stored maps")
     show = maps.add_subparsers(dest="action", required=True).add_parser("show")
@@ -88,14 +115,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def separated(texts: Sequence[str]) -> list[str]:
     """One `key=value` each, of texts that may hold several: a new one begins at ` key=`."""
-    return [each for text in texts for each in re.split(r"\s+(?=[A-Za-z_][\w.-]*=)", text.strip())]
+    settings = [re.split(r"(?<!\s)\s+(?=[A-Za-z_][\w.-]*=)", text.strip()) for text in texts]
+    return [each for several in settings for each in several if each]
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+def _jobs(text: str) -> int:
+    number = _whole(text)
+    if not 1 <= number <= MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not from 1 to {MOST_JOBS}")
     return number
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text.strip()):
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is no whole number")
+    return int(text)
+
+
+def _score(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is no number") from None
 
 
 def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:
@@ -145,17 +186,20 @@ def _context(
 
 def _as_make_arguments(options: argparse.Namespace) -> str:
     """What to append to `make <stage>` for the same experiment."""
-    words = [f"CONFIG={options.config}"] if options.config != Path("configs/demo.yaml") else []
-    words += [f"DATA={options.data}"] if options.data else []
-    quoted = " ".join(options.overrides).replace("'", "'\\''")
-    words += [f"SET='{quoted}'"] if options.overrides else []
-    words += [f"JOBS={options.jobs}"] if options.jobs else []
-    return "".join(f" {word}" for word in words)
+    given = {
+        "CONFIG": "" if options.config == Path("configs/demo.yaml") else str(options.config),
+        "DATA": options.data or "",
+        "SET": " ".join(options.overrides),
+        "JOBS": str(options.jobs or ""),
+        "DEVICES": options.devices or "",
+    }
+    return "".join(f" {name}={shlex.quote(text)}" for name, text in given.items() if text)
 
 
 def _name_checks() -> dict[str, Callable[[Any], object]]:
     """Who knows which names exist; asked while the experiment is read."""
     from pipeline.competition.metrics import get_metric
+    from pipeline.demo import get_demo
     from pipeline.ensemble.postprocess import get_step
     from pipeline.inference.tta import parse_tta
     from pipeline.models.decoders.registry import DECODERS
@@ -164,6 +208,7 @@ def _name_checks() -> dict[str, Callable[[Any], object]]:
     from pipeline.models.names import check_name
 
     return {
+        "demo": get_demo,
         "decoder": lambda name: check_name("decoder", name, DECODERS),
         "encoder": check_encoder,
         "loss": lambda name: check_name("loss", name, LOSSES),

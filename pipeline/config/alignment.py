@@ -25,7 +25,7 @@ class AlignSettings(Block):
     """Warps that enlarge or shrink the reference by more are flagged."""
     min_correlation: float = Field(0.3, ge=0, le=1)
     """Pairs whose band-passed images correlate less after alignment are flagged."""
-    max_uncertainty: float = Field(1.8, gt=0)
+    max_uncertainty: float = Field(1.8, gt=0, le=10_000)
     """Pixels; pairs whose worst corner has a larger standard error are flagged."""
     iterations: int = Field(30, ge=1, le=200)
     """Most steps of each fit at each pyramid level."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import Any
+import reprlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from pipeline.errors import MaskmillError
+
+LONGEST_TEXT = 4000
+"""Letters of any one text: as long as a path can be."""
 
 
 class Block(BaseModel):
@@ -27,10 +32,51 @@ class Block(BaseModel):
         blocks = {key for key, field in cls.model_fields.items() if is_block(field.annotation)}
         return {key: each for key, each in values.items() if each is not None or key not in blocks}
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what YAML can say and no key can mean, before anything works on it."""
+        types = set(_types_in(cls.model_fields[str(info.field_name)].annotation))
+        texts = [value] if any(map(is_block, types)) else _parts_of(value)  # a block asks its own
+        for each in texts:
+            if isinstance(each, str):
+                refuse_strange(each)
+            elif isinstance(each, bool) and types & {int, float} and not types & {bool, Any}:
+                raise ValueError(f"{str(each).lower()} is no number")
+        return value
+
 
 def is_block(annotation: Any) -> bool:
     """Whether a field of that type is a block of its own."""
     return isinstance(annotation, type) and issubclass(annotation, Block)
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    """The plain types that a type is made of."""
+    inner = (
+        get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
+    )
+    if not inner:
+        yield annotation
+    for each in inner:
+        yield from _types_in(each)
+
+
+def _parts_of(value: Any) -> Iterator[Any]:
+    """A value of YAML and all that is in it, keys too."""
+    yield value
+    if isinstance(value, dict):
+        yield from (part for pair in value.items() for each in pair for part in _parts_of(each))
+    elif isinstance(value, list | tuple):
+        yield from (part for each in value for part in _parts_of(each))
+
+
+def refuse_strange(text: str) -> None:
+    """Raise ValueError for text that no file and no terminal can hold."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"has {len(text)} letters; {LONGEST_TEXT} are the most")
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("has a NUL or half of a character in it, which no name and no file has")
 
 
 def check_names(kind: str, values: Iterable[Any], info: ValidationInfo) -> None:
@@ -56,3 +102,10 @@ def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:
     if close:
         return f"; did you mean {' or '.join(close)}?"
     return f"; valid: {', '.join(names)}" if len(names) <= 20 else ""
+
+
+def shortened(value: Any) -> str:
+    """`value` as it may stand in a message."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother, short.maxlong = 1, 60, 60, 40
+    return short.repr(str(value) if isinstance(value, Path) else value)

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.base import Block
-from pipeline.config.patterns import compiled, file_pattern, with_placeholder
+from pipeline.config.limits import PixelValue, Shift, Size
+from pipeline.config.patterns import FilePath, compiled, file_pattern, with_placeholder
 
 RleOrder = Literal["row", "column"]
+
+
+def _one_line(name: str) -> str:
+    if not name or name != name.strip() or not name.isprintable():
+        raise ValueError("a class needs a name of visible letters, without blanks at its ends")
+    return name
+
+
+ClassName = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
+"""It stands in tables, in reports and in the names of rows."""
+
+
+def refuse_twice(columns: list[str | None]) -> None:
+    """Raise ValueError for two things that are to stand in one column of a table."""
+    names = [name for name in columns if name is not None]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the column {name!r} is named for two things")
 
 
 class RowKeys(Block):
@@ -42,7 +60,7 @@ class RowKeys(Block):
 class MaskTable(RowKeys):
     """Masks that come as run lengths in a CSV; several rows of one image are united."""
 
-    csv: Path
+    csv: FilePath
     id: str = "ImageId"
     rle: str = "EncodedPixels"
     order: RleOrder = "column"
@@ -50,16 +68,26 @@ class MaskTable(RowKeys):
     empty: tuple[str, ...] = ("", "-1", "-")
     instances: bool = False
     """Whether each row is one object."""
-    size: tuple[int, int] | None = None
+    size: Size | None = None
     """H, W at which the runs count, when it is not the image's own."""
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        refuse_twice([self.id, self.rle, self.class_])
+        return self
 
 
 class GroupTable(Block):
     """Groups from a CSV, matched by id."""
 
-    csv: Path
+    csv: FilePath
     id: str = "id"
     group: str = "group"
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        refuse_twice([self.id, self.group])
+        return self
 
 
 class FrameConfig(Block):
@@ -71,7 +99,7 @@ class FrameConfig(Block):
 
     scale: float = Field(1, ge=0.5, le=2)
     """About the image's middle."""
-    shift: tuple[float, float] = (0, 0)
+    shift: tuple[Shift, Shift] = (0, 0)
     """Pixels to the right and down."""
     pad: int = Field(0, ge=0, le=1024)
     """Pixels of mirror image (reflect-101) around it, which predictions leave out again."""
@@ -80,17 +108,17 @@ class FrameConfig(Block):
 class DataConfig(Block):
     """Where images and masks are and what a mask's values mean."""
 
-    root: Path
+    root: FilePath
     images: str
     masks: str | MaskTable
     test: str | None = None
     reference: str | None = None
     test_reference: str | None = None
     group: str | GroupTable | None = None
-    classes: dict[str, int] = Field(min_length=1)
+    classes: dict[ClassName, PixelValue] = Field(min_length=1, max_length=1000)
     """Name → pixel value. One class of value 1 is whatever is not zero (masks of 0/1 or 0/255)."""
     exclusive: bool = False
-    void: int | None = None
+    void: PixelValue | None = None
     drop: tuple[str, ...] = ()
     """Training ids left out on purpose (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
@@ -193,17 +221,18 @@ class FoldsConfig(Block):
 class SubmissionConfig(RowKeys):
     """What the competition wants to be sent."""
 
-    sample: Path | None = None
+    sample: FilePath | None = None
     columns: tuple[str, str] = ("id", "rle_mask")
     rows: Literal["image", "class", "instance"] = "image"
     order: RleOrder = "column"
     relative: bool = False
     empty: str = ""
-    size: tuple[int, int] | None = None
+    size: Size | None = None
     """H, W at which masks are encoded, when it is not the image's own."""
 
     @model_validator(mode="after")
     def _key_fits_rows(self) -> Self:
+        refuse_twice([*self.columns, self.class_])
         if (self.rows == "class") != self.by_class:
             raise ValueError(
                 "rows: class goes with a key of both, such as key: '{id}_{class}', or with a "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -17,6 +18,7 @@ from pipeline.workspace import Workspace
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]
 """Without a dot: `--set models.a.train.lr=1` splits at dots, and `index.csv` is a file's name."""
+MOST_MODELS = 200
 RESERVED = {*Workspace.folders_of_a_run(), "ensemble"}
 """What no model may be called: its folder would be another's, or its row the blend's."""
 
@@ -48,18 +50,29 @@ class Experiment(Block):
     data: DataConfig
     align: AlignSettings = AlignSettings()
     folds: FoldsConfig = FoldsConfig()
-    models: dict[ModelName, ModelConfig] = Field(min_length=1)
+    models: dict[ModelName, ModelConfig] = Field(min_length=1, max_length=MOST_MODELS)
     train: TrainConfig = TrainConfig()
     infer: InferConfig = InferConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
 
+    @field_validator("demo")
+    @classmethod
+    def _known_demo(cls, demo: str | None, info: ValidationInfo) -> str | None:
+        check_names("demo", [demo] if demo is not None else [], info)
+        return demo
+
     @field_validator("models", mode="before")
     @classmethod
-    def _no_reserved_names(cls, models: Any) -> Any:
-        taken = sorted(RESERVED.intersection(models)) if isinstance(models, dict) else []
-        if taken:
+    def _no_taken_names(cls, models: Any) -> Any:
+        names = (
+            [name for name in models if isinstance(name, str)] if isinstance(models, dict) else []
+        )
+        lower = Counter(name.lower() for name in names)
+        if taken := [name for name in names if name.lower() in RESERVED]:
             raise ValueError(f"{', '.join(taken)}: a folder of its own; call the model otherwise")
+        if alike := [name for name in names if lower[name.lower()] > 1]:
+            raise ValueError(f"{', '.join(alike)}: differ only in case, which not all disks keep")
         return models
 
     @model_validator(mode="after")
@@ -79,7 +92,7 @@ class Experiment(Block):
             return [
                 f"ensemble.weights names {sorted(weights)}, the models are {sorted(self.models)}"
             ]
-        return [] if sum(weights.values()) > 0 else ["ensemble.weights sum to zero"]
+        return [] if sum(weights.values()) > 1e-6 else ["ensemble.weights sum to zero"]
 
     def _threshold_problems(self) -> list[str]:
         threshold, count = self.ensemble.threshold, len(self.data.classes)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.experiment import Experiment
+from pipeline.config.base import shortened
+from pipeline.config.experiment import MOST_MODELS, Experiment
 from pipeline.config.mistakes import describe_mistakes
 from pipeline.config.reading import parse_yaml, read_yaml
+from pipeline.config.yaml_loader import MOST_DEPTH
 from pipeline.errors import ConfigError
 
 Checks = Mapping[str, Callable[[Any], object]]
 
+_MOST_BASES = 100
+_MOST_SPREAD = 10**5
 _WHOLE = frozenset({"classes", "loss", "metric", "weights"})
 """Mappings that are one value: who says them again replaces them."""
 _NEVER_NULL = frozenset(
@@ -47,7 +52,7 @@ def load_experiment(
     checks: by kind (decoder, encoder, loss, tta, metric, step), what raises on a wrong name.
     Raises ConfigError with every mistake: key, value and the nearest valid name.
     """
-    raw = _read_with_bases(path, ())
+    raw = _read_with_bases(path)
     for override in overrides:
         _apply_override(raw, override)
     if data is not None:
@@ -59,7 +64,7 @@ def build_experiment(
     raw: Mapping[str, Any], *, source: str, checks: Checks | None = None
 ) -> Experiment:
     """The experiment that `raw`, as read from YAML, stands for; ConfigError as above."""
-    spread = _spread_to_models(raw)
+    spread = _spread_to_models(raw, source)
     try:
         return Experiment.model_validate(spread, context=dict(checks or {}))
     except ValidationError as error:
@@ -67,18 +72,31 @@ def build_experiment(
         raise ConfigError(f"{source} has {len(lines)} mistake(s):\n" + "\n".join(lines)) from None
 
 
-def _read_with_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
-    if path.resolve() in above:
-        raise ConfigError(f"{path}: `extends` goes in a circle")
+def _read_with_bases(path: Path) -> dict[str, Any]:
+    """What the file says, laid over what the files say that it extends."""
+    tops: list[dict[str, Any]] = []
+    seen: set[str] = set()
     raw = read_yaml(path)
-    base = raw.pop("extends", None)
-    if base is None:
-        return raw
-    if not isinstance(base, str):
-        raise ConfigError(f"{path}: extends: {base!r} is not the name of a file")
-    if not (path.parent / base).is_file():
-        raise ConfigError(f"{path}: extends: there is no file {path.parent / base}")
-    return _merged(_read_with_bases(path.parent / base, (*above, path.resolve())), raw)
+    while (base := raw.pop("extends", None)) is not None:
+        tops.append(raw)
+        seen.add(os.path.realpath(path))
+        path, raw = _read_base(path, base)
+        if os.path.realpath(path) in seen:
+            raise ConfigError(f"{path}: `extends` goes in a circle")
+        if len(tops) > _MOST_BASES:
+            raise ConfigError(f"{path}: `extends` goes over more than {_MOST_BASES} files")
+    for top in reversed(tops):
+        raw = _merged(raw, top)
+    return raw
+
+
+def _read_base(path: Path, base: Any) -> tuple[Path, dict[str, Any]]:
+    if not isinstance(base, str) or not base:
+        raise ConfigError(f"{path}: extends: {shortened(base)} is not the name of a file")
+    try:
+        return path.parent / base, read_yaml(path.parent / base)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: extends: {error}") from None
 
 
 def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,12 +119,15 @@ def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 def _apply_override(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
+    where = f"override {shortened(override)}"
     if not equals or not key.strip():
-        raise ConfigError(f"override {override!r}: write it as key=value, e.g. train.epochs=2")
+        raise ConfigError(f"{where}: write it as key=value, e.g. train.epochs=2")
     *blocks, last = key.strip().split(".")
-    block, value = _mapping_at(raw, blocks), parse_yaml(text, f"override {override!r}")
+    if len(blocks) > MOST_DEPTH:
+        raise ConfigError(f"{where}: its key has more than {MOST_DEPTH} levels")
+    block, value = _mapping_at(raw, blocks), parse_yaml(text, where)
     if isinstance(value, dict) and any(":" in str(each) for each in value):
-        raise ConfigError(f"override {override!r}: write a space after each colon: {{a: 1, b: 2}}")
+        raise ConfigError(f"{where}: write a space after each colon: {{a: 1, b: 2}}")
     if value is None and blocks == ["models"] and last in block:
         del block[last]  # as in a file that extends another
     else:
@@ -119,16 +140,19 @@ def _mapping_at(raw: dict[str, Any], keys: list[str]) -> dict[str, Any]:
         if below is None:
             below = raw[key] = {}
         if not isinstance(below, dict):
-            raise ConfigError(f"override: {'.'.join(keys[:depth])} is {below!r}, not a block")
+            place = ".".join(keys[:depth])
+            raise ConfigError(f"override: {place} is {shortened(below)}, not a block")
         raw = below
     return raw
 
 
-def _spread_to_models(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Lay each model's `train` and `infer` over the global ones."""
     models = raw.get("models")
-    if not isinstance(models, dict):
-        return dict(raw)
+    if not isinstance(models, dict) or len(models) > MOST_MODELS:
+        return dict(raw)  # which is refused
+    if len(models) * (_count(raw.get("train")) + _count(raw.get("infer"))) > _MOST_SPREAD:
+        raise ConfigError(f"{source}: train and infer, laid under each model, are too many values")
     return {**raw, "models": {name: _spread(raw, model) for name, model in models.items()}}
 
 
@@ -141,3 +165,9 @@ def _spread(raw: Mapping[str, Any], model: Any) -> Any:
         if isinstance(shared, dict) and isinstance(own, dict):
             blocks[block] = _merged(shared, own)
     return {**model, **blocks}
+
+
+def _count(value: Any) -> int:
+    """How many values a value of YAML holds."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_count, inner))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.base import is_block, nearest
+from pipeline.config.base import is_block, nearest, shortened
 
 Path = tuple[Any, ...]
 
@@ -23,6 +22,9 @@ GONE = {
 }
 """Keys that there were, as (block, key), and what to do without them."""
 
+_MOST_TOLD = 200
+_LONGEST_KEY = 80
+_LONGEST_MESSAGE = 2000
 _KEY = "[key]"
 """How pydantic says that the key itself is wrong, not what is below it."""
 
@@ -56,13 +58,16 @@ def describe_mistakes(
     written: the experiment as its author wrote it; validated: with the global `train` and `infer`
     laid under each model's own. What is wrong in a global block is told once, there.
     """
-    mistakes = [_mistake(each, validated, experiment) for each in error.errors()]
+    problems = error.errors(include_url=False)
+    mistakes = [_mistake(each, validated, experiment) for each in problems]
     places = {(mistake.path, mistake.kind) for mistake in mistakes}
     told = [each for each in mistakes if not _is_told_elsewhere(each, places, written)]
     inner = {each.path[:depth] for each in told for depth in range(len(each.path))}
     # a union complains for each of its types; where one fits in form, only that one counts
     kept = [each for each in told if not (each.kind.endswith("_type") and each.path in inner)]
-    return [_line(group) for group in _by_place(kept)]
+    groups = _by_place(kept)
+    rest = [f"  … and {len(groups) - _MOST_TOLD} more"] if len(groups) > _MOST_TOLD else []
+    return [_line(group) for group in groups[:_MOST_TOLD]] + rest
 
 
 def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseModel]) -> Mistake:
@@ -74,9 +79,9 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
     if kind == "extra_forbidden" and tuple(path[-2:]) in GONE:
         hint = f"; {GONE[tuple(path[-2:])]}"
     elif kind == "extra_forbidden":
-        hint = nearest(str(path[-1]), _keys_of(path[:-1], experiment))
+        hint = nearest(str(path[-1])[:_LONGEST_KEY], _keys_of(path[:-1], experiment))
     elif kind == "literal_error":
-        hint = nearest(str(problem["input"]), _choices(problem["ctx"]["expected"]))
+        hint = nearest(str(problem["input"])[:_LONGEST_KEY], _choices(problem["ctx"]["expected"]))
     words = _WORDS.get(kind, message)
     return Mistake(path, _KEY if _KEY in location else kind, words, problem["input"], hint)
 
@@ -113,22 +118,22 @@ def _by_place(mistakes: Iterable[Mistake]) -> list[list[Mistake]]:
 
 def _line(mistakes: list[Mistake]) -> str:
     first = mistakes[0]
-    key = ".".join(map(str, first.path))
+    key = ".".join(map(_readable, first.path))
     if first.kind == "missing":
         return f"  {key}: is required"
     if first.kind == "extra_forbidden":
         return f"  {key}: no such key{first.hint}"
-    message = " or ".join(dict.fromkeys(each.message for each in mistakes))
+    message = " or ".join(dict.fromkeys(each.message for each in mistakes))[:_LONGEST_MESSAGE]
     hint = "" if len(mistakes) > 1 else first.hint
     if first.kind == "value_error" and isinstance(first.value, Mapping):
         return f"  {key}: {message}{hint}" if key else f"  {message}{hint}"
-    return f"  {key}: {_shortened(first.value)}: {message}{hint}"
+    return f"  {key}: {shortened(first.value)}: {message}{hint}"
 
 
-def _shortened(value: Any) -> str:
-    short = reprlib.Repr()
-    short.maxlevel, short.maxstring, short.maxother = 1, 60, 60
-    return short.repr(value)
+def _readable(part: Any) -> str:
+    """A key as it may stand on a terminal, however long and odd it is."""
+    text = str(part) if len(str(part)) <= _LONGEST_KEY else f"{str(part)[:_LONGEST_KEY]}…"
+    return text if text.isprintable() else repr(text)
 
 
 def _choices(expected: str) -> list[str]:

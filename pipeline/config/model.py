@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipeline.config.base import Block
 
@@ -14,9 +14,9 @@ ReferenceUse = Literal["concat", "difference", "siamese", "none"]
 class ModelSpec(Block):
     """One encoder in one decoder."""
 
-    decoder: str
+    decoder: str = Field(max_length=200)
     """`vanilla` is short for the plain U-Net on VGG-16 from random weights."""
-    encoder: str
+    encoder: str = Field(max_length=200)
     """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
     weights: str | None = "pretrained"
     """null: random; pretrained: an installed package that carries them, then timm's cache or hub

@@ -4,6 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_LONGEST_NAME = 255  # bytes: what file systems take
+_MOST_WILD = 4
+"""Wild parts (`*`, `{id}`) of one name: the ways to match a name grow with their power."""
+
+
+def path_in_bounds(path: Path) -> Path:
+    """`path` if a file may be called so; ValueError if not."""
+    longest = max((len(part.encode()) for part in path.parts), default=0)
+    if longest > _LONGEST_NAME:
+        raise ValueError(f"a name of {longest} bytes is longer than any file's ({_LONGEST_NAME})")
+    return path
+
+
+FilePath = Annotated[Path, AfterValidator(path_in_bounds)]
 
 
 def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
@@ -15,6 +33,9 @@ def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
         raise ValueError("give it relative to data.root")
     if "**" in pattern:
         raise ValueError("`**` is not known; `*` stands for anything within a name")
+    for name in path_in_bounds(Path(pattern)).parts:
+        if len(re.findall(r"\*|\{id\}|\{class\}", name)) > _MOST_WILD:
+            raise ValueError(f"more than {_MOST_WILD} of {', '.join(known)}, * in {name!r}")
     return with_placeholder(pattern, "{id}")
 
 
@@ -27,5 +48,5 @@ def with_placeholder(pattern: str, placeholder: str) -> str:
 def compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # a{99999999999}, ((((…
         raise ValueError(f"not a regular expression: {error}") from error

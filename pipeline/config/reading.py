@@ -1,78 +1,93 @@
-"""Reads YAML as untrusted text: no code, no key twice, no text that blows up."""
+"""Reads the YAML of an experiment as untrusted text: within bounds, and one error for nonsense."""
 
 from __future__ import annotations
 
-import re
+import stat
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.config.base import nearest
+from pipeline.config.base import nearest, shortened
+from pipeline.config.yaml_loader import MOST_DEPTH, StrictLoader
 from pipeline.errors import ConfigError
 
-_MOST_BYTES = 2**22
-_MOST_VALUES = 10**6
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without code, that refuses a key given twice and knows 1e-4 for a number."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is given twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
-        return node
-
-
-# YAML 1.1 wants a dot before an exponent. Only signed ones, because 12e4 may be an id.
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]\d+$"), list("-+0123456789")
-)
+_MOST_BYTES = 2**19
+_MOST_VALUES = 10**5
+_LETTERS_A_VALUE = 16
+"""A long text counts as one value for each of so many letters."""
+_LONGEST_REASON = 1000
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """What `text` says; ConfigError, with `where` before it, when it says nothing sensible."""
+    """What `text` says, no two parts of it one object, so that changing one changes no other.
+
+    Raises ConfigError, with `where` before it, when it says nothing sensible.
+    """
     try:
-        value = yaml.load(text, _StrictLoader)
-    # PyYAML's own constructors let these out for `!!int x`, `!!bool x`, `!!timestamp x`, [[[[…
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{where} cannot be read as YAML: {error}") from None
-    _refuse_endless(value, where)
-    return value
+        value = yaml.load(text, StrictLoader)
+    # PyYAML's own constructors let these out for `!!int x`, `!!bool x`, "\UFFFFFFFF", 1:1:…, [[[[…
+    except (
+        yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, TypeError,
+        RecursionError,
+    ) as error:  # fmt: skip
+        reason = str(error)[:_LONGEST_REASON]
+        raise ConfigError(f"{where} cannot be read as YAML: {reason}") from None
+    return _Unshared(where).copy(value, 0)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a file; ConfigError naming the file, or the nearest one when it is missing."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ConfigError(f"{path} is larger than any experiment; is it one?")
-        text = path.read_text(encoding="utf-8")
+        text = _bounded_text(path)
     except FileNotFoundError:
         known = [str(each) for each in sorted(path.parent.glob("*.yaml"))]
         raise ConfigError(f"there is no experiment {path}{nearest(str(path), known)}") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path} cannot be read as YAML: it is not UTF-8 text ({error.reason} at byte "
+            f"{error.start})"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{shortened(path)} cannot be read as YAML: {reason}") from None
     raw = parse_yaml(text, str(path))
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds no experiment (a YAML mapping with name, data, models, …)")
     return raw
 
 
-def _refuse_endless(value: Any, where: str) -> None:
-    """A few aliases of aliases can stand for billions of values, and one for itself."""
-    pending, count = [value], 0
-    while pending:
-        count += 1
-        if count > _MOST_VALUES:
-            raise ConfigError(f"{where}: its aliases (*name) stand for too many values")
-        each = pending.pop()
-        if isinstance(each, dict):
-            pending += each.values()
-        elif isinstance(each, list | tuple | set):
-            pending += each
+def _bounded_text(path: Path) -> str:
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise ConfigError(f"{path} cannot be read as YAML: it is a folder")
+    if not stat.S_ISREG(kind):  # a device never ends, and a pipe may never begin
+        raise ConfigError(f"{path} cannot be read as YAML: it is no regular file")
+    with path.open("rb") as stream:
+        raw = stream.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise ConfigError(f"{path} is larger than any experiment; is it one?")
+    return raw.decode("utf-8")
+
+
+class _Unshared:
+    """Copies what YAML gave with every alias (*name) spelled out, as far as that is sensible.
+
+    A few aliases of aliases can stand for billions of values, and one for itself.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._left = _MOST_VALUES
+
+    def copy(self, value: Any, depth: int) -> Any:
+        self._left -= 1 + (len(value) // _LETTERS_A_VALUE if isinstance(value, str) else 0)
+        if self._left < 0 or depth > MOST_DEPTH:
+            raise ConfigError(f"{self._where}: its aliases (*name) stand for too many values")
+        if isinstance(value, dict):
+            return {
+                self.copy(key, depth + 1): self.copy(each, depth + 1) for key, each in value.items()
+            }
+        if isinstance(value, list):
+            return [self.copy(each, depth + 1) for each in value]
+        return value

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.config.base import Block, check_names
+from pipeline.config.limits import Count, Probability, Size, Weight
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+MOST_WORKERS = 256
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PEAK_RATES = {"adamw": 3e-4, "sgd": 1e-2}
 """Learning rates for `train.lr: null`: a rate that suits one optimizer hardly moves another."""
@@ -53,25 +53,25 @@ class TrainConfig(Block):
     """H, W of the random crop; smaller images are padded by reflection."""
     resize: float | Size | None = None
     """A factor, or H, W: for training and inference alike. Maps come back at the image's size."""
-    batch: int = Field(8, ge=1)
-    epochs: int = Field(20, ge=1)
-    steps: int | None = Field(None, ge=1)
+    batch: Count = 8
+    epochs: int = Field(20, ge=1, le=100_000)
+    steps: int | None = Field(None, ge=1, le=100_000)
     """Steps an epoch; null: as many as see every image once."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    lr: float | None = Field(None, gt=0)
+    lr: float | None = Field(None, ge=1e-12, le=100)
     """Peak of the learning rate; null: the optimizer's own default, see `PEAK_RATES`."""
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, le=100)
     warmup: float = Field(0.05, ge=0, lt=1)
     """Share of all steps during which the learning rate grows; a cosine takes it down after."""
-    clip: float | None = Field(1.0, gt=0)
+    clip: float | None = Field(1.0, ge=1e-6, le=1e6)
     """Largest norm of the gradient."""
-    loss: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    loss: dict[str, Annotated[float, Field(ge=1e-6, le=1e6)]] | None = None
     """Weights of named losses; null: bce + dice, for exclusive classes ce + dice."""
     ema: float | None = Field(0.998, gt=0, lt=1)
     precision: Precision = "auto"
     workers: int | Literal["auto"] = "auto"
     """Loader processes a job; auto: none on a CPU, 4 for each accelerator."""
-    cache: int = Field(1024, ge=0)
+    cache: int = Field(1024, ge=0, le=2**22)
     """MiB of decoded images that a job keeps in memory."""
     save_minutes: float = Field(10, gt=0)
     """Besides at the end of an epoch, the state to go on from is saved so often."""
@@ -102,9 +102,9 @@ class TrainConfig(Block):
 
     @field_validator("workers")
     @classmethod
-    def _not_negative(cls, workers: int | str) -> int | str:
-        if isinstance(workers, int) and workers < 0:
-            raise ValueError("0 or more, or auto")
+    def _few_or_none(cls, workers: int | str) -> int | str:
+        if isinstance(workers, int) and not 0 <= workers <= MOST_WORKERS:
+            raise ValueError(f"0 to {MOST_WORKERS}, or auto")
         return workers
 
 
@@ -112,17 +112,17 @@ class TileConfig(Block):
     """Prediction of large images in overlapping tiles."""
 
     size: Size
-    overlap: float = Field(0.25, ge=0, lt=1)
+    overlap: float = Field(0.25, ge=0, le=0.95)
     weights: Literal["gaussian", "pyramid", "uniform"] = "gaussian"
 
 
 class InferConfig(Block):
     """How members predict."""
 
-    tta: tuple[str, ...] = Field(("identity", "hflip"), min_length=1)
+    tta: tuple[str, ...] = Field(("identity", "hflip"), min_length=1, max_length=64)
     merge: Literal["mean", "geometric", "logit"] = "mean"
     tile: TileConfig | None = None
-    batch: int = Field(8, ge=1)
+    batch: Count = 8
     """Images a forward pass on an accelerator; on a CPU one, so that results are bit-equal."""
     precision: Precision = "auto"
     channels_last: bool = True
@@ -148,9 +148,9 @@ class EnsembleConfig(Block):
     metric: str | dict[str, Any] = "dice"
     """A name, or `{name: fbeta, beta: 0.5}`."""
     mean: Literal["arithmetic", "geometric", "rank"] = "arithmetic"
-    weights: Literal["search", "equal"] | dict[str, Annotated[float, Field(ge=0)]] = "search"
+    weights: Literal["search", "equal"] | dict[str, Weight] = "search"
     threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
-    postprocess: tuple[str | dict[str, Any], ...] = ()
+    postprocess: tuple[str | dict[str, Any], ...] = Field((), max_length=20)
     accumulate: bool = False
     """Sum the test maps straight into one store, with the weights that the OOF maps gave, instead
     of keeping a store a model: the same decisions from 4 bytes a pixel, however many models."""

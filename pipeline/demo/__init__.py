@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.config.base import nearest
 from pipeline.demo.finish import PRIVATE
 from pipeline.demo.screens import draw_screens
 from pipeline.demo.turntable import draw_turntable
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 
 DEMOS: dict[str, Callable[[Path], None]] = {"turntable": draw_turntable, "screens": draw_screens}
+
+
+def get_demo(name: str) -> Callable[[Path], None]:
+    """What draws the demo of that name into a folder; ConfigError for an unknown one."""
+    if name not in DEMOS:
+        raise ConfigError(f"there is no demo {name!r}{nearest(name, DEMOS)}")
+    return DEMOS[name]
 
 
 def private_masks(folder: Path) -> dict[str, Path]:

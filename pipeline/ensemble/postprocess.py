@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.base import nearest
+from pipeline.config.base import nearest, shortened
 from pipeline.ensemble.steps import (
     fill_holes,
     gate,
@@ -25,6 +24,9 @@ from pipeline.ensemble.steps import (
 from pipeline.errors import ConfigError
 
 Function = Callable[[NDArray[np.bool_], NDArray[np.float32], float], NDArray[np.bool_]]
+
+MOST_VALUES = 100
+GREATEST = 1e6  # more objects than keep_largest could ever keep; the other values are shares
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,17 @@ def get_step(item: str | Mapping[str, Any]) -> Step:
         raise ConfigError(f"ensemble.postprocess: no step {name!r}{nearest(name, STEPS)}")
     if values is None:
         return STEPS[name]
-    if not isinstance(values, list | tuple) or not values or not all(map(_is_positive, values)):
+    listed = isinstance(values, list | tuple) and 0 < len(values) <= MOST_VALUES
+    if not listed or not all(map(_is_value, values)):
         raise ConfigError(
-            f"ensemble.postprocess: {name}: values must be a list of numbers above 0, "
-            f"not {values!r}"
+            f"ensemble.postprocess: {name}: values must be a list of numbers above 0, not "
+            f"{shortened(values)} (up to {MOST_VALUES} numbers, up to {GREATEST:g})"
         )
     return Step(name, STEPS[name].function, tuple(values))
 
 
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
+def _is_value(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= GREATEST
 
 
 def apply_steps(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,10 +21,15 @@ from pipeline.inference.transforms import (
     GROUPS,
     PARAMETRISED,
     SYMMETRIES,
+    Scale,
     Size,
     Step,
     Symmetry,
 )
+
+MOST_PARTS = 8
+MOST_VIEWS = 64
+"""Of one entry: d4+d4+d4+… would multiply to millions."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +92,26 @@ def group_by_shape(views: Sequence[View], size: Size) -> list[list[View]]:
 
 def _expand(name: str) -> list[View]:
     """All views that one entry of the list stands for."""
-    parts = [_alternatives(part.strip(), name) for part in name.split("+")]
-    return [
-        View("+".join(chosen), tuple(_step(part, name) for part in chosen))
-        for chosen in itertools.product(*parts)
-    ]
+    pieces = name.split("+")
+    if len(pieces) > MOST_PARTS:
+        raise ConfigError(f"tta: '{name[:60]}…' has {len(pieces)} parts; {MOST_PARTS} are the most")
+    parts = [_alternatives(part.strip(), name) for part in pieces]
+    if math.prod(map(len, parts)) > MOST_VIEWS:
+        raise ConfigError(f"tta: '{name}' stands for more than {MOST_VIEWS} views")
+    return [View("+".join(chosen), _steps(chosen, name)) for chosen in itertools.product(*parts)]
+
+
+def _steps(parts: Sequence[str], entry: str) -> tuple[Step, ...]:
+    """The steps of one view; several scales must not leave together what one may be."""
+    steps = tuple(_step(part, entry) for part in parts)
+    factor = math.prod(each.factor for each in steps if isinstance(each, Scale))
+    bounds = PARAMETRISED["scale"]
+    if not bounds.low <= factor <= bounds.high:
+        raise ConfigError(
+            f"tta: '{entry}' scales by {factor:g} in all; {bounds.low:g} to {bounds.high:g} is "
+            "what there is"
+        )
+    return steps
 
 
 def _alternatives(part: str, entry: str) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pipeline.demo import DEMOS
-from pipeline.errors import ConfigError
+from pipeline.demo import get_demo
 from pipeline.stages.context import StageContext, once
 
 
@@ -15,12 +14,11 @@ def run(context: StageContext) -> None:
     name, root = context.experiment.demo, context.experiment.data.root
     if name is None:
         return
-    if name not in DEMOS:
-        raise ConfigError(f"demo: {name!r} is not one of {', '.join(sorted(DEMOS))}")
+    draw = get_demo(name)
     with context.exclusive("demo"):
         if (root / "demo.json").is_file():
             context.up_to_date("demo", root)
             return
         started = time.monotonic()
-        DEMOS[name](root)
+        draw(root)
     context.done("demo", f"the {name} competition drawn", root, started)

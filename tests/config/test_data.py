@@ -22,7 +22,10 @@ def data(**keys: Any) -> DataConfig:
     return experiment(data=keys, submission=BY_CLASS if several else {}).data
 
 
-@given(st.lists(st.text("abcdef_ ", min_size=1, max_size=8), unique=True, min_size=1, max_size=9))
+NAMES = st.text("abcdef_ ", min_size=1, max_size=8).filter(lambda name: name == name.strip())
+
+
+@given(st.lists(NAMES, unique=True, min_size=1, max_size=9))
 def test_listed_classes_count_from_one(names: list[str]) -> None:
     classes = data(classes=names).classes
     assert list(classes.items()) == [(name, place + 1) for place, name in enumerate(names)]

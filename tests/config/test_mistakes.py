@@ -200,7 +200,7 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         ({"models": {}}, "models: "),
         ({"train": {"loss": {}}}, "at least one loss"),
         ({"train": {"resize": 0}}, "a factor between 0.01 and 16"),
-        ({"train": {"workers": -1}}, "0 or more, or auto"),
+        ({"train": {"workers": -1}}, "0 to 256, or auto"),
         ({"train": {"lr": float("inf")}}, "train.lr: inf: should be a finite number"),
         ({"train": {"loss": {"bce": float("nan")}}}, "train.loss.bce: nan: "),
         ({"ensemble": {"threshold": float("nan")}}, "ensemble.threshold: nan: "),

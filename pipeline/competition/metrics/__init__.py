@@ -65,7 +65,8 @@ def _check_options(name: str, score: Score, options: dict[str, float]) -> None:
     except TypeError as error:
         raise ConfigError(f"metric {name}: {error}") from None
     for option, value in options.items():
-        if not (isinstance(value, int | float) and 0 < value <= GREATEST):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and 0 < value <= GREATEST):
             raise ConfigError(
                 f"metric {name}: {option} must be a number above 0, up to {GREATEST}, not {value!r}"
             )

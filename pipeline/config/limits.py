@@ -1,0 +1,33 @@
+"""How large the numbers of an experiment may be: far beyond use, far below harm.
+
+What lies outside is a slip of the finger, and would end hours later in a full memory, an overflow
+or a training that goes nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+MOST_PIXELS = 2**28
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=2**14)]
+"""Of what is in memory at once: images of a batch."""
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+Side = Annotated[int, Field(ge=1, le=2**16)]
+"""Pixels."""
+Shift = Annotated[float, Field(ge=-10_000, le=10_000)]
+"""Pixels, either way."""
+PixelValue = Annotated[int, Field(ge=0, lt=2**16)]
+
+
+def _not_vast(size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ValueError(f"{size[0]} x {size[1]} pixels are more than {MOST_PIXELS}, the most")
+    return size
+
+
+Size = Annotated[tuple[Side, Side], AfterValidator(_not_vast)]
+"""H, W."""
