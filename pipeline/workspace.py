@@ -56,7 +56,7 @@ def _sync_folder(folder: Path) -> None:
 def fingerprint(*parts: Any) -> str:
     """24 hex digits that change when any of `parts` (JSON values or config blocks) changes."""
     text = json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _as_json(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Block
-from pipeline.config.patterns import compiled, file_pattern, with_placeholder
+from pipeline.config.patterns import breaks_lines, compiled, file_pattern, with_placeholder
 
 RleOrder = Literal["row", "column"]
 
@@ -25,6 +25,8 @@ class RowKeys(Block):
     @field_validator("key")
     @classmethod
     def _names_the_id(cls, key: str) -> str:
+        if breaks_lines(key):
+            raise ValueError("holds a line break or a control character")
         return with_placeholder(key, "{id}")
 
     @model_validator(mode="after")
@@ -133,6 +135,8 @@ class DataConfig(Block):
 
     def _class_problems(self) -> Iterator[str]:
         values = list(self.classes.values())
+        for name in filter(breaks_lines, self.classes):
+            yield f"the class {name!r} holds a line break or a control character"
         if len(set(values)) != len(values):
             yield "two classes share a pixel value"
         if self.void is not None and self.void in values:

@@ -16,7 +16,8 @@ import yaml
 from numpy.typing import NDArray
 
 from pipeline.competition import rle
-from pipeline.competition.submission import Header, Row, plan_rows, write_checked
+from pipeline.competition.sent_rows import Header, Row, plan_rows
+from pipeline.competition.submission import write_checked
 from pipeline.config import SubmissionConfig
 from pipeline.ensemble.instances import connected_instances
 from pipeline.ensemble.members import check_members, reader_of
