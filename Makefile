@@ -43,7 +43,7 @@ verify: $(STAMP)         ## read every stored map; damaged ones are named and ma
 	@$(RUN) $@ $(ARGUMENTS)
 
 leaderboard: $(STAMP)    ## record what the competition gave: SCORE=0.9961 [LABEL=3fa91c02]
-	@$(RUN) leaderboard $(ARGUMENTS) --score $(SCORE) $(if $(LABEL),--label $(LABEL))
+	@$(RUN) leaderboard $(ARGUMENTS) --score=$(call quoted,$(SCORE)) $(if $(LABEL),--label=$(call quoted,$(LABEL)))
 
 environment: $(STAMP)    ## build .venv from requirements.txt
 $(STAMP): requirements.txt

@@ -6,6 +6,7 @@ import argparse
 import errno
 import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "borders":
             command.add_argument("--model", dest="measured", help="only these, or blend")
         if name == "leaderboard":
-            command.add_argument("--score", type=float, required=True)
+            command.add_argument("--score", default="", help="e.g. 0.9961")
             command.add_argument("--label", help="which submission (default: the newest)")
     maps = commands.add_parser("maps", help="look at stored maps")
     show = maps.add_subparsers(dest="action", required=True).add_parser("show")
@@ -144,13 +145,16 @@ def _context(
 
 
 def _as_make_arguments(options: argparse.Namespace) -> str:
-    """What to append to `make <stage>` for the same experiment."""
-    words = [f"CONFIG={options.config}"] if options.config != Path("configs/demo.yaml") else []
-    words += [f"DATA={options.data}"] if options.data else []
-    quoted = " ".join(options.overrides).replace("'", "'\\''")
-    words += [f"SET='{quoted}'"] if options.overrides else []
-    words += [f"JOBS={options.jobs}"] if options.jobs else []
-    return "".join(f" {word}" for word in words)
+    """What to append to `make <stage>` for the same experiment, as a shell takes it."""
+    default = options.config == Path("configs/demo.yaml")
+    said = {
+        "CONFIG": None if default else str(options.config),
+        "DATA": options.data,
+        "SET": " ".join(options.overrides),
+        "JOBS": options.jobs and str(options.jobs),
+        "DEVICES": options.devices,
+    }
+    return "".join(f" {name}={shlex.quote(value)}" for name, value in said.items() if value)
 
 
 def _name_checks() -> dict[str, Callable[[Any], object]]:

@@ -122,7 +122,8 @@ def _surviving_crashes(
             crashes.update(running)
             if stop:
                 return
-            reporter.warn(f"a worker died during {' or '.join(running)}; run again ({death})")
+            during = f"during {' or '.join(running)}" if running else "before its job began"
+            reporter.warn(f"a worker died {during}; run again ({death})")
             for name in [name for name in running if crashes[name] >= ATTEMPTS]:
                 del waiting[name]
                 yield _Outcome(name, error=ResourceError(f"{name}: its worker died {ATTEMPTS}×"))
