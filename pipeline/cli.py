@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "borders":
             command.add_argument("--model", dest="measured", help="only these, or blend")
         if name == "leaderboard":
-            command.add_argument("--score", type=_score, required=True)
+            command.add_argument("--score", default="", help="e.g. 0.9961")
             command.add_argument("--label", help="which submission (default: the newest)")
     maps = commands.add_parser("maps", help="look at stored maps")
     show = maps.add_subparsers(dest="action", required=True).add_parser("show")
@@ -130,13 +130,6 @@ def _whole(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", text.strip()):
         raise argparse.ArgumentTypeError(f"{shortened(text)} is no whole number")
     return int(text)
-
-
-def _score(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is no number") from None
 
 
 def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:

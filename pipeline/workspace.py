@@ -62,7 +62,7 @@ def fingerprint(*parts: Any) -> str:
     of training.job, inference.job, …).
     """
     text = json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _as_json(value: Any) -> Any:

@@ -32,6 +32,48 @@ def test_a_stage_ends_with_what_where_and_the_next_command(
     assert last.endswith("; next: make train CONFIG=discs.yaml SET=folds.seed=3")
 
 
+def test_the_next_command_is_one_for_the_shell(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it says, given to a shell, reaches the program as it was said the first time."""
+    odd = folder / "it's a; $(touch x)"
+    odd.mkdir()
+    config = (folder / "discs.yaml").rename(odd / "d &.yaml")
+    (folder / "data").rename(odd / "data")
+    overrides = ["data.group=^([it]\\d+)_", "train.loss={bce: 1, dice: 1}", "folds.seed=3"]
+    given = ["--config", str(config), "--data", str(odd / "data"), "--set", *overrides]
+    assert cli.main(["folds", *given, "--jobs", "1", "--devices", "cpu"]) == 0
+    said = capsys.readouterr().out.strip().splitlines()[-1].partition("; next: ")[2]
+    words = dict(word.partition("=")[::2] for word in shlex.split(said))
+    assert words.pop("make") == words.pop("train") == ""
+    assert words.pop("SET").split(" ", 1)[0] == overrides[0]
+    assert words == {
+        "CONFIG": str(config), "DATA": str(odd / "data"), "JOBS": "1", "DEVICES": "cpu"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("score", ["", "nan", "inf", "1e999", "0,9961", "1_0", "much"])
+def test_a_score_that_is_no_number_is_one_line(
+    score: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["leaderboard", "--config", "discs.yaml", f"--score={score}"]
+    assert cli.main(command) == 2
+    assert capsys.readouterr().err.startswith(f"error: SCORE={score!r} is not a number")
+
+
+def test_a_score_of_no_submission_says_where_there_are_some(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["leaderboard", "--config", "discs.yaml", "--score=-0.5"]
+    assert cli.main(command) == 1
+    said = "there is no submission in submissions/discs; run make submit CONFIG=discs.yaml"
+    assert said in capsys.readouterr().err
+    (folder / "submissions/mine").mkdir(parents=True)
+    (folder / "submissions/mine/0a.yaml").write_text("rows: 1\n")
+    assert cli.main(command) == 1
+    assert "(there are some of mine: CONFIG=)" in capsys.readouterr().err
+
+
 def test_every_mistake_of_the_experiment_is_in_one_message(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,8 +12,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
 
@@ -163,26 +161,18 @@ def _claimed_twice(images: dict[str, tuple[Path, ...]]) -> list[str]:
     return [sample_id for sample_id, paths in images.items() if len(paths) > 1]
 
 
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """A CSV with every cell as text, column names stripped; DataError when a column is missing."""
-    try:
-        # with the header as a row, because pandas would take the first column for row names
-        # where every line has one cell more than the header
-        table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, skipinitialspace=True, header=None
-        )
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing") from None
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as CSV: {error}") from None
-    table = table[1:].set_axis(table.iloc[0].str.strip().tolist(), axis=1).reset_index(drop=True)
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise DataError(f"{path} has no column {missing[0]!r}; it has {list(table.columns)}")
-    return table
-
-
 def listed(ids: Sequence[str], most: int = 5) -> str:
-    """The first few ids and how many more there are."""
-    shown = ", ".join(ids[:most])
-    return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"
+    """The first few ids and how many more there are; ids that could be misread stand in quotes."""
+    return enumerated(list(map(quoted, ids)), most)
+
+
+def enumerated(texts: Sequence[str], most: int = 5) -> str:
+    """The first few texts and how many more there are."""
+    shown = ", ".join(texts[:most]) or "none"
+    return shown if len(texts) <= most else f"{shown} and {len(texts) - most} more"
+
+
+def quoted(name: str) -> str:
+    """A name as it is, or in quotes with escapes where blanks, commas or odd bytes mislead."""
+    plain = name.isprintable() and not re.search(r"[\s,'\"]", name) and name
+    return name if plain else repr(name)

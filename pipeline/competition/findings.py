@@ -11,7 +11,8 @@ from typing import Literal
 from pipeline.competition.catalog import Catalog, listed
 from pipeline.competition.inspection import NEXT_NOTE, Record
 from pipeline.competition.metrics import scores_objects
-from pipeline.competition.submission import plan_rows
+from pipeline.competition.names import oddities, runs_as_formula
+from pipeline.competition.sent_rows import plan_rows
 from pipeline.config import Experiment, MaskTable
 from pipeline.errors import DataError
 
@@ -38,6 +39,7 @@ def find_problems(
     findings = [
         *_unreadable(records),
         *_identity_problems(catalog, records),
+        *_odd_ids(catalog),
         *_reference_problems(catalog, experiment),
         *_group_problems(groups, experiment),
         *_mask_problems(catalog, records, experiment),
@@ -74,6 +76,12 @@ def _identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[
         yield Finding(
             "warning", "data.test", f"train and test call other pictures alike: {listed(others)}"
         )
+
+
+def _odd_ids(catalog: Catalog) -> Iterator[Finding]:
+    for samples, key in ((catalog.train, "data.images"), (catalog.test, "data.test")):
+        for text in oddities(sample.id for sample in samples):
+            yield Finding("warning", key, f"ids: {text}")
 
 
 def _reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
@@ -133,9 +141,14 @@ def _submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[F
     yield from _order_problems(experiment)
     try:
         ids = [sample.id for sample in catalog.test]
-        plan_rows(experiment.submission, data.root, ids, data.class_names)
+        rows, _ = plan_rows(experiment.submission, data.root, ids, data.class_names)
     except DataError as error:
         yield Finding("error", "submission", str(error))
+        return
+    formulas = [row.key for row in rows if runs_as_formula(row.key) and not runs_as_formula(row.id)]
+    if formulas:
+        text = f"spreadsheets run these keys as formulas: {listed(formulas)}"
+        yield Finding("warning", "submission.key", text)
 
 
 def _order_problems(experiment: Experiment) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -134,7 +135,7 @@ def check_fold_table(
         raise ArtefactError(
             f"{where} is not of this data: it {told}. Mend it, or delete it to split anew"
         )
-    strange = [each for each in table["fold"] if not str(each).isdecimal()]
+    strange = [each for each in table["fold"] if not re.fullmatch(r"[0-9]{1,9}", str(each))]
     if strange:
         raise ArtefactError(f"{where}: {strange[0]!r} is no fold; folds are 0, 1, …")
     of_row = [groups[each] for each in table["id"]]

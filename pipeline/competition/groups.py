@@ -8,7 +8,8 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
-from pipeline.competition.catalog import Catalog, listed, read_table
+from pipeline.competition.catalog import Catalog, listed
+from pipeline.competition.tables import read_table
 from pipeline.config import DataConfig, GroupTable
 from pipeline.errors import DataError
 
@@ -65,10 +66,10 @@ def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[
     named: dict[str, set[str]] = defaultdict(set)
     for each, group in zip(table[columns.id], table[columns.group], strict=True):
         named[each.strip()].add(group.strip())
-    missing = [each for each in ids if named.get(each, {""}) == {""}]
+    missing = [each for each in ids if named.get(each.strip(), {""}) == {""}]
     if missing:
         raise DataError(f"{path} names no group for {listed(missing)}")
-    torn = [each for each in ids if len(named[each]) > 1]
+    torn = [each for each in ids if len(named[each.strip()]) > 1]
     if torn:
         raise DataError(f"{path} names several groups for {listed(torn)}")
-    return {each: next(iter(named[each])) for each in ids}
+    return {each: next(iter(named[each.strip()])) for each in ids}

@@ -57,7 +57,9 @@ def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
     paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
     if part == "train" and isinstance(data.masks, MaskTable):
         paths.append(data.root / data.masks.csv)
-    return hashlib.sha256("|".join(map(_stat, paths)).encode()).hexdigest()[:16]
+    return hashlib.sha256("|".join(map(_stat, paths)).encode("utf-8", "surrogatepass")).hexdigest()[
+        :16
+    ]
 
 
 def _stat(path: Path) -> str:
@@ -87,7 +89,7 @@ def inspect(
     ]
     fresh = [task for task in tasks if not _is_known(known, task)]
     if fresh:
-        reader.load_table()
+        reader.load_table(catalog.by_id["train"])
     pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
     read = pool(joblib.delayed(_inspect_one)(*task, data, reader) for task in fresh)
     found = {(record.part, record.id): record for record in _counted(read, advance)}

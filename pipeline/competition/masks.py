@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -13,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.competition import rle
-from pipeline.competition.catalog import Sample, listed, read_table
+from pipeline.competition.catalog import Sample, listed
 from pipeline.competition.geometry import resize_planes
 from pipeline.competition.images import decode_inside, decode_values, read_bytes
+from pipeline.competition.mask_table import RunCell, RunTable, read_run_table
+from pipeline.competition.row_keys import Key, table_key
 from pipeline.competition.truth import Truth
-from pipeline.config import DataConfig, MaskTable, RleOrder, RowKeys
+from pipeline.config import DataConfig, MaskTable, RleOrder
 from pipeline.errors import DataError
 
 Size = tuple[int, int]
-Key = tuple[str, str]  # what a table calls a sample and, where it has a column for it, a class
 
 
 class TruthReader:
@@ -48,18 +48,19 @@ class TruthReader:
             raise DataError(f"{sample.id}: several masks ({names}); several classes need just one")
         return self._from_one_file(sample.masks[0], size)
 
-    def load_table(self) -> None:
-        """Read the table of run lengths now, if there is one; DataError when it is no good."""
-        if isinstance(self._data.masks, MaskTable):
-            _ = self._rows
+    def load_table(self, ids: Collection[str]) -> None:
+        """Read the table of run lengths now, if there is one; DataError when it is no good.
 
-    def rows_of_no_image(self, ids: Iterable[str]) -> list[str]:
-        """Keys in the table of run lengths, if there is one, that no (id, class) has."""
+        ids: all that it should have rows of.
+        """
+        if isinstance(self._data.masks, MaskTable):
+            self._table.expect(ids)
+
+    def doubts(self, ids: Collection[str]) -> list[str]:
+        """What may be wrong with the table of run lengths, if there is one, of images `ids`."""
         if not isinstance(self._data.masks, MaskTable):
             return []
-        columns, names = self._data.masks, self._data.class_names
-        known = {table_key(columns, each, name) for each in ids for name in names}
-        return [shown(key) for key in sorted(set(self._rows) - known)]
+        return list(self._table.doubts(ids, [*ids, *self._data.drop]))
 
     def pieces(self, sample: Sample, size: Size) -> tuple[int, int]:
         """Into how many pieces the rows of that sample fall, and with the other order of pixels.
@@ -71,14 +72,13 @@ class TruthReader:
             return 0, 0
         other: RleOrder = "row" if columns.order == "column" else "column"
         keys = {table_key(columns, sample.id, name) for name in self._data.class_names}
-        texts = [
-            (key, text)
+        rows = [
+            (key, cell)
             for key in sorted(keys)
-            for text in self._rows.get(key, [])
-            if text not in columns.empty
+            for cell in self._table.cells_of(key, required=False)
         ]
         ours, theirs = (
-            sum(_count_pieces(self._decoded(each, *row, size)) for row in texts)
+            sum(_count_pieces(self._decoded(each, *row, size)) for row in rows)
             for each in (columns, columns.model_copy(update={"order": other}))
         )
         return ours, theirs
@@ -117,17 +117,8 @@ class TruthReader:
         return Truth(planes)
 
     @cached_property
-    def _rows(self) -> dict[Key, list[str]]:
-        """The table's key → its run lengths."""
-        assert isinstance(self._data.masks, MaskTable)
-        columns = self._data.masks
-        needed = (columns.id, columns.rle, *([columns.class_] if columns.class_ else []))
-        table = read_table(self._data.root / columns.csv, needed)
-        classes = table[columns.class_] if columns.class_ else [""] * len(table)
-        rows: dict[Key, list[str]] = defaultdict(list)
-        for sample, name, text in zip(table[columns.id], classes, table[columns.rle], strict=True):
-            rows[str(sample).strip(), str(name).strip()].append(str(text).strip())
-        return rows
+    def _table(self) -> RunTable:
+        return read_run_table(self._data)
 
     def _from_table(self, columns: MaskTable, sample_id: str, size: Size) -> Truth:
         keys = [table_key(columns, sample_id, name) for name in self._data.class_names]
@@ -137,31 +128,22 @@ class TruthReader:
         return Truth(np.concatenate([truth.planes for truth in found]))
 
     def _plane(self, columns: MaskTable, key: Key, size: Size, *, required: bool) -> Truth:
-        if required and key not in self._rows:
-            raise DataError(f"{columns.csv} has no row {shown(key)!r}")
-        texts = [text for text in self._rows.get(key, []) if text not in columns.empty]
-        united = _united((self._decoded(columns, key, text, size) for text in texts), size)
+        cells = self._table.cells_of(key, required=required)
+        united = _united((self._decoded(columns, key, cell, size) for cell in cells), size)
         return united if columns.instances else Truth(united.planes)
 
-    def _decoded(self, columns: MaskTable, key: Key, text: str, size: Size) -> NDArray[np.bool_]:
+    def _decoded(
+        self, columns: MaskTable, key: Key, cell: RunCell, size: Size
+    ) -> NDArray[np.bool_]:
         try:
-            mask = rle.decode(text, columns.size or size, columns.order, relative=columns.relative)
+            mask = rle.decode(
+                cell.text, columns.size or size, columns.order, relative=columns.relative
+            )
         except DataError as error:
-            raise DataError(f"{columns.csv}, row {shown(key)!r}: {error}") from None
+            raise self._table.error(key, cell, str(error)) from None
         if columns.size is None:
             return mask
         return np.asarray(resize_planes(mask[None].view(np.uint8), size)[0], np.bool_)
-
-
-def table_key(table: RowKeys, sample_id: str, class_name: str) -> Key:
-    """What a table calls a (sample, class)."""
-    key = table.key.replace("{id}", sample_id).replace("{class}", class_name)
-    return key, class_name if table.class_ else ""
-
-
-def shown(key: Key) -> str:
-    """A key as text, for messages."""
-    return f"{key[0]} of class {key[1]}" if key[1] else key[0]
 
 
 def read_values(path: Path, size: Size) -> NDArray[np.uint8] | NDArray[np.int32]:
@@ -199,9 +181,11 @@ def _united(masks: Iterable[NDArray[np.bool_]], size: Size) -> Truth:
 def _class_in(path: Path, data: DataConfig, sample_id: str) -> str:
     """The class that a file name of a `{class}` pattern stands for."""
     assert isinstance(data.masks, str)
+    said = {"{id}": re.escape(sample_id), "*": "[^/]*"}
     for name in data.class_names:
-        pattern = data.masks.replace("{id}", sample_id).replace("{class}", name)
-        regex = "[^/]*".join(re.escape(piece) for piece in pattern.split("*"))
+        said["{class}"] = re.escape(name)
+        pieces = re.split(r"(\{id\}|\{class\}|\*)", data.masks)
+        regex = "".join(said.get(piece, re.escape(piece)) for piece in pieces)
         if re.fullmatch(regex, path.relative_to(data.root).as_posix()):
             return name
     raise DataError(f"{path} is of no class in data.classes ({', '.join(data.class_names)})")

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.competition import rle
 from pipeline.competition.images import decode_inside, read_bytes
-from pipeline.competition.masks import table_key
 from pipeline.competition.metrics import get_metric
+from pipeline.competition.row_keys import table_key
 from pipeline.competition.submission import read_submission
 from pipeline.competition.truth import Truth
 from pipeline.config import Experiment

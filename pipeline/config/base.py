@@ -101,7 +101,7 @@ def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:
     close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; valid: {', '.join(names)}" if len(names) <= 20 else ""
+    return f"; valid: {', '.join(names)}" if 0 < len(names) <= 20 else ""
 
 
 def shortened(value: Any) -> str:

@@ -9,7 +9,13 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.base import Block
 from pipeline.config.limits import PixelValue, Shift, Size
-from pipeline.config.patterns import FilePath, compiled, file_pattern, with_placeholder
+from pipeline.config.patterns import (
+    FilePath,
+    breaks_lines,
+    compiled,
+    file_pattern,
+    with_placeholder,
+)
 
 RleOrder = Literal["row", "column"]
 
@@ -43,6 +49,8 @@ class RowKeys(Block):
     @field_validator("key")
     @classmethod
     def _names_the_id(cls, key: str) -> str:
+        if breaks_lines(key):
+            raise ValueError("holds a line break or a control character")
         return with_placeholder(key, "{id}")
 
     @model_validator(mode="after")
@@ -161,6 +169,8 @@ class DataConfig(Block):
 
     def _class_problems(self) -> Iterator[str]:
         values = list(self.classes.values())
+        for name in filter(breaks_lines, self.classes):
+            yield f"the class {name!r} holds a line break or a control character"
         if len(set(values)) != len(values):
             yield "two classes share a pixel value"
         if self.void is not None and self.void in values:

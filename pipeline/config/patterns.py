@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,11 @@ def with_placeholder(pattern: str, placeholder: str) -> str:
     if placeholder not in pattern:
         raise ValueError(f"needs {placeholder} in it, the part that names a sample")
     return pattern
+
+
+def breaks_lines(text: str) -> bool:
+    """Whether a text holds what tables lose: line breaks, control characters, halves of pairs."""
+    return any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text)
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

@@ -24,8 +24,10 @@ from pipeline.competition.inspection import (
     stamp_of,
 )
 from pipeline.competition.masks import TruthReader
+from pipeline.competition.names import refuse_unwritable
+from pipeline.competition.tables import read_own_table
 from pipeline.config import DataConfig, FrameConfig, MaskTable
-from pipeline.errors import DataError
+from pipeline.errors import ArtefactError, DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.starting_weights import misfits
@@ -72,6 +74,7 @@ def run(context: StageContext) -> Survey:
     started = time.monotonic()
     experiment, workspace = context.experiment, context.workspace
     catalog = list_samples(experiment.data)
+    refuse_unwritable(catalog, experiment.data)
     groups = groups_or_error(catalog, experiment.data)
     with context.exclusive("check"):
         records, is_new = _records(context, catalog)
@@ -79,7 +82,7 @@ def run(context: StageContext) -> Survey:
     named = {} if isinstance(groups, DataError) else groups
     survey = Survey(catalog, tuple(records), named)
     if is_new or context.asked == "check":
-        findings += _unused_rows(catalog, experiment.data)
+        findings += _doubts(catalog, experiment.data)
         findings += _shredded(survey, experiment.data)
         findings += _left_out(experiment.data)
         _show(context, survey, findings)
@@ -93,13 +96,12 @@ def run(context: StageContext) -> Survey:
     return survey
 
 
-def _unused_rows(catalog: Catalog, data: DataConfig) -> list[Finding]:
+def _doubts(catalog: Catalog, data: DataConfig) -> list[Finding]:
     try:
-        unused = TruthReader(data).rows_of_no_image([*catalog.by_id["train"], *data.drop])
+        doubts = TruthReader(data).doubts(catalog.by_id["train"])
     except DataError:
         return []  # the table itself is no good, which every record says
-    text = f"{len(unused)} row(s) of no training image or class: {listed(unused)}"
-    return [Finding("warning", "data.masks", text)] if unused else []
+    return [Finding("warning", "data.masks", text) for text in doubts]
 
 
 def _left_out(data: DataConfig) -> list[Finding]:
@@ -158,10 +160,9 @@ def _rules_held(manifest: Path, rules: str) -> bool:
 def _known(path: Path) -> dict[tuple[str, str], Record]:
     """What an earlier check wrote; nothing where it is missing or damaged."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        rows: list[dict[str, str]] = table.to_dict("records")  # type: ignore[assignment]
+        rows: list[dict[str, str]] = read_own_table(path, ()).to_dict("records")  # type: ignore[assignment]
         records = [from_row(row) for row in rows]
-    except (OSError, ValueError, TypeError, KeyError, pd.errors.ParserError):
+    except (ArtefactError, ValueError, TypeError, KeyError):
         return {}
     return {(record.part, record.id): record for record in records}
 

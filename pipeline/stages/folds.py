@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pandas as pd
 
-from pipeline.competition.catalog import read_table
 from pipeline.competition.folds import COLUMNS, VERSION, check_fold_table, make_fold_table
 from pipeline.competition.refold import FoldChange, extend_fold_table
+from pipeline.competition.tables import read_own_table
 from pipeline.errors import ArtefactError
 from pipeline.stages import check
 from pipeline.stages.check import Survey
@@ -69,7 +69,7 @@ def _made(context: StageContext, survey: Survey, before: pd.DataFrame | None) ->
 
 def _before(context: StageContext) -> pd.DataFrame:
     """The table that this stage wrote at last, whatever the data are now."""
-    table = read_table(context.workspace.fold_table, COLUMNS)
+    table = read_own_table(context.workspace.fold_table, COLUMNS)
     return table.assign(fold=table["fold"].astype(int))
 
 
@@ -111,7 +111,7 @@ def _fingerprint(context: StageContext, survey: Survey) -> str:
 
 def _read(context: StageContext, survey: Survey) -> pd.DataFrame:
     path = context.workspace.fold_table
-    table = read_table(path, COLUMNS)
+    table = read_own_table(path, COLUMNS)
     check_fold_table(table, list(survey.groups), survey.groups, str(path))
     table = table.assign(fold=table["fold"].astype(int))
     found, count = set(table["fold"]), context.experiment.folds.count

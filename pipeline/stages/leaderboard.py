@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from pipeline.config.base import nearest
 from pipeline.errors import ArtefactError, ConfigError
 from pipeline.stages.context import StageContext
+from pipeline.stages.notes import SCORE, as_score, note_of, note_text, read_note
 from pipeline.workspace import write_atomic
 
 
-def run(context: StageContext, score: float, label: str | None = None) -> None:
+def run(context: StageContext, score: str, label: str | None = None) -> None:
     """Record `score` for the submission called `label` (default: the newest)."""
-    if not math.isfinite(score):
-        raise ConfigError(f"SCORE={score} is not a number")
-    note = _note(context, label)
-    facts = yaml.safe_load(note.read_text())
-    write_atomic(note, yaml.safe_dump({**facts, "leaderboard": score}, sort_keys=False))
-    context.reporter.say(f"leaderboard: {score} → {note}; next: make scorecard{context.arguments}")
+    number = as_score(score)
+    if number is None:
+        point = "; write a point, not a comma" if "," in score else ""
+        raise ConfigError(
+            f"SCORE={score!r} is not a number{point}; give what the competition said: SCORE=0.9961"
+        )
+    path = _note(context, label)
+    with context.exclusive("submit"):
+        note = read_note(path)
+        if note.damage:
+            raise ArtefactError(
+                f"{path}: {note.damage}; make submit{context.arguments} writes it anew, then "
+                "record the score again"
+            )
+        note.facts[SCORE] = number
+        write_atomic(path, note_text({}, note))
+    context.reporter.say(f"leaderboard: {number} → {path}; next: make scorecard{context.arguments}")
 
 
 def _note(context: StageContext, label: str | None) -> Path:
+    """The note of that submission, or of the one that was written last."""
     folder = context.workspace.submissions
-    notes = sorted(folder.glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns)
-    if label is not None:
-        notes = [path for path in notes if path.stem == label]
+    notes = sorted(folder.glob("*.yaml"), key=_written)
     if not notes:
-        raise ArtefactError(f"there is no submission {label or ''} in {folder}; run make submit")
-    return notes[-1]
+        others = sorted({path.parent.name for path in folder.parent.glob("*/*.yaml")})
+        elsewhere = f" (there are some of {', '.join(others)}: CONFIG=)" if others else ""
+        raise ArtefactError(
+            f"there is no submission in {folder}{elsewhere}; run make submit{context.arguments}"
+        )
+    if label is None:
+        return notes[-1]
+    wanted = Path(label).name.removesuffix(".csv").removesuffix(".yaml")
+    known = {path.stem: path for path in notes}
+    if wanted not in known:
+        raise ArtefactError(
+            f"LABEL={label!r}: there is no such submission in {folder}{nearest(wanted, known)}"
+        )
+    return known[wanted]
 
 
-def recorded(path: Path) -> float | None:
+def _written(note: Path) -> tuple[bool, int, str]:
+    """When a submission was written, for sorting. Its note may have been touched since."""
+    submission = note.with_suffix(".csv")
+    sent = submission.is_file()
+    return sent, (submission if sent else note).stat().st_mtime_ns, note.stem
+
+
+def recorded(submission: Path, warn: Callable[[str], None]) -> float | None:
     """The leaderboard score beside a submission, when one is known."""
-    note = path.with_suffix(".yaml")
-    facts: dict[str, Any] = yaml.safe_load(note.read_text()) if note.is_file() else {}
-    return facts.get("leaderboard")
+    path = note_of(submission)
+    written = read_note(path).facts.get(SCORE)
+    score = as_score(written)
+    if written is not None and score is None:
+        warn(f"{path}: {SCORE}: {written!r} is not a number, and is left out of the scorecard")
+    return score

@@ -27,7 +27,7 @@ def run(context: StageContext) -> pd.DataFrame:
     submission = submit.run(context) if survey.of("test") else None
     started = time.monotonic()
     workspace = context.workspace
-    leaderboard = recorded(submission) if submission else None
+    leaderboard = recorded(submission, context.reporter.warn) if submission else None
     hidden = _hidden_score(context, submission)
     table = scorecard_table(context.experiment, ensembled.facts, leaderboard, hidden)
     made_from = fingerprint(

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from pipeline.competition import rle
-from pipeline.competition.submission import Header, Row, plan_rows, write_checked
+from pipeline.competition.sent_rows import Header, Row, plan_rows
+from pipeline.competition.submission import write_checked
 from pipeline.config import SubmissionConfig
 from pipeline.ensemble.instances import connected_instances
 from pipeline.ensemble.members import check_members, reader_of
@@ -28,6 +29,7 @@ from pipeline.stages import check, ensemble, infer, sums
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.ensemble import Ensembled
+from pipeline.stages.notes import SCORE, Note, note_of, note_text, read_note, says
 from pipeline.workspace import file_checksum, fingerprint, write_atomic
 
 Runs = NDArray[np.int64]
@@ -44,7 +46,8 @@ def run(context: StageContext) -> Path:
     made_from = _fingerprint(context, survey, test, ensembled)
     path = context.workspace.submission(made_from[:8])
     with context.exclusive("submit"):
-        if _is_whole(path):
+        note = read_note(note_of(path))
+        if _is_whole(path, note, made_from, ensembled):
             context.up_to_date("submit", path)
             return path
         rows, header = plan_rows(
@@ -54,7 +57,7 @@ def run(context: StageContext) -> Path:
             context.experiment.data.class_names,
         )
         written = _write(context, survey, test, ensembled.recipe, rows, header, path)
-        write_atomic(path.with_suffix(".yaml"), _facts(path, made_from, ensembled, written))
+        _write_note(context, path, _facts(path, made_from, ensembled, written), note)
     images = len({row.id for row in rows})
     context.done("submit", f"{written} row(s) of {images} image(s)", path, started)
     return path
@@ -96,13 +99,23 @@ def _fingerprint(
     )
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether the submission is there and has the checksum that its note says."""
-    note = path.with_suffix(".yaml")
-    if not (path.is_file() and note.is_file()):
-        return False
-    facts = yaml.safe_load(note.read_text())
-    return bool(facts.get("checksum") == file_checksum(path))
+def _is_whole(path: Path, note: Note, made_from: str, ensembled: Ensembled) -> bool:
+    """Whether the submission is there, and its note says what it would say of it."""
+    rows = note.facts.get("rows")
+    return (
+        path.is_file()
+        and type(rows) is int
+        and says(note, _facts(path, made_from, ensembled, rows))
+    )
+
+
+def _write_note(context: StageContext, path: Path, facts: dict[str, Any], old: Note) -> None:
+    """Write the note, with what a person had added to the old one."""
+    beside = note_of(path)
+    if old.damage:
+        kept = f" with its {SCORE}: {old.facts[SCORE]}" if SCORE in old.facts else ""
+        context.reporter.warn(f"{beside}: {old.damage}; it is written anew{kept}")
+    write_atomic(beside, note_text(facts, old))
 
 
 def _write(
@@ -189,16 +202,12 @@ def _resized(plane: NDArray[np.bool_], size: tuple[int, int] | None) -> NDArray[
     return np.asarray(shrunk >= 128)
 
 
-def _facts(path: Path, made_from: str, ensembled: Ensembled, rows: int) -> str:
+def _facts(path: Path, made_from: str, ensembled: Ensembled, rows: int) -> dict[str, Any]:
     """What stands beside a submission: what it was made of and what it is thought to be worth."""
     chosen = ("metric", "mean", "weights", "thresholds", "postprocess", "score")
-    return yaml.safe_dump(
-        {
-            "fingerprint": made_from,
-            "checksum": file_checksum(path),
-            "rows": rows,
-            "leaderboard": None,
-            **{key: ensembled.facts[key] for key in chosen},
-        },
-        sort_keys=False,
-    )
+    return {
+        "fingerprint": made_from,
+        "checksum": file_checksum(path),
+        "rows": rows,
+        **{key: ensembled.facts[key] for key in chosen},
+    }

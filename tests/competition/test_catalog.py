@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.competition.catalog import find_files, list_samples, listed, read_table
+from pipeline.competition.catalog import find_files, list_samples, listed
 from pipeline.competition.groups import groups_of
 from pipeline.errors import ConfigError, DataError
 from tests.competition.samples import config, write
@@ -118,50 +117,6 @@ def test_no_test_images_are_an_empty_part(tmp_path: Path) -> None:
     assert list_samples(config(tmp_path)).test == ()
 
 
-@pytest.mark.parametrize(
-    ("content", "rows"),
-    [
-        ("id,x\na,1 2\nb,\n", [("a", "1 2"), ("b", "")]),
-        ("id, x\na, -1\n", [("a", "-1")]),
-        ("id,x\na\n\nb,2\n", [("a", ""), ("b", "2")]),
-        ("id,x\r\n007,1e5\r\nNA,nan\r\n", [("007", "1e5"), ("NA", "nan")]),
-        (b"\xef\xbb\xbfid,x\na,1\n", [("a", "1")]),
-        ('id,x\n"a,b",1\n', [("a,b", "1")]),
-        ("x,extra,id\n1,,a\n", [("a", "1")]),
-        ("id,x\n", []),
-    ],
-)
-def test_tables_are_text_as_it_stands(
-    content: str | bytes, rows: list[tuple[str, str]], tmp_path: Path
-) -> None:
-    table = read_table(write(tmp_path / "t.csv", content), ("id", "x"))
-    assert list(zip(table["id"], table["x"], strict=True)) == rows
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        ("id;x\na;1\n", "has no column 'id'; it has ['id;x']"),
-        ("id,y\n", "has no column 'x'"),
-        ("", "cannot be read as CSV"),
-        (b"id,x\n\xff\xfe,1\n", "cannot be read as CSV"),
-        ('id,x\n"a,1\n', "cannot be read as CSV"),
-        ("id,x\na,b.jpg,1 2\nc,d.jpg,3 4\n", "line 2"),
-        ("id,x\na,1\nb,2,3\n", "line 3"),
-    ],
-)
-def test_a_table_that_is_none_is_named(content: str | bytes, says: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"t\.csv.*{re.escape(says)}"):
-        read_table(write(tmp_path / "t.csv", content), ("id", "x"))
-
-
-def test_a_missing_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"t\.csv is missing"):
-        read_table(tmp_path / "t.csv", ())
-    with pytest.raises(DataError, match="cannot be read as CSV"):
-        read_table(tmp_path, ())
-
-
 def test_without_groups_every_image_is_its_own(tmp_path: Path) -> None:
     assert groups_of(["a", "b"], config(tmp_path)) == {"a": "a", "b": "b"}
 
@@ -201,3 +156,11 @@ def test_an_id_cannot_be_a_path(tmp_path: Path) -> None:
 def test_long_lists_are_cut() -> None:
     assert listed(["a", "b"]) == "a, b"
     assert listed([str(number) for number in range(9)]) == "0, 1, 2, 3, 4 and 4 more"
+    assert listed([]) == "none"
+
+
+@pytest.mark.parametrize("odd", [" a", "a b", "a,b", "a\nb", "it's", 'a"b', "\udcff", ""])
+def test_names_that_could_be_misread_stand_in_quotes(odd: str) -> None:
+    shown = listed(["a", odd])
+    assert shown == f"a, {odd!r}" and shown.isprintable()
+    shown.encode()

@@ -207,7 +207,11 @@ def test_a_table_of_masks_that_is_no_good_is_one_error(tmp_path: Path) -> None:
         look(data)
     write(tmp_path / "train.csv", "ImageId,EncodedPixels\na,1 3\nb,\nc,x\n")
     records = look(data)
-    assert [record.problem[:20] for record in records.values()] == ["", "", "train.csv, row 'c': "]
+    assert [record.problem[:28] for record in records.values()] == [
+        "",
+        "",
+        "train.csv, line 4, row 'c': ",
+    ]
     write(tmp_path / "train.csv", "ImageId,EncodedPixels\na,1 4\nb,\nc,1 1\n")
     again = look(data, records)
     assert again["train", "a"].digest != records["train", "a"].digest

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.competition import rle
 from pipeline.competition.catalog import Sample, list_samples
-from pipeline.competition.masks import TruthReader, table_key
+from pipeline.competition.masks import TruthReader
 from pipeline.competition.truth import Truth
-from pipeline.config import MaskTable
 from pipeline.errors import DataError
 from tests.competition.samples import CLASSES, config, palette_gif, save, smooth, write
 
@@ -199,11 +198,12 @@ def test_rows_of_one_image_are_united(
 
 def test_rows_of_no_image_are_listed(tmp_path: Path) -> None:
     table(tmp_path, [("a", "1 2"), ("b_car", "1 2"), ("c", "")])
+    told = "row(s) of no training image or class:"
     reader = TruthReader(config(tmp_path, **in_table()))
-    assert reader.rows_of_no_image(["a", "z"]) == ["b_car", "c"]
+    assert reader.doubts(["a", "z"]) == [f"2 {told} b_car, c"]
     by_class = TruthReader(config(tmp_path, **in_table(key="{id}_{class}"), classes=["car", "x"]))
-    assert by_class.rows_of_no_image(["b"]) == ["a", "c"]
-    assert TruthReader(config(tmp_path)).rows_of_no_image([]) == []
+    assert by_class.doubts(["b"]) == [f"2 {told} a, c"]
+    assert TruthReader(config(tmp_path)).doubts([]) == []
 
 
 def test_the_header_and_the_placeholders_of_pneumothorax(tmp_path: Path) -> None:
@@ -254,7 +254,8 @@ def test_a_column_of_its_own_names_the_class(tmp_path: Path) -> None:
     assert truth.planes[0, 6, 8] == 1
     assert truth.planes[2, :2, 0].tolist() == [1, 1]
     reader = TruthReader(config(tmp_path, classes=CLASSES, **keys))
-    assert reader.rows_of_no_image(["a"]) == ["a.jpg of class owl", "b.jpg of class eel"]
+    (doubt,) = reader.doubts(["a"])
+    assert doubt.endswith(": a.jpg of class owl, b.jpg of class eel")
     one = truth_of(tmp_path, classes=["eel"], **keys)
     assert np.array_equal(one.planes[0], truth.planes[2])
     with pytest.raises(DataError, match=r"train\.csv has no column 'Label'"):
@@ -273,7 +274,7 @@ def test_runs_at_another_size_come_to_the_images(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_bad_row_names_table_row_and_run(text: str, says: str, tmp_path: Path) -> None:
     table(tmp_path, [("a", text)])
-    with pytest.raises(DataError, match=rf"train\.csv, row 'a': run \d.*{says}"):
+    with pytest.raises(DataError, match=rf"train\.csv, line 2, row 'a': run \d.*{says}"):
         truth_of(tmp_path, **in_table())
 
 
@@ -282,18 +283,9 @@ def test_a_table_is_read_once(tmp_path: Path) -> None:
     save(tmp_path / "images/a.png", smooth(*SIZE))
     data = config(tmp_path, **in_table())
     reader = TruthReader(data)
-    reader.load_table()
+    reader.load_table([])
     (tmp_path / "train.csv").unlink()
     sample = list_samples(data).train[0]
     assert reader.read(sample, SIZE).planes.sum() == 3
     with pytest.raises(DataError, match=r"train\.csv is missing"):
-        TruthReader(data).load_table()
-
-
-def test_keys_name_id_and_class() -> None:
-    def table(**keys: Any) -> MaskTable:
-        return MaskTable.model_validate({"csv": "t.csv", **keys})
-
-    assert table_key(table(key="{id}.jpg_{class}"), "a_b", "Fish") == ("a_b.jpg_Fish", "")
-    assert table_key(table(key="{id}.jpg", **{"class": "Label"}), "a", "Fish") == ("a.jpg", "Fish")
-    assert table_key(table(), "a", "Fish") == ("a", "")
+        TruthReader(data).load_table([])

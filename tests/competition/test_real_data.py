@@ -11,7 +11,7 @@ from pipeline.competition.catalog import list_samples
 from pipeline.competition.groups import groups_of
 from pipeline.competition.images import read_rgb
 from pipeline.competition.masks import TruthReader
-from pipeline.competition.submission import plan_rows
+from pipeline.competition.sent_rows import plan_rows
 from pipeline.config import DataConfig, load_experiment
 from tests.shared import shared_data
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.competition import rle
-from pipeline.competition.submission import Row, plan_rows, read_submission, write_checked
+from pipeline.competition.sent_rows import Header, Row, plan_rows
+from pipeline.competition.submission import read_submission, write_checked
 from pipeline.config import SubmissionConfig
 from pipeline.errors import DataError
 from tests.competition.samples import write
 
 SIZE = (6, 8)
-HEADER = ("id", "rle_mask")
+HEADER = Header.of(("id", "rle_mask"))
 Runs = NDArray[np.int64]
 
 
@@ -51,7 +52,7 @@ def test_without_a_sample_file_rows_follow_the_ids(tmp_path: Path) -> None:
     keys = SubmissionConfig(key="{id}.jpg", columns=("img", "mask"))
     rows, header = plan_rows(keys, tmp_path, ["b", "a"], ["car"])
     assert rows == [Row("b.jpg", "b", 0), Row("a.jpg", "a", 0)]
-    assert header == ("img", "mask")
+    assert header.names == ("img", "mask")
 
 
 def test_a_row_a_class_names_its_plane(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_with_a_sample_file_its_header_ids_and_order_count(ids: list[str], rando
         rows, header = plan_rows(keys, Path(folder), ids, ["car"])
     assert [row.key for row in rows] == asked
     assert [row.id for row in rows] == [each.removesuffix(".jpg") for each in asked]
-    assert header == ("ImageId", "EncodedPixels")
+    assert header.names == ("ImageId", "EncodedPixels")
 
 
 @pytest.mark.parametrize("placeholder", ["", "-1", "1 1", "1 409600", "-"])
@@ -88,7 +89,7 @@ def test_placeholders_of_the_sample_file_say_nothing(placeholder: str, tmp_path:
     keys = SubmissionConfig(sample=Path("s.csv"), rows="instance")
     rows, header = plan_rows(keys, tmp_path, ["a", "b"], ["car"])
     assert [row.key for row in rows] == ["b", "a"]
-    assert header == ("id", "rle")
+    assert header.names == ("id", "rle")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,52 @@ def test_a_sample_file_of_other_images_is_refused(
         write(tmp_path / "s.csv", sample)
     with pytest.raises(DataError, match=says):
         plan_rows(SubmissionConfig(sample=Path("s.csv")), tmp_path, ["a", "b"], ["car"])
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("sample", "keys"),
+    [
+        ("id, rle\nt2,1 1\nt0,\nt1,\nt1,\n", {}),
+        ('"id","rle, or so"\nt2,1 1\n"t0",\nt1,\n', {}),
+        ("id;rle\nt2;1 1\nt0;\nt1;\n", {}),
+        ("id\trle\nt2 \t1 1\n t0\t\nt1\t\n", {}),
+        ("rle,id\n1 1,t2\n,t0\n,t1\n", {"columns": ["id", "rle"]}),
+        ("id,n, rle\nt2,a,1 1\nt0,a,\nt1,a,\n", {"class": "n", "rows": "class"}),
+    ],
+)
+def test_the_sample_is_kept_as_it_is_written(
+    sample: str, keys: dict[str, Any], mark: str, ending: str, tmp_path: Path
+) -> None:
+    """Header, delimiter, keys, order and repeated rows; but no mark, and lines end in LF."""
+    write(tmp_path / "ss.csv", mark + sample.replace("\n", ending))
+    wanted = SubmissionConfig.model_validate({"sample": "ss.csv", "empty": "-1", **keys})
+    rows, header = plan_rows(wanted, tmp_path, ["t0", "t1", "t2"], ["a"])
+    assert sorted({row.id for row in rows}) == ["t0", "t1", "t2"]
+    runs: Callable[[Row], Sequence[Runs]] = lambda row: [  # noqa: E731
+        rle.runs_of(blocks(int(row.id[1])), wanted.order)
+    ]
+    write_checked(tmp_path / "sent.csv", header, rows, runs, wanted, lambda _: SIZE)
+    sent = (tmp_path / "sent.csv").read_bytes().decode().split("\n")
+    assert sent[0] == sample.split("\n")[0]
+    full, nothing = f"1 {SIZE[0] * SIZE[1]}", "-1"
+    masks = {"t0": nothing, "t1": full, "t2": rle.encode(blocks(2), wanted.order)}
+    read = pd.read_csv(tmp_path / "ss.csv", sep=header.delimiter, dtype=str, keep_default_na=False)
+    told = pd.read_csv(tmp_path / "sent.csv", sep=header.delimiter, dtype=str)
+    at = header.names.index("rle") if "rle" in header.names else 1
+    assert told.drop(columns=told.columns[at]).equals(read.drop(columns=read.columns[at]))
+    ids = told.iloc[:, header.names.index("id")].str.strip()
+    assert told.iloc[:, at].tolist() == [masks[each] for each in ids]
+
+
+@pytest.mark.parametrize("sample_id", ["a,b", 'a"b', " a", "=1+1", "'", "{class}", "1e5", "NA"])
+def test_odd_ids_are_sent_as_they_are(sample_id: str, tmp_path: Path) -> None:
+    rows, header = plan_rows(SubmissionConfig(), tmp_path, [sample_id], ["car"])
+    write_checked(
+        tmp_path / "s.csv", header, rows, lambda _: [], SubmissionConfig(), lambda _: SIZE
+    )
+    assert list(read_submission(tmp_path / "s.csv")) == [(sample_id, "")]
 
 
 @pytest.mark.parametrize("header", ["ImageId,ClassId,Mask", "ImageId,Mask,ClassId"])
@@ -149,7 +196,7 @@ def test_without_a_sample_the_class_stands_between_id_and_mask(tmp_path: Path) -
         {"columns": ["id", "predicted"], "rows": "class", "class": "class"}
     )
     rows, header = plan_rows(keys, tmp_path, ["a"], ["x", "y"])
-    assert header == ("id", "class", "predicted")
+    assert header.names == ("id", "class", "predicted")
     assert [row.cells for row in rows] == [("a", "x"), ("a", "y")]
 
 
@@ -158,7 +205,7 @@ def test_without_a_sample_the_class_stands_between_id_and_mask(tmp_path: Path) -
     [
         ("id,rle\na,\n", r"header \['id', 'rle'\]; with submission\.class: class it has"),
         ("id,label,rle\na,1,\n", r"with submission\.class: class it has that column"),
-        ("id,class,rle\na,9,\n", r"asks for a of class 9, .* look like 'a of class x'"),
+        ("id,class,rle\na,9,\n", r"asks for a of class 9, .* look like 'a' of class 'x'"),
         ("id,class,rle\na,x,\n", r"does not ask for a of class y"),
     ],
 )
@@ -188,7 +235,7 @@ def test_what_is_written_is_what_was_meant(
     path = tmp_path / "new/s.csv"
     send(path, masks, order=order, relative=relative, empty=empty)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    assert tuple(table.columns) == HEADER
+    assert tuple(table.columns) == HEADER.names
     assert table["id"].tolist() == list(masks)
     assert table["rle_mask"][1] == empty
     for (mask,), text in zip(masks.values(), table["rle_mask"], strict=True):
@@ -255,13 +302,15 @@ def test_a_line_that_says_something_else_is_never_sent(
         return CORRUPTIONS[name](text) if len(written) == 3 else text
 
     monkeypatch.setattr(rle, "to_text", corrupt)
-    with pytest.raises(DataError, match=r"line 4 \(c\) does not decode to the mask that was meant"):
+    with pytest.raises(
+        DataError, match=r"line 4 \('c'\) does not decode to the mask that was meant"
+    ):
         send(path, {key: [blocks(number)] for number, key in enumerate("abcd", start=2)})
     assert [each.read_text() for each in tmp_path.iterdir()] == ([] if old is None else [old])
 
 
 def test_a_mask_larger_than_its_image_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 2 \(a\) does not decode"):
+    with pytest.raises(DataError, match=r"line 2 \('a'\) does not decode"):
         send(tmp_path / "s.csv", {"a": [np.ones((7, 8), bool)]})
     send(tmp_path / "s.csv", {"a": [np.ones(SIZE, bool)]})
 

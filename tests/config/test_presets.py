@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.competition.metrics import get_metric
-from pipeline.competition.submission import plan_rows
+from pipeline.competition.sent_rows import plan_rows
 from pipeline.config import build_experiment
 
 MODELS = {"a": {"decoder": "unet", "encoder": "resnet18"}}
@@ -137,7 +137,7 @@ def test_a_competition_can_be_said(name: str, tmp_path: Path) -> None:
         checks={"metric": lambda asked: get_metric(**asked)},
     )  # fmt: skip
     rows, header = plan_rows(experiment.submission, tmp_path, ["t"], experiment.data.class_names)
-    assert ",".join(header) == sample[0]
+    assert header.line == sample[0]
     assert [row.key for row in rows] == [line.partition(",")[0] for line in sample[1:]]
 
 

@@ -1,0 +1,83 @@
+"""The note beside a submission: what it was made of, and what a person has added to it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.config.reading import parse_yaml
+from pipeline.errors import ArtefactError, ConfigError
+
+SCORE = "leaderboard"
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_SCORE_LINE = re.compile(rf"^{SCORE}:[ \t]*(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a note says; nothing but comments and perhaps a score where it is damaged."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    comments: tuple[str, ...] = ()
+    """Its lines of comment."""
+    damage: str = ""
+    """Why it cannot be read, or nothing."""
+
+
+def note_of(submission: Path) -> Path:
+    """The path of the note beside a submission."""
+    return submission.with_suffix(".yaml")
+
+
+def read_note(path: Path) -> Note:
+    """The note at `path`; an empty one where there is none."""
+    try:
+        text = path.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return Note()
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}; remove it") from None
+    comments = tuple(line for line in text.splitlines() if line.startswith("#"))
+    try:
+        facts = parse_yaml(text, str(path))
+    except ConfigError:
+        return Note(_salvaged(text), comments, "it is not YAML")
+    if not isinstance(facts, dict):
+        return Note({}, comments, "it is empty" if facts is None else "it is no YAML mapping")
+    return Note(facts, comments)
+
+
+def note_text(facts: dict[str, Any], old: Note) -> str:
+    """A note of `facts`, with the score, the other keys and the comments that `old` has besides."""
+    own = {key: value for key, value in old.facts.items() if key not in facts}
+    said = {**facts, SCORE: own.pop(SCORE, None), **own}
+    text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+    return text + "".join(f"{line}\n" for line in old.comments)
+
+
+def says(note: Note, facts: dict[str, Any]) -> bool:
+    """Whether a note says all of `facts`."""
+    return all(
+        key in note.facts and yaml.safe_dump(note.facts[key]) == yaml.safe_dump(value)
+        for key, value in facts.items()
+    )
+
+
+def as_score(value: object) -> float | None:
+    """A score as a person writes it, or None for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()
+    number = float(text) if _NUMBER.fullmatch(text) and text.isascii() else math.nan
+    return number if math.isfinite(number) else None
+
+
+def _salvaged(text: str) -> dict[str, Any]:
+    """The score that a damaged note has, if it has just one."""
+    scores = {as_score(found) for found in _SCORE_LINE.findall(text)} - {None}
+    return {SCORE: scores.pop()} if len(scores) == 1 else {}
