@@ -44,7 +44,8 @@ class Crew:
         """Give the GPUs back; other processes stay warm for the next stage, unless all fails."""
         self._say_waiting(None)
         for slot, worker in self._workers.items():
-            if self.running or is_cuda(self._machine.devices[slot]):
+            told = not self._told.isdisjoint(worker.pids)  # its flag stays up
+            if self.running or told or is_cuda(self._machine.devices[slot]):
                 worker.retire()
 
     def pids(self) -> list[int]:

@@ -7,6 +7,7 @@ the job that ran there.
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -37,10 +38,13 @@ class Worker:
                     1,
                     timeout=IDLE_S,
                     env=self._environment,
-                    initializer=worker_flag,
+                    initializer=_start,
                     initargs=(os.getpid(),),
                 )
             future: Future[Any] = self._executor.submit(call, *arguments)
+        # loky watches the processes that it knew when it last woke; this one may be newer
+        with self._executor._shutdown_lock:
+            self._executor._executor_manager_thread_wakeup.wakeup()
         return future
 
     @property
@@ -66,6 +70,13 @@ def cause_of_death(future: Future[Any]) -> str:
         return ""
     codes = re.search(r"exit codes of the workers are \{(.*?)\}", str(error))
     return codes[1] if codes else str(error).splitlines()[0]
+
+
+def _start(parent: int) -> None:
+    """First thing in a new process."""
+    worker_flag(parent)
+    # loky's own method is the default here, which the processes that a job starts do not know
+    multiprocessing.set_start_method("forkserver", force=True)
 
 
 @functools.cache
