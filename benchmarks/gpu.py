@@ -47,7 +47,7 @@ class Scale:
     size: tuple[int, int] = infer.CARVANA_SIZE
     crop: tuple[int, int] = (1024, 1024)
     batch: int = 8
-    steps: int = 30
+    steps: int = 20
     drawn: int = 24
     predicted: int = 64
     blended: int = blend.BYTES

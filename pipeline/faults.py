@@ -8,6 +8,8 @@ _MEMORY = (
     "ALLOC_FAILED",
     "bad_alloc",
     "Insufficient memory",
+    "unable to find an engine",  # cuDNN, whose workspace finds no room
+    "unable to find a valid cuDNN algorithm",
 )
 _DEVICE = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error")
 

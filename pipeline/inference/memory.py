@@ -11,17 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import ResourceError
+from pipeline.faults import is_out_of_memory
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-# Of CUDA and its libraries; the last two are how cuDNN says that its workspace found no room.
-_SIGNS = (
-    "out of memory",
-    "ALLOC_FAILED",
-    "unable to find an engine",
-    "unable to find a valid cuDNN algorithm",
-)
 
 
 class DoesNotFitError(ResourceError):
@@ -35,19 +28,11 @@ def fitting(
     try:
         return call(*arguments, **named)
     except Exception as error:
-        if not is_out_of_memory(error):
+        if not (isinstance(error, DoesNotFitError) or is_out_of_memory(error)):
             raise
     # only here: as long as the error is handled, its traceback holds the tensors of its frames
     torch.cuda.empty_cache()
     return None
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether less work at a time would help; libraries below PyTorch say so in words alone."""
-    if isinstance(error, DoesNotFitError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign.lower() in text for sign in _SIGNS)
 
 
 def host_tensor(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -43,7 +43,7 @@ def start(folder: Path, stage: str, *arguments: str, **environment: str) -> subp
 
 def said(process: subprocess.Popen[bytes], code: int = 0) -> str:
     """What it printed, when it has ended with `code`; its lines are joined."""
-    output = process.communicate(timeout=300)[0].decode()
+    output = process.communicate(timeout=600)[0].decode()
     assert process.returncode == code, output[-4000:]
     assert "Traceback" not in output, output[-4000:]
     return " ".join(output.split())
