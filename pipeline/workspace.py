@@ -200,6 +200,8 @@ class Workspace:
 
     name: str
     root: Path = Path()
+    progress_of: str = ""
+    """Whose jobs report into `progress`: those of one invocation have a folder there."""
 
     @classmethod
     def folders_of_a_run(cls) -> set[str]:
@@ -299,7 +301,7 @@ class Workspace:
     @property
     def progress(self) -> Path:
         """Where running jobs say how far they are."""
-        return self.run / ".progress"
+        return self.run / ".progress" / self.progress_of
 
     @property
     def locks(self) -> Path:
