@@ -14,7 +14,7 @@ from pipeline.maps.codec import SlotCodec, codec_of
 from pipeline.maps.header import StoreHeader, read_header
 from pipeline.maps.index import MapIndex
 from pipeline.maps.records import Records
-from pipeline.workspace import write_atomic
+from pipeline.workspace import sweep, write_atomic
 
 HEADER = "header.json"
 INDEX = "index.csv"
@@ -32,7 +32,7 @@ def lay_out(folder: Path, header: StoreHeader, index: MapIndex) -> None:
             _check_same(folder, header)
         else:
             _clear(folder, RECORDS, "maps.*")
-        _clear(folder, ".*.tmp")
+        sweep(folder)
         _write_files(folder, header, index)
 
 
