@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import io
 import os
 import re
@@ -18,6 +17,7 @@ from pipeline.config import Experiment, load_experiment
 from pipeline.config.base import nearest, shortened
 from pipeline.console import ConsoleReporter
 from pipeline.errors import ConfigError, MaskmillError
+from pipeline.space import disk_error
 from pipeline.stages.context import ORDER, StageContext
 from pipeline.workspace import Workspace
 
@@ -38,9 +38,6 @@ COMMANDS = {
     "clean": "remove what the stages made of the experiment",
     "leaderboard": "record a leaderboard score beside a submission",
 }
-OUT_OF_DISK = {errno.ENOSPC, errno.EDQUOT}
-NOT_FOR_US = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
-"""Files that cannot be what the user wants them to be; other errors of files are ours."""
 MOST_JOBS = 1024
 LONGEST_MESSAGE = 500
 
@@ -57,23 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reporter.fail(str(error))
         return error.exit_code
     except OSError as error:
-        if error.errno not in OUT_OF_DISK | NOT_FOR_US:
+        if error.errno is None:
             raise
-        reporter.fail(_about_the_disk(error))
+        reporter.fail(str(disk_error(error)))
         return 1
     except KeyboardInterrupt:
         reporter.fail("interrupted")
         return 130
     return 0
-
-
-def _about_the_disk(error: OSError) -> str:
-    if error.errno in OUT_OF_DISK:
-        return (
-            f"no space left on the disk ({error.filename or 'runs/'}); free some, then "
-            "run the same command again: it goes on from here"
-        )
-    return f"{error.strerror}: {shortened(str(error.filename or 'a file'))}"
 
 
 class _Parser(argparse.ArgumentParser):

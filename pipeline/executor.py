@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.crew import Crew
@@ -20,7 +19,7 @@ from pipeline.errors import InterruptedRunError, ResourceError
 from pipeline.interruption import StopFlag, interruptible
 from pipeline.jobs import WAITS, Job, JobContext, Outcome, run_job
 from pipeline.locks import hold_one_of
-from pipeline.reporting import JobProgress, Reporter
+from pipeline.reporting import JobProgress, Reporter, progress_folder
 from pipeline.workspace import Workspace
 
 __all__ = ["Job", "JobContext", "Machine", "run_jobs"]
@@ -45,11 +44,13 @@ def run_jobs(
     Raises InterruptedRunError after SIGINT or SIGTERM, when running jobs have saved their state.
     """
     outcomes: list[Outcome] = []
-    _clear(workspace.progress)
     threads = machine.threads_each(max(len(jobs), width or 0))
-    crew = Crew(machine, threads, workspace)
-    watched = reporter.watch(title, workspace.progress, len(jobs))
-    with interruptible(crew.pids) as stop, watched as advance:
+    with ExitStack() as stack:
+        folder = stack.enter_context(progress_folder(workspace.progress))
+        workspace = replace(workspace, progress_of=folder.name)
+        crew = Crew(machine, threads, workspace)
+        stop = stack.enter_context(interruptible(crew.pids))
+        advance = stack.enter_context(reporter.watch(title, folder, len(jobs)))
         inline = min(len(machine.devices), len(jobs)) == 1 and not is_cuda(machine.devices[0])
         ended = (
             _inline(jobs, machine, threads, workspace, stop)
@@ -120,11 +121,6 @@ def _given_up(outcome: Outcome, times: int) -> Outcome:
         "state that it saved. If memory is short, take a smaller batch or fewer JOBS"
     )
     return replace(outcome, error=ResourceError(text))
-
-
-def _clear(folder: Path) -> None:
-    for path in folder.glob("*"):
-        path.unlink(missing_ok=True)
 
 
 def _raise_failures(outcomes: Sequence[Outcome], stop: StopFlag) -> None:

@@ -11,6 +11,7 @@ from pipeline.errors import MaskmillError, ResourceError
 from pipeline.faults import is_device_fault, is_out_of_memory
 from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
+from pipeline.space import disk_error
 
 WAITS = "waits for a device; held by {}"
 
@@ -52,6 +53,8 @@ def run_job(job: Job, device: str, progress: JobProgress, stop: StopFlag) -> Out
         return Outcome(job.name, job.call(*job.arguments, JobContext(device, progress, stop)))
     except MaskmillError as error:
         return Outcome(job.name, error=error)
+    except OSError as error:  # a full disk, a folder that cannot be written to
+        return Outcome(job.name, error=disk_error(error))
     except Exception as error:
         if is_out_of_memory(error):
             text = f"{job.name}: out of memory on {device}: {str(error).splitlines()[0]}"

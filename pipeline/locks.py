@@ -6,16 +6,22 @@ held lock, so nothing has to guess whether an owner is stale.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import ArtefactError
 
 POLL_S = 0.1
+
+
+class _HeldError(ArtefactError):
+    """Somebody else has it."""
 
 
 @contextmanager
@@ -28,7 +34,7 @@ def hold(
     Raises ArtefactError, naming the owner, when patience ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = open_lock(path)
     try:
         _acquire(descriptor, path, waiting, patience_s)
         _sign(descriptor)
@@ -50,7 +56,7 @@ def hold_one_of(
             try:
                 lock = hold(path, patience_s=0)
                 lock.__enter__()
-            except ArtefactError:
+            except _HeldError:
                 continue
             try:
                 yield position
@@ -71,11 +77,35 @@ def is_free(path: Path) -> bool:
         return True
 
 
+def open_lock(path: Path) -> int:
+    """A descriptor of the lock file, made if it is not there.
+
+    What is written there is lost: ArtefactError for anything but a plain file of this one name, so
+    that no link makes a lock of a file that somebody needs.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _no_lock(path) from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise _no_lock(path)
+    return descriptor
+
+
+def _no_lock(path: Path) -> ArtefactError:
+    return ArtefactError(f"{path} is to be a lock, and is a link or no plain file; remove it")
+
+
 def owner(path: Path) -> str:
     """Who holds (or last held) the lock at `path`."""
     try:
-        return path.read_text().strip() or "an unknown process"
-    except FileNotFoundError:
+        return path.read_text(errors="replace").strip() or "an unknown process"
+    except OSError:
         return "nobody"
 
 
@@ -85,7 +115,7 @@ def _acquire(
     started, told = time.monotonic(), False
     while not _try(descriptor):
         if patience_s is not None and time.monotonic() - started >= patience_s:
-            raise ArtefactError(f"{path} is held by {owner(path)}; wait for it or stop it")
+            raise _HeldError(f"{path} is held by {owner(path)}; wait for it or stop it")
         if waiting is not None and not told:
             waiting(owner(path))
             told = True
@@ -101,5 +131,7 @@ def _try(descriptor: int) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)
+    """Say whose it is, for those who wait; on a full disk they are not told."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)

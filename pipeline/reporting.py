@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
+import secrets
+import shutil
+import socket
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from pipeline.config import slug
 
+_HOST = slug(socket.gethostname())
 Advance = Callable[[int], None]
 
 
@@ -69,12 +78,16 @@ class JobState:
 
 
 class JobProgress:
-    """A job's own side: a small file that is there as long as the job runs."""
+    """A job's own side: a small file in its run's folder, there as long as the job runs.
+
+    It is a courtesy: a disk that is full or gone stops the work itself, not this.
+    """
 
     EVERY_S = 0.3
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._path = folder / f"{slug(name)}.json"
+        # two names may have one slug
+        self._path = folder / f"{slug(name)[:60]}-{zlib.crc32(name.encode()):08x}.json"
         self._name = name
         self._last = 0.0
 
@@ -83,7 +96,8 @@ class JobProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def update(self, done: int, total: int, note: str = "") -> None:
         """Say that `done` of `total` steps are done; most calls cost nothing."""
@@ -92,18 +106,39 @@ class JobProgress:
             return
         self._last = now
         state = {"name": self._name, "done": done, "total": total, "note": note}
-        temporary = self._path.with_suffix(".tmp")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(state))
-        temporary.replace(self._path)
+        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(state))
+            temporary.replace(self._path)
+
+
+@contextmanager
+def progress_folder(parent: Path) -> Iterator[Path]:
+    """A folder below `parent` for the jobs of this run alone; gone afterwards.
+
+    Those of runs that were killed on this machine are removed, those of others never.
+    """
+    _sweep(parent)
+    folder = parent / f"{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    for folder in parent.glob(f"{glob.escape(_HOST)}-*-*"):
+        pid = folder.name.split("-")[-2]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def running_jobs(folder: Path) -> list[JobState]:
-    """The jobs that report into `folder` right now (or died while they did)."""
+    """The jobs that report below `folder` right now (or died while they did)."""
     states = []
-    for path in sorted(folder.glob("*.json")):
-        try:
+    for path in sorted(folder.rglob("*.json")):
+        # a job may end between the listing and the look
+        with suppress(OSError, ValueError, TypeError):
             states.append(JobState(**json.loads(path.read_text())))
-        except (FileNotFoundError, json.JSONDecodeError):
-            continue
     return states

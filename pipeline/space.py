@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 def free_bytes(folder: Path) -> int:
     """What this user may still write at `folder`, which need not be there yet."""
-    there = next(each for each in [folder, *folder.absolute().parents] if each.exists())
+    there = next(each for each in [folder, *folder.absolute().parents] if each.is_dir())
     disk = os.statvfs(there)
     return disk.f_bavail * disk.f_frsize
 
@@ -28,6 +29,42 @@ def allocated_bytes(folders: Iterable[Path]) -> int:
             except FileNotFoundError:  # a temporary file of another process
                 continue
     return blocks * 512
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def disk_error(error: OSError, path: Path | None = None, needed: int = 0) -> ResourceError:
+    """An error of the file system as one line: which file, what is wrong, what to do.
+
+    needed: bytes that were to be written to `path`, if that is known.
+    """
+    where = path or Path(error.filename if isinstance(error.filename, str) else "runs")
+    why = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in FULL:
+        size = f"needs {needed:,} bytes, and" if needed else "cannot be written:"
+        return ResourceError(
+            f"{where} {size} {free_bytes(where.parent):,} are free ({why}); make room there and "
+            "run the same command again: it goes on from here"
+        )
+    return ResourceError(f"{where}: {why}{_why_not(where)}; run the same command again after that")
+
+
+def _why_not(path: Path) -> str:
+    """What a person would look at first."""
+    for each in [path, *path.parents]:
+        if each.is_symlink() and not each.exists():
+            return f" ({each} is a link to {each.readlink()}, which is not there): mend the link"
+    for each in path.parents:
+        if each.exists():
+            if not each.is_dir():
+                return f" ({each} is a file where a folder should be): move it away"
+            if not os.access(each, os.W_OK) or os.statvfs(each).f_flag & os.ST_RDONLY:
+                return f" ({each} cannot be written to): make it writable"
+            break
+    if path.is_dir():
+        return " (a folder where a file should be): move it away"
+    return ": mend that"
 
 
 def check_room(stage: str, size: int, folders: Iterable[Path], at: Path, remedy: str) -> None:

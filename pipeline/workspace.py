@@ -8,11 +8,14 @@ unfinished.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -20,6 +23,7 @@ from typing import Any, BinaryIO, Literal
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline.errors import ArtefactError
+from pipeline.space import disk_error
 
 Part = Literal["oof", "test"]
 
@@ -27,22 +31,69 @@ Part = Literal["oof", "test"]
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Put `data` at `path` whole: a reader sees the old file or the new one, never a piece."""
     payload = data.encode() if isinstance(data, str) else data
-    stream_atomic(path, lambda stream: stream.write(payload))
+    stream_atomic(path, lambda stream: stream.write(payload), len(payload))
 
 
-def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Like `write_atomic`, for content that `write` puts into the stream piece by piece."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+def stream_atomic(path: Path, write: Callable[[BinaryIO], object], size: int = 0) -> None:
+    """Like `write_atomic`, for content that `write` puts into the stream piece by piece.
+
+    size: its bytes, if known; ResourceError names them when the disk is full.
+    """
     try:
-        with temporary.open("wb") as stream:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
+            Path(stream.name).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise disk_error(error, path, size) from None
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path`, gone afterwards; locked, so that `sweep` knows that its owner lives."""
+    # a name of 255 bytes is the longest there is
+    name = f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    temporary = path.with_name(name)
+    stream = _create_locked(temporary)
+    try:
+        yield stream
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+        with suppress(OSError):  # what is still to be flushed to a full disk
+            stream.close()
+
+
+def _create_locked(path: Path) -> BinaryIO:
+    while True:
+        stream = path.open("xb")
+        with suppress(OSError):  # a file system without locks: nothing is swept there
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(stream.fileno()).st_nlink:  # not swept before it was locked
+            return stream
+        stream.close()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in `folder` that killed processes left; never a living one's."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError), path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove everything in `folder`, which stays: it may be a link to another disk."""
+    if not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -200,6 +251,8 @@ class Workspace:
 
     name: str
     root: Path = Path()
+    progress_of: str = ""
+    """Whose jobs report into `progress`: those of one invocation have a folder there."""
 
     @classmethod
     def folders_of_a_run(cls) -> set[str]:
@@ -299,7 +352,7 @@ class Workspace:
     @property
     def progress(self) -> Path:
         """Where running jobs say how far they are."""
-        return self.run / ".progress"
+        return self.run / ".progress" / self.progress_of
 
     @property
     def locks(self) -> Path:

@@ -127,7 +127,7 @@ def test_a_full_disk_is_a_message(
     monkeypatch.setattr("pipeline.stages.check.write_atomic", full)
     assert cli.main(["check", "--config", "discs.yaml"]) == 1
     message = capsys.readouterr().err
-    assert "no space left" in message and "runs/discs/index.csv" in message
+    assert "No space left" in message and "runs/discs/index.csv" in message
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import FoldsConfig
 from pipeline.config.experiment import RESERVED
-from pipeline.errors import ArtefactError
+from pipeline.errors import ArtefactError, ResourceError
 from pipeline.workspace import (
     Workspace,
     file_checksum,
@@ -35,7 +35,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         stream.write(b"ne")  # type: ignore[attr-defined]
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ResourceError, match="disk full"):
         stream_atomic(path, half)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -6,7 +6,6 @@ process, however that ends.
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pipeline.errors import ResourceError
+from pipeline.space import FULL
 
 
 class Spool:
@@ -36,7 +36,7 @@ class Spool:
             self._file.write(data.data)
             self._file.flush()
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in FULL:
                 raise
             raise ResourceError(
                 f"{self._folder}: the disk is full after {self._bytes / 1e9:.1f} GB of disputed "

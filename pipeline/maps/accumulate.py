@@ -26,6 +26,7 @@ from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import creating, index_sha256
 from pipeline.maps.npy import map_table
 from pipeline.maps.quantise import LEVELS, Stored
+from pipeline.maps.records import checksum
 from pipeline.workspace import stream_atomic
 
 MEMBERS = "members.npy"
@@ -43,6 +44,8 @@ class Accumulator:
         # One row a map, one column a member; says nothing of a map that is not done.
         shape = (len(self.ids), len(self._weights))
         self._table = map_table(files.folder / MEMBERS, shape, np.uint8, writable=files.writable)
+        # who is in a sum is part of what its checksum vouches for
+        files.seed = lambda row: checksum(self._table[row].data)
 
     @classmethod
     def create(
@@ -117,17 +120,22 @@ class Accumulator:
         assert self._files.header.source_dtype is not None
         return self._files.header.source_dtype
 
+    @property
+    def shapes(self) -> tuple[MapShape, ...]:
+        """Of all sums, in index order."""
+        return self._files.index.shapes
+
     def __len__(self) -> int:
         return len(self.ids)
 
     def pending(self, member: str) -> list[str]:
         """The ids whose sums this member is not in yet, in index order."""
-        inside = self._table[:, self._column[member]].astype(bool) & self._files.records.done
+        inside = (self._table[:, self._column[member]] == 1) & self._files.done
         return [self.ids[row] for row in np.flatnonzero(~inside)]
 
     @property
     def is_complete(self) -> bool:
-        return bool(self._files.records.done.all() and self._table.all())
+        return bool(self._files.done.all() and (self._table == 1).all())
 
     def claim(self, ids: Iterable[str]) -> AbstractContextManager[None]:
         """Be the only writer of these sums; ArtefactError with the pid of another one."""
@@ -141,7 +149,7 @@ class Accumulator:
         """
         rows = self._files.index.rows(maps)
         with self._files.owned(rows):
-            before = self._table[rows] * self._files.records.done[rows, None]
+            before = self._table[rows] * self._files.done[rows, None]
             after = before.copy()
             for i, (id, by_member) in enumerate(maps.items()):
                 self._check(id, by_member, before[i])
@@ -182,6 +190,8 @@ class Accumulator:
 
     def _check(self, id: str, by_member: Mapping[str, Stored], before: NDArray[np.uint8]) -> None:
         row = self._files.index.row(id)
+        if before.any() and not self._files.is_intact(row):
+            raise self._files.condemn(row)
         for member, values in by_member.items():
             assert values.dtype == self._files.header.source_dtype, f"{id}: {values.dtype}"
             if values.shape != self._files.index.shape(row):
@@ -191,10 +201,6 @@ class Accumulator:
                 )
             if before[self._column[member]]:
                 raise ArtefactError(f"{member} is in the sum of {id!r} already")
-        if before.any() and not self._files.is_intact(row):
-            raise ArtefactError(
-                f"the sum of {id!r} was altered; run `make verify` and `make infer`"
-            )
 
 
 def _reopen(folder: Path, writable: bool) -> Accumulator:

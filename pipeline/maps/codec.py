@@ -30,8 +30,8 @@ class SlotCodec(Protocol):
     """Whether slots are of full size but sparse, with the packed map at the start of each."""
     starts: NDArray[np.int64]
     """Where the slot of each row begins in the file, in bytes."""
-    slot_size: int
-    """Bytes of the largest slot."""
+    sizes: NDArray[np.int64]
+    """The bytes of each slot."""
     size: int
     """Bytes of the whole file."""
 
@@ -51,7 +51,7 @@ class RawCodec:
     def __init__(self, index: MapIndex, dtype: np.dtype[Any]) -> None:
         self.preamble = npy.preamble((index.total,), dtype)
         self.starts = len(self.preamble) + index.offsets * dtype.itemsize
-        self.slot_size = int(index.sizes.max()) * dtype.itemsize
+        self.sizes = index.sizes * dtype.itemsize
         self.size = len(self.preamble) + index.total * dtype.itemsize
 
     def encode(self, values: NDArray[Any]) -> memoryview:
@@ -73,10 +73,9 @@ class Blosc2Codec:
         self._itemsize = dtype.itemsize
         # What does not compress grows by this much.
         overhead = int(self._blosc2.MAX_OVERHEAD)
-        sizes = index.sizes * dtype.itemsize + overhead
-        ends = len(self.preamble) + np.cumsum(sizes)
-        self.starts = ends - sizes
-        self.slot_size = int(sizes.max())
+        self.sizes = index.sizes * dtype.itemsize + overhead
+        ends = len(self.preamble) + np.cumsum(self.sizes)
+        self.starts = ends - self.sizes
         self.size = int(ends[-1])
 
     def encode(self, values: NDArray[Any]) -> memoryview:

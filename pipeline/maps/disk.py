@@ -6,15 +6,12 @@ cannot allocate ahead, a memory map dies of SIGBUS where `pwrite` returns an err
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import ResourceError
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+from pipeline.space import FULL, disk_error
 
 
 def allocate(path: Path, size: int) -> None:
@@ -64,9 +61,5 @@ def write_at(descriptor: int, data: memoryview | bytes, offset: int, path: Path)
 
 
 def _raise_if_full(error: OSError, path: Path, needed: int) -> None:
-    if error.errno in _FULL:
-        disk = os.statvfs(path.parent)
-        raise ResourceError(
-            f"{path} needs {needed:,} bytes, and {disk.f_bavail * disk.f_frsize:,} are free "
-            f"({os.strerror(error.errno)}); make room there and run the same command again"
-        ) from None
+    if error.errno in FULL:
+        raise disk_error(error, path, needed) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class StoreFiles:
         self.index = read_index(folder / INDEX, self.header)
         self.codec = codec_of(self.header.codec, self.index, self.header.dtype)
         self.records = Records(folder / RECORDS, len(self.index.ids), writable=writable)
+        self.seed: Callable[[int], int] = lambda row: 0
+        """What the checksum of a map begins with, for a store whose maps have more to say."""
         self._seen_whole = np.zeros(len(self.index.ids), bool)
         self._data = _map_bytes(self.data_path)
         if not self.codec.preamble.startswith(self._data[: len(self.codec.preamble)].tobytes()):
@@ -76,20 +78,41 @@ class StoreFiles:
         with self.claim(np.array(others)) if others else nullcontext():
             yield
 
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        """Which maps are done, as far as can be told without reading them."""
+        return self.records.done(self.codec, self._data.size)
+
     def read(self, row: int) -> NDArray[Any]:
         """The stored values of a map that is done, CxHxW; a read-only view if not packed."""
-        if not self.records.is_done(row):
+        if not self.records.is_declared(row):
             name = f"map {self.index.ids[row]!r} of {self.folder}"
             raise ArtefactError(f"{name} is not done; run `make infer`")
+        if not (self._is_done(row) and self._is_whole(row)):
+            raise self.condemn(row)
         return self.stored(row)
 
     def stored(self, row: int) -> NDArray[Any]:
-        """The values in the slot of a map that is or was done, CxHxW."""
-        if not self._is_whole(row):
-            name = f"map {self.index.ids[row]!r} of {self.folder}"
-            raise ArtefactError(f"{name} is damaged; run `make verify` and `make infer`")
+        """The values in the slot of a map that is or was done, CxHxW, as they are."""
         values = self.codec.decode(self._slot(row)).view(self.header.dtype)
         return values.reshape(self.index.shape(row))
+
+    def condemn(self, row: int) -> ArtefactError:
+        """Mark a damaged map as not done, so that it is made again; the error that says so.
+
+        It stays marked as it is where another process writes it, or nothing can be written.
+        """
+        rows = np.array([row])
+        with suppress(ArtefactError, OSError), self.owned(rows):
+            if not (self._is_done(row) and self.is_intact(row)):
+                self.forget(rows)
+        return ArtefactError(
+            f"map {self.index.ids[row]!r} of {self.folder} is damaged; run the same command "
+            "again: it makes the map again (`make verify` names every damaged one)"
+        )
+
+    def _is_done(self, row: int) -> bool:
+        return bool(self.records.done(self.codec, self._data.size, row))
 
     def _is_whole(self, row: int) -> bool:
         """Whether the map is what was written; a raw one, once seen to be, is not looked at again.
@@ -104,7 +127,7 @@ class StoreFiles:
 
     def is_intact(self, row: int) -> bool:
         """Whether the bytes of that map are those that were written."""
-        return checksum(self._slot(row).data) == self.records.checksum(row)
+        return checksum(self._slot(row).data, self.seed(row)) == self.records.checksum(row)
 
     def _slot(self, row: int) -> NDArray[np.uint8]:
         start = int(self.codec.starts[row])
@@ -126,7 +149,7 @@ class StoreFiles:
     def _put(self, descriptor: int, row: int, values: NDArray[Any]) -> tuple[int, int]:
         packed = self.codec.encode(values)
         disk.write_at(descriptor, packed, int(self.codec.starts[row]), self.data_path)
-        return checksum(packed), len(packed)
+        return checksum(packed, self.seed(row)), len(packed)
 
     def forget(self, rows: NDArray[np.int64]) -> None:
         """Mark maps as not done, also in a store that was opened for reading."""
@@ -136,9 +159,9 @@ class StoreFiles:
     def verify(self) -> Iterator[Problem]:
         """Read every byte and name each map that is missing, truncated or altered."""
         # Through `pread`, since a bad sector below a memory map is a SIGBUS.
-        buffer = bytearray(self.codec.slot_size)
+        buffer = bytearray(int(self.codec.sizes.max()))
         # A data file that is gone counts as one without bytes.
-        path = self.data_path if self.data_path.exists() else Path(os.devnull)
+        path = self.data_path if self.data_path.is_file() else Path(os.devnull)
         with path.open("rb", buffering=0) as stream:
             for row, id in enumerate(self.index.ids):
                 reason = self._fault(row, stream.fileno(), buffer)
@@ -146,8 +169,11 @@ class StoreFiles:
                     yield Problem(id, reason)
 
     def _fault(self, row: int, descriptor: int, buffer: bytearray) -> str | None:
-        if not self.records.is_done(row):
+        if not self.records.is_declared(row):
             return "missing"
+        whole = int(self.codec.starts[row] + self.codec.sizes[row])
+        if not self.records.done(self.codec, whole, row):
+            return "its record was altered"
         expected = memoryview(buffer)[: self.records.length(row)]
         try:
             count = os.preadv(descriptor, [expected], int(self.codec.starts[row]))
@@ -155,11 +181,12 @@ class StoreFiles:
             return f"unreadable ({error.strerror})"
         if count < len(expected):
             return "truncated"
-        return None if checksum(expected) == self.records.checksum(row) else "altered"
+        found = checksum(expected, self.seed(row))
+        return None if found == self.records.checksum(row) else "altered"
 
 
 def _map_bytes(path: Path) -> NDArray[np.uint8]:
     """The bytes there are, as a read-only view: all of the file, even if it was truncated."""
-    if not path.exists() or not path.stat().st_size:
+    if not path.is_file() or not path.stat().st_size:
         return np.empty(0, np.uint8)
     return np.asarray(np.memmap(path, np.uint8, "r"))

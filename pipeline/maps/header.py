@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import ArtefactError
+from pipeline.workspace import fingerprint
 
 Codec = Literal["raw", "blosc2"]
 FORMAT = 1
@@ -31,13 +32,31 @@ class StoreHeader:
     source_dtype: Literal["uint8", "uint16"] | None = None
     """Of a weighted sum: the dtype of the maps that are added."""
     format: int = FORMAT
+    seal: str | None = None
+    """As read from a file: the fingerprint of all the rest, so that no altered header is believed.
+    None in those that an earlier version wrote.
+    """
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        sealed = {**self._facts(), "seal": self._own_seal()}
+        return json.dumps(sealed, indent=1, ensure_ascii=False) + "\n"
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it says what it said when it was written, as far as one can tell."""
+        return self.seal in (None, self._own_seal())
+
+    def _own_seal(self) -> str:
+        return fingerprint(self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        facts = asdict(self)
+        del facts["seal"]
+        return facts
 
     def difference(self, other: StoreHeader) -> str | None:
         """The first thing in which `other` differs, both values named; None if nothing does."""
-        mine, theirs = asdict(self), asdict(other)
+        mine, theirs = self._facts(), other._facts()
         for name, value in mine.items():
             if value != theirs[name]:
                 if name == "index_sha256":
@@ -48,7 +67,7 @@ class StoreHeader:
 
 def read_header(path: Path) -> StoreHeader:
     """Raises ArtefactError where there is no header, or none that this version understands."""
-    again = f"remove {path.parent} and run `make infer`"
+    again = "run `make infer`, which makes its maps again"
     try:
         header = TypeAdapter(StoreHeader).validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -61,8 +80,12 @@ def read_header(path: Path) -> StoreHeader:
         raise ArtefactError(
             f"{path} is damaged or of another program ({where}: {mistake['msg']}); {again}"
         ) from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise ArtefactError(f"{path} is not a file; {again}") from None
     if header.format != FORMAT:
         raise ArtefactError(
             f"{path.parent} has format {header.format}, and this version reads {FORMAT}; {again}"
         )
+    if not header.is_sealed:
+        raise ArtefactError(f"{path} was altered; {again}")
     return header

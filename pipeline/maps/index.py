@@ -82,6 +82,11 @@ class MapIndex:
         return self.heights * self.widths * self.classes
 
     @property
+    def shapes(self) -> tuple[MapShape, ...]:
+        places = zip(self.ids, self.heights.tolist(), self.widths.tolist(), strict=True)
+        return tuple(MapShape(*place) for place in places)
+
+    @property
     def total(self) -> int:
         """Values in all maps together."""
         return int(self.offsets[-1] + self.sizes[-1])

@@ -14,7 +14,7 @@ from pipeline.maps.codec import SlotCodec, codec_of
 from pipeline.maps.header import StoreHeader, read_header
 from pipeline.maps.index import MapIndex
 from pipeline.maps.records import Records
-from pipeline.workspace import write_atomic
+from pipeline.workspace import sweep, write_atomic
 
 HEADER = "header.json"
 INDEX = "index.csv"
@@ -32,7 +32,7 @@ def lay_out(folder: Path, header: StoreHeader, index: MapIndex) -> None:
             _check_same(folder, header)
         else:
             _clear(folder, RECORDS, "maps.*")
-        _clear(folder, ".*.tmp")
+        sweep(folder)
         _write_files(folder, header, index)
 
 
@@ -69,25 +69,24 @@ def _write_files(folder: Path, header: StoreHeader, index: MapIndex) -> None:
 
 
 def _put_whole(path: Path, data: bytes) -> None:
-    if not path.exists() or path.read_bytes() != data:
+    if not path.is_file() or path.read_bytes() != data:
         write_atomic(path, data)
 
 
 def _lay_out_records(folder: Path, codec: SlotCodec, index: MapIndex) -> None:
     """Keep the records there are, less those of maps that the data file no longer holds."""
     data = folder / codec.file_name
-    size = data.stat().st_size if data.exists() else 0
+    size = data.stat().st_size if data.is_file() else 0
     try:
         records = Records(folder / RECORDS, len(index.ids), writable=True)
     except ArtefactError:
         Records.create(folder / RECORDS, len(index.ids))
     else:
-        ends = codec.starts + records.lengths
-        records.forget(np.flatnonzero(records.done & (ends > size)))
+        records.forget(np.flatnonzero(records.declared & ~records.done(codec, size)))
 
 
 def read_index(path: Path, header: StoreHeader) -> MapIndex:
-    data = path.read_bytes() if path.exists() else b""
+    data = path.read_bytes() if path.is_file() else b""
     if index_sha256(data) != header.index_sha256:
         raise ArtefactError(f"{path} is missing or altered; run `make infer`")
     return MapIndex.from_csv(data)

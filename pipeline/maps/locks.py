@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import ArtefactError
+from pipeline.locks import open_lock
 
 # struct flock of Linux on 64-bit machines: type, whence, start, length, pid.
 _FLOCK = "hhqqi4x"
@@ -52,15 +53,18 @@ def exclusive(path: Path, rows: Iterable[int]) -> Iterator[None]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[None]:
     """Wait until no other process or thread is inside this block for the same `path`."""
-    with path.open("ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    descriptor = open_lock(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
 
 
 def _acquire(path: Path, wanted: set[int]) -> None:
     key = (os.getpid(), path)
     if key not in _open_files:
-        _open_files[key] = _LockFile(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
+        _open_files[key] = _LockFile(open_lock(path))
     file = _open_files[key]
     if not file.held.isdisjoint(wanted):
         raise _in_use(path, os.getpid())

@@ -28,7 +28,7 @@ def map_table(
     """The array in the file as a memory map; ArtefactError if it is not just such an array."""
     expected = preamble(shape, dtype)
     size = len(expected) + int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if not path.exists() or path.stat().st_size != size or _head(path, len(expected)) != expected:
+    if not path.is_file() or path.stat().st_size != size or _head(path, len(expected)) != expected:
         raise ArtefactError(f"{path} is missing or damaged; run `make infer`")
     mode: Literal["r", "r+"] = "r+" if writable else "r"
     return np.memmap(path, dtype, mode, offset=len(expected), shape=shape)

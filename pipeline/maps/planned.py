@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.errors import ArtefactError
 from pipeline.maps.accumulate import Accumulator, SourceDtype
 from pipeline.maps.codec import codec_of
 from pipeline.maps.header import Codec
 from pipeline.maps.index import MapIndex, MapShape
+from pipeline.maps.layout import HEADER
 from pipeline.maps.quantise import MapDtype
 from pipeline.maps.sources import read_sources, write_sources
 from pipeline.maps.store import MapStore
+from pipeline.workspace import empty_folder
+
+Store = TypeVar("Store", MapStore, Accumulator)
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,30 @@ class PlannedStore:
     @cached_property
     def existing(self) -> MapStore | None:
         """The store there, if it is this one and not another's."""
-        try:
-            store = MapStore.open(self.folder)
-        except ArtefactError:
-            return None
-        return store if store.fingerprint == self.fingerprint else None
+        return self._opened[0]
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the files of the store there, so that it is mended or made anew."""
+        return self._opened[1]
+
+    @cached_property
+    def _opened(self) -> tuple[MapStore | None, str | None]:
+        return _opened(self.folder, MapStore.open, self._is_this)
+
+    def _is_this(self, store: MapStore) -> bool:
+        return (
+            store.fingerprint == self.fingerprint
+            and (store.classes, store.dtype, store.codec) == (self.classes, self.dtype, self.codec)
+            and store.shapes == self.shapes
+        )
 
     @cached_property
     def stale(self) -> list[str]:
         """The ids whose maps, if they are there, were made from something else."""
+        return self._stale()
+
+    def _stale(self) -> list[str]:
         recorded = read_sources(self.folder)
         return [each for each, source in self.sources.items() if recorded.get(each) != source]
 
@@ -74,15 +93,14 @@ class PlannedStore:
         """
         if self.existing is not None and self.is_complete:
             return self.existing
-        if self.existing is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        store = self._laid_out()
-        if self.stale:
-            store.reset(self.stale)
+        store = _mended(self.folder, self._create)
+        stale = self._stale()
+        if stale:
+            store.reset(stale)
             write_sources(self.folder, {**read_sources(self.folder), **self.sources})
         return store
 
-    def _laid_out(self) -> MapStore:
+    def _create(self) -> MapStore:
         return MapStore.create(
             self.folder,
             self.shapes,
@@ -112,18 +130,27 @@ class PlannedSums:
     @cached_property
     def existing(self) -> Accumulator | None:
         """The sums there, if they are these."""
-        try:
-            sums = Accumulator.open(self.folder)
-        except ArtefactError:
-            return None
-        return sums if sums.fingerprint == self.fingerprint else None
+        return self._opened[0]
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the files of the sums there, so that they are mended or made anew."""
+        return self._opened[1]
+
+    @cached_property
+    def _opened(self) -> tuple[Accumulator | None, str | None]:
+        return _opened(self.folder, Accumulator.open, self._is_this)
+
+    def _is_this(self, sums: Accumulator) -> bool:
+        return sums.fingerprint == self.fingerprint and sums.shapes == self.shapes
 
     def ready(self) -> Accumulator:
         """The sums to read, if all are complete, else to add to; others are removed first."""
         if self.existing is not None and self.existing.is_complete:
             return self.existing
-        if self.existing is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        return _mended(self.folder, self._create)
+
+    def _create(self) -> Accumulator:
         return Accumulator.create(
             self.folder,
             self.shapes,
@@ -132,6 +159,26 @@ class PlannedSums:
             fingerprint=self.fingerprint,
             dtype=self.dtype,
         )
+
+
+def _opened(
+    folder: Path, open_store: Callable[[Path], Store], is_this: Callable[[Store], bool]
+) -> tuple[Store | None, str | None]:
+    """The store there, if it is the one that is planned, and what is wrong with its files."""
+    try:
+        store = open_store(folder)
+    except ArtefactError as error:
+        return None, str(error) if (folder / HEADER).exists() else None
+    return (store, None) if is_this(store) else (None, None)
+
+
+def _mended(folder: Path, create: Callable[[], Store]) -> Store:
+    """The store to go on with: what can be kept of it is, and all is made anew otherwise."""
+    try:
+        return create()
+    except ArtefactError:  # of another run, or its header is damaged
+        empty_folder(folder)
+        return create()
 
 
 def _slot_bytes(

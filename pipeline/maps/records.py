@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.maps.codec import SlotCodec
 from pipeline.maps.npy import map_table
 from pipeline.workspace import stream_atomic
 
@@ -17,9 +18,12 @@ from pipeline.workspace import stream_atomic
 RECORD = np.dtype([("length", "<u8"), ("checksum", "<u4"), ("done", "<u4")])
 
 
-def checksum(data: memoryview) -> int:
-    """CRC-32 of the stored bytes."""
-    return zlib.crc32(data)
+ALL = slice(None)
+
+
+def checksum(data: memoryview, start: int = 0) -> int:
+    """CRC-32 of the stored bytes, going on from that of others."""
+    return zlib.crc32(data, start)
 
 
 class Records:
@@ -35,18 +39,24 @@ class Records:
         stream_atomic(path, lambda stream: np.save(stream, empty))
 
     @property
-    def done(self) -> NDArray[np.bool_]:
-        done: NDArray[np.bool_] = self._table["done"] == 1
-        return done
+    def declared(self) -> NDArray[np.bool_]:
+        """The maps that were declared done."""
+        declared: NDArray[np.bool_] = self._table["done"] == 1
+        return declared
 
-    def is_done(self, row: int) -> bool:
+    def is_declared(self, row: int) -> bool:
         return bool(self._table["done"][row] == 1)
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Stored bytes of each map."""
-        lengths: NDArray[np.int64] = self._table["length"].astype(np.int64)
-        return lengths
+    def done(self, codec: SlotCodec, size: int, rows: int | slice = ALL) -> NDArray[np.bool_]:
+        """Those of them that can be: with a length that fits their slot, within `size` bytes of
+        data. No byte of a map is read.
+        """
+        table, slots = self._table[rows], codec.sizes[rows]
+        lengths = table["length"].astype(np.int64)  # a huge one is negative
+        fits = (lengths > 0) & (lengths <= slots) if codec.packed else lengths == slots
+        ends = codec.starts[rows] + np.where(fits, lengths, 0)
+        done: NDArray[np.bool_] = (table["done"] == 1) & fits & (ends <= size)
+        return done
 
     @property
     def digest(self) -> str:

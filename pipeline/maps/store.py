@@ -95,6 +95,15 @@ class MapStore:
     def dtype(self) -> MapDtype:
         return cast("MapDtype", self._files.header.dtype)
 
+    @property
+    def codec(self) -> Codec:
+        return self._files.header.codec
+
+    @property
+    def shapes(self) -> tuple[MapShape, ...]:
+        """Of all maps, in index order."""
+        return self._files.index.shapes
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -104,11 +113,11 @@ class MapStore:
 
     def pending(self) -> list[str]:
         """The ids whose maps are not done, in index order."""
-        return [self.ids[row] for row in np.flatnonzero(~self._files.records.done)]
+        return [self.ids[row] for row in np.flatnonzero(~self._files.done)]
 
     @property
     def is_complete(self) -> bool:
-        return bool(self._files.records.done.all())
+        return bool(self._files.done.all())
 
     def claim(self, ids: Iterable[str]) -> AbstractContextManager[None]:
         """Be the only writer of these maps; ArtefactError with the pid of another one."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 from pipeline.stages.context import StageContext
+from pipeline.workspace import empty_folder
 
 
 def run(context: StageContext) -> None:
@@ -13,5 +12,7 @@ def run(context: StageContext) -> None:
     if not folder.is_dir():
         context.reporter.say(f"clean: there is no {folder}")
         return
-    shutil.rmtree(folder)
+    empty_folder(folder)
+    if not folder.is_symlink():
+        folder.rmdir()
     context.reporter.say(f"clean: removed {folder}; data, folds and submissions stay")

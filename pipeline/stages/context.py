@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from pipeline.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.reporting import Reporter
-from pipeline.workspace import Workspace
+from pipeline.workspace import Workspace, sweep
 
 Result = TypeVar("Result")
 
@@ -90,6 +90,8 @@ class StageContext:
             self.reporter.say(f"{what}: waiting for {owner}, which is making it")
 
         with hold(self.workspace.run / ".locks" / f"{what}.lock", waiting=waiting):
+            for folder in (self.workspace.run, self.workspace.submissions):
+                sweep(folder)
             yield
 
     def up_to_date(self, stage: str, where: Path) -> None:

@@ -37,6 +37,9 @@ def run(context: StageContext) -> Inferred:
     planned = planned_stores(predicting)
     every = [store for stores in planned.values() for store in stores.values()]
     size = sum(store.certain_bytes for store in every)
+    for each in every:
+        if each.damage:
+            context.reporter.warn(f"infer: {each.damage}")
     check_room("infer", size, [each.folder for each in every], context.workspace.run, SMALLER)
     with context.exclusive("stores"):  # or two processes could each clear what the other lays out
         stores = {

@@ -35,6 +35,8 @@ def run(context: StageContext) -> Accumulator:
     started = time.monotonic()
     planned = planned_sums(predicting, recipe)
     check_room("submit", planned.certain_bytes, [planned.folder], context.workspace.run, "")
+    if planned.damage:
+        context.reporter.warn(f"submit: {planned.damage}")
     with context.exclusive("stores"):
         sums = planned.ready()
     passes = 0

@@ -28,6 +28,7 @@ from pipeline.workspace import (
     is_fresh,
     lost_files,
     read_manifest,
+    sweep,
     write_atomic,
 )
 
@@ -151,6 +152,7 @@ def _footprint(job: TrainJob) -> Footprint:
 def _train(job: TrainJob, context: JobContext) -> None:
     """Train one member unless another process has just done it."""
     with hold(job.paths.folder / ".lock"):
+        sweep(job.paths.folder)
         if not is_trained(job):
             train_member(job, context)
 

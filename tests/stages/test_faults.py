@@ -68,7 +68,7 @@ def test_a_damaged_map_is_in_no_blend_and_what_was_made_of_others_is_made_anew(
     whole = submission.read_bytes()
     submission.unlink()
     (workspace / "runs/discs/ensemble.json").unlink()
-    with pytest.raises(ArtefactError, match=f"{part} is damaged; run `make verify`"):
+    with pytest.raises(ArtefactError, match=f"{part} is damaged; run the same"):
         submit.run(context(root, workspace, **ONE_MODEL))
     with pytest.raises(ArtefactError, match="1 of 48 maps"):
         verify.run(context(root, workspace, **ONE_MODEL))
