@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -185,11 +186,10 @@ class TrainingRun:
 
     def finish(self) -> None:
         """Write the last weights and the manifest that says the member is trained."""
-        self._save_weights(self.plain, "plain")
+        files = [self._save_weights(self.plain, "plain")]
         if self.average:
-            self._save_weights(self.average.network, "ema")
+            files.append(self._save_weights(self.average.network, "ema"))
         paths = self.job.paths
-        files = sorted(paths.folder.glob("*.safetensors"))
         write_manifest(
             paths.manifest,
             self.job.fingerprint,
@@ -205,9 +205,10 @@ class TrainingRun:
         """The network that is validated and predicts: the moving average where there is one."""
         return self.average.network if self.average else self.plain
 
-    def _save_weights(self, network: nn.Module, kind: Literal["ema", "plain"]) -> None:
+    def _save_weights(self, network: nn.Module, kind: Literal["ema", "plain"]) -> Path:
         path = self.job.paths.weights(kind)
         save_weights(path, network, member=self.job.name, step=self.progress.step, weights=kind)
+        return path
 
     def save(self) -> None:
         """Write everything that the training needs to go on from here."""
