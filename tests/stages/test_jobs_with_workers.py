@@ -60,7 +60,7 @@ def _in_mid_epoch(process: subprocess.Popen[str], folder: Path) -> Callable[[], 
     return reached
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
+def _wait_until(condition: Callable[[], bool], seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
