@@ -128,7 +128,9 @@ def _collate(samples: list[Batch] | MaskmillError) -> Any:
 
 def _fork_server() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.training.dataset"])
+    # each process is told the start method of its parent, which in a job's process is loky's
+    loky = "joblib.externals.loky.backend.context"
+    context.set_forkserver_preload([loky, "pipeline.training.dataset"])
     return context
 
 
