@@ -180,7 +180,7 @@ def test_an_override_without_a_space_after_its_colon_is_explained(
         (["check", "--jobs", "1e3"], "--jobs: '1e3' is no whole number"),
         (["check", "--jobs", "9" * 5000], "is no whole number"),
         (["train", "--fold", "x"], "--fold: 'x' is no whole number"),
-        (["leaderboard", "--score", ""], "--score: '' is no number"),
+        (["leaderboard", "--score", ""], "SCORE='' is not a number"),
         (["check", "--set", "epochs"], "override 'epochs': write it as key=value"),
         (["check", "--set", "train.epoch=2"], "did you mean epochs"),
         (["check", "--config", "."], "it is a folder"),

@@ -14,7 +14,7 @@ from pipeline.competition.groups import groups_of
 from pipeline.config import build_experiment, load_experiment
 from pipeline.config.reading import parse_yaml
 from pipeline.errors import ConfigError, DataError
-from pipeline.workspace import Workspace, run_entries
+from pipeline.workspace import Workspace
 from tests.config.samples import MINIMAL, experiment, raw
 
 MODEL = {"decoder": "unet", "encoder": "resnet18"}
@@ -70,9 +70,9 @@ def test_sizes_are_pixels_that_fit_into_memory(key: str, size: list[Any]) -> Non
 
 
 def test_the_names_of_a_run_are_no_models() -> None:
-    assert {"blend", "aligned"} <= run_entries()
-    assert Workspace("x").summed_maps.relative_to(Workspace("x").run).parts[0] in run_entries()
-    for name in [*run_entries(), "Blend", "ALIGNED", "ensemble", ".locks", "a/b", "..", "a\0", ""]:
+    own = [*Workspace.folders_of_a_run(), "ensemble"]
+    assert {"blend", "aligned"} <= set(own)
+    for name in [*own, *map(str.title, own), "ALIGNED", ".locks", "a/b", "..", "a\0", ""]:
         assert "models" in mistake(raw(models={name: MODEL}))
     assert "a, A: differ only in case" in mistake(raw(models={"a": MODEL, "A": MODEL}))
 

@@ -59,11 +59,13 @@ def _any_text(random: np.random.Generator) -> str:
     return "texts decoded"
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools' own
 def test_run_lengths(capsys: pytest.CaptureFixture[str]) -> None:
     ends = report(capsys, run_lengths, some(150))
     assert ends["texts refused"] > 20 and ends["texts decoded"] > 5
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_run_lengths_for_minutes(capsys: pytest.CaptureFixture[str]) -> None:
     report(capsys, run_lengths, for_minutes())
