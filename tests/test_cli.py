@@ -167,3 +167,45 @@ def test_an_override_without_a_space_after_its_colon_is_explained(
     command = ["check", "--config", "discs.yaml", "--set", "ensemble.weights={a:1,b:2}"]
     assert cli.main(command) == 2
     assert "write a space after each colon" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["trian"], "there is no command 'trian'; did you mean train"),
+        (["check", "--jbos", "2"], "unrecognized arguments: --jbos"),
+        (["check", "--jobs", "0"], "--jobs: '0' is not from 1 to 1024"),
+        (["check", "--jobs=-1"], "--jobs: '-1' is not from 1 to 1024"),
+        (["check", "--jobs", "abc"], "--jobs: 'abc' is no whole number"),
+        (["check", "--jobs", "1e3"], "--jobs: '1e3' is no whole number"),
+        (["check", "--jobs", "9" * 5000], "is no whole number"),
+        (["train", "--fold", "x"], "--fold: 'x' is no whole number"),
+        (["leaderboard", "--score", ""], "SCORE='' is not a number"),
+        (["check", "--set", "epochs"], "override 'epochs': write it as key=value"),
+        (["check", "--set", "train.epoch=2"], "did you mean epochs"),
+        (["check", "--config", "."], "it is a folder"),
+        (["check", "--config", "x" * 5000], "File name too long"),
+        (["check", "--config", "/dev/zero"], "no regular file"),
+        (["check", "--config", "discs\udcff.yaml"], "there is no experiment"),
+        (["check", "--data", "x" * 300], "a name of 300 bytes"),
+        (["check", "--data", "a\udcff"], "half of a character"),
+    ],
+)
+def test_a_wrong_command_is_one_short_message(
+    arguments: list[str], says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured = any(each == "--config" for each in arguments) or arguments == ["trian"]
+    own = [] if configured else ["--config", "discs.yaml"]
+    assert cli.main([arguments[0], *own, *arguments[1:]]) == 2
+    message = capsys.readouterr().err
+    assert says in message and len(message) < 1000 and "usage" not in message
+
+
+def test_the_next_command_is_quoted_for_the_shell(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "discs.yaml").rename(folder / "it's $HOME.yaml")
+    assert cli.main(["folds", "--config", "it's $HOME.yaml"]) == 0
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    words = shlex.split(last.partition("; next: ")[2])
+    assert words == ["make", "train", "CONFIG=it's $HOME.yaml"]

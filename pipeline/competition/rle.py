@@ -82,10 +82,10 @@ def to_text(runs: Runs, *, relative: bool = False) -> str:
 
 def from_text(text: str, *, relative: bool = False) -> Runs:
     """The runs that a text names, checked for all but the size of the image (see `mask_of`)."""
-    raw = text.encode()
+    raw = text.encode(errors="surrogatepass")  # which is no digit, and said to be none
     numbers, good = _read(np.frombuffer(raw, np.uint8))
     if not good:
-        token = raw.split()[len(numbers)].decode()[:24]
+        token = raw.split()[len(numbers)].decode(errors="replace")[:24]
         raise DataError(f"run {len(numbers) // 2 + 1}: {token!r} is not {_wanted(numbers)}")
     if len(numbers) % 2:
         raise DataError(

@@ -217,7 +217,7 @@ class FoldsConfig(Block):
     count: int = Field(5, ge=2, le=100)
     stratify: Literal["coverage", "none"] = "coverage"
     seed: int = Field(2017, ge=0, lt=2**32)
-    use: tuple[int, ...] | None = None
+    use: tuple[Annotated[int, Field(ge=0, lt=100)], ...] | None = Field(None, max_length=100)
     """The folds to train and score; null: all of them."""
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ import yaml
 
 MOST_DEPTH = 40
 """Levels of an experiment; the deepest that is valid has six."""
-_MOST_NODES = 40_000
+_MOST_NODES = 25_000
 _MOST_MERGED = 100_000
 _LONGEST_NUMBER = 40
 """Digits; longer ones stay text, since Python refuses to print numbers of thousands of digits."""
