@@ -21,8 +21,11 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
     InterruptedRunError after a signal.
     """
     metric = get_metric(job.ensemble.metric_name, **job.ensemble.metric_options)
-    # its layout in memory stays, too: another one would give other bits in the steps to come
-    plain = job.model.infer.model_copy(update={"tta": ("identity",), "channels_last": False})
+    # its layout in memory stays, too: another one would give other bits in the steps to come;
+    # nor is it compiled, which would be done anew in every epoch
+    plain = job.model.infer.model_copy(
+        update={"tta": ("identity",), "channels_last": False, "compile": False}
+    )
     predictor = Predictor(
         [network],
         plain,
