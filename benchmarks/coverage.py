@@ -21,7 +21,8 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from pipeline.competition.images import decode_inside, read_bytes
+from pipeline.competition.images import read_bytes
+from pipeline.competition.mask_values import decode_inside
 from pipeline.competition.metrics import get_metric
 from pipeline.competition.truth import Truth
 from pipeline.config import load_experiment

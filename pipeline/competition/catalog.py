@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
-from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,10 @@ from pipeline.config import DataConfig
 from pipeline.errors import DataError
 
 Part = Literal["train", "test"]
+
+
+class NoImagesError(DataError):
+    """The pattern of training images takes no file."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,7 @@ def list_samples(data: DataConfig) -> Catalog:
         raise DataError(f"data.root: there is no folder {data.root}; set it, or give DATA=…")
     images = find_files(data.root, data.images)
     if not images:
-        elsewhere = [path.relative_to(data.root).as_posix() for path in sorted(_out_of_reach(data))]
-        hint = f"; there is {listed(elsewhere, most=2)}" if elsewhere else ""
-        raise DataError(f"data.images: no file matches {data.root / data.images}{hint}")
+        raise NoImagesError(f"data.images: no file matches {data.root / data.images}")
     masks = find_files(data.root, data.masks) if isinstance(data.masks, str) else {}
     references = find_files(data.root, data.reference) if data.reference else {}
     test = find_files(data.root, data.test) if data.test else {}
@@ -71,37 +72,27 @@ def list_samples(data: DataConfig) -> Catalog:
     )
 
 
-def left_out(data: DataConfig) -> list[str]:
-    """Files like images and near them, in folders that the patterns do not reach, and of no other
-    pattern either.
-    """
-    patterns = [data.images, data.test, data.masks, data.reference, data.test_reference]
-    taken = {
-        path
-        for pattern in patterns
-        if isinstance(pattern, str)
-        for paths in find_files(data.root, pattern).values()
-        for path in paths
+def patterns_of(data: DataConfig) -> dict[str, str]:
+    """Key of the experiment → its pattern of files."""
+    patterns = {
+        "data.images": data.images,
+        "data.masks": data.masks,
+        "data.test": data.test,
+        "data.reference": data.reference,
+        "data.test_reference": data.test_reference,
     }
-    return [path.relative_to(data.root).as_posix() for path in sorted(_out_of_reach(data) - taken)]
+    return {key: pattern for key, pattern in patterns.items() if isinstance(pattern, str)}
 
 
-def _out_of_reach(data: DataConfig) -> set[Path]:
-    """Files with the ending of images, below their folder, as deep as no image can be."""
-    found = set()
-    for pattern in (data.images, data.test):
-        parts = Path(pattern or "").parts
-        fixed = list(takewhile(lambda part: not re.search(r"[{*]", part), parts[:-1]))
-        ending = Path(pattern or "").suffix
-        if ending and not re.search(r"[{}*]", ending):
-            within = data.root.joinpath(*fixed)
-            found |= {
-                path
-                for path in within.rglob(f"*{escape(ending)}")
-                if len(path.relative_to(data.root).parts) != len(parts)
-                and not any(part.startswith(".") for part in path.relative_to(within).parts)
-            }
-    return found
+def matching(root: Path, pattern: str) -> dict[Path, str]:
+    """What `root` holds by the names of a pattern, files or not → its id."""
+    wanted = re.compile(as_regex(pattern))
+    return {
+        path: match["id"]
+        for path in sorted(root.glob(as_glob(pattern)))
+        if (match := wanted.fullmatch(path.relative_to(root).as_posix()))
+        and not path.name.startswith(".")
+    }
 
 
 def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:
@@ -110,21 +101,20 @@ def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:
     `*` stands for anything within a name; `{class}` for the name of a class. Hidden files are
     none: macOS leaves a `._name` beside every file that it copies.
     """
-    wanted = re.compile(_as_regex(pattern))
     found: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(root.glob(_as_glob(pattern))):
-        match = wanted.fullmatch(path.relative_to(root).as_posix())
-        if match and path.is_file() and not path.name.startswith("."):
-            found[match["id"]].append(path)
+    for path, sample_id in matching(root, pattern).items():
+        if path.is_file():
+            found[sample_id].append(path)
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
 
 
-def _as_glob(pattern: str) -> str:
+def as_glob(pattern: str) -> str:
+    """A pattern for `glob`, which matches at least what `as_regex` does."""
     pieces = re.split(r"\{id\}|\{class\}|\*", pattern)
     return re.sub(r"\*+", "*", "*".join(map(escape, pieces)))
 
 
-def _as_regex(pattern: str) -> str:
+def as_regex(pattern: str) -> str:
     """The pattern as a regex; a second `{id}` must repeat what the first one matched."""
     pieces, seen = [], set()
     for piece in re.split(r"(\{id\}|\{class\}|\*)", Path(pattern).as_posix()):

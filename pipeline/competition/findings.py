@@ -124,11 +124,29 @@ def _mask_problems(
             "warning", "data.masks", f"masks of no image: {listed(catalog.masks_without_image)}"
         )
     train = [record for record in records if record.part == "train" and not record.problem]
+    yield from _palette_problems(train)
     if train:
         yield from _class_problems(train, experiment)
     if catalog.dropped_in_vain:
         text = f"no training image is called {listed(catalog.dropped_in_vain)}"
         yield Finding("warning", "data.drop", text)
+
+
+def _palette_problems(train: Sequence[Record]) -> Iterator[Finding]:
+    """An index that has one colour here and another there does not tell the class."""
+    first: dict[str, tuple[str, str]] = {}
+    for record in train:
+        for index, colour in (each.split(" ") for each in record.colours.split(", ") if each):
+            known, where = first.setdefault(index, (colour, record.id))
+            if known != colour:
+                yield Finding(
+                    "error",
+                    "data.masks",
+                    f"palettes differ: index {index} is {known} in the mask of {where} and "
+                    f"{colour} in that of {record.id}, so that indices do not tell the class; "
+                    "save the masks as gray values",
+                )
+                return
 
 
 def _submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:

@@ -1,32 +1,40 @@
-"""Reads images of any kind into HWC uint8 RGB, and refuses to read half a file.
-
-Pillow decodes, because it raises on truncated files where OpenCV fills the rest with gray.
-"""
+"""Reads images of any kind into HWC uint8 RGB, and refuses to read half a file."""
 
 from __future__ import annotations
 
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.competition.containers import Header, converted, open_picture
 from pipeline.errors import DataError
 
-Image.MAX_IMAGE_PIXELS = None  # slides of 10^9 pixels are what some competitions are about
-
-_SURELY_FITS = 5 * 10**7  # pixels
 SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image, and what its file told that the eight bits do not."""
+
+    rgb: NDArray[np.uint8]
+    """HWC."""
+    header: Header
+    mode: str
+    """Pillow's name of how the pixels are stored."""
+    deep: NDArray[np.integer] | None = None
+    """HW, the gray values of more than 8 bits as they are stored."""
+
+
+def read_rgb(path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
     """The image at `path`, HWC uint8 RGB.
 
     Gray is repeated, alpha dropped, CMYK converted, 16 bits scaled to 8, and EXIF rotation
-    applied, as viewers and annotation tools do. Raises DataError naming the file.
+    applied, as viewers and annotation tools do, unless turn is False. Raises DataError naming the
+    file.
     """
-    return decode_rgb(read_bytes(path), path)
+    return decode_rgb(read_bytes(path), path, turn=turn)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -40,78 +48,20 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def decode_rgb(data: bytes, path: Path) -> NDArray[np.uint8]:
+def decode_rgb(data: bytes, path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
     """`read_rgb` for bytes already read; `path` is only for messages."""
-    image = _decoded(data, path)
+    return decode_image(data, path, turn=turn).rgb
+
+
+def decode_image(data: bytes, path: Path, *, turn: bool = True) -> DecodedImage:
+    """`decode_rgb`, with what is known of the file besides."""
+    picture = open_picture(data, path, turn=turn)
+    image = picture.pixels
     if image.mode in SIXTEEN_BIT:
-        gray = _eight_bits(np.asarray(image))
-        return np.repeat(gray[..., None], 3, axis=2)
-    return np.asarray(_converted(image, "RGB", path))
-
-
-def decode_values(data: bytes, path: Path) -> NDArray[np.uint8] | NDArray[np.int32]:
-    """The pixel values of a mask file, HW: palette indices or gray levels, as they are stored.
-
-    A colour file whose channels are equal counts as gray. Raises DataError naming the file, for a
-    JPEG too, whose values are not the ones that were painted.
-    """
-    if _is_jpeg(data):
-        raise DataError(f"{path} is a JPEG, which blurs a mask's values; save the masks as PNG")
-    image = _decoded(data, path)
-    if image.mode in ("L", "P"):
-        return np.asarray(image)
-    if image.mode == "1":
-        return np.asarray(image).astype(np.uint8)
-    if image.mode in SIXTEEN_BIT:
-        return np.asarray(image).astype(np.int32)
-    channels = np.asarray(_converted(image, "RGB", path))
-    if (channels != channels[..., :1]).any():
-        raise DataError(f"{path} is a colour picture; a mask holds one value a pixel")
-    return np.ascontiguousarray(channels[..., 0])
-
-
-def decode_inside(data: bytes, path: Path) -> NDArray[np.bool_]:
-    """Where a mask file of one class is not zero, bool HW; in a JPEG, where it is rather white.
-
-    A JPEG of 0/255 holds 1, 2, 3 … around every edge. Raises DataError naming the file.
-    """
-    if not _is_jpeg(data):
-        return np.asarray(decode_values(data, path) != 0)
-    return np.asarray(_converted(_decoded(data, path), "L", path)) >= 128
-
-
-def _decoded(data: bytes, path: Path) -> Image.Image:
-    try:
-        image = Image.open(BytesIO(data))
-        _refuse_damaged_header(image, len(data))
-        image.load()
-        return ImageOps.exif_transpose(image)
-    except UnidentifiedImageError:
-        raise DataError(f"{path} is no image of a known format; get the file again") from None
-    except Exception as error:  # damaged bytes bring anything out of Pillow's many readers
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{path} cannot be decoded ({reason}); get the file again") from None
-
-
-def _refuse_damaged_header(image: Image.Image, size: int) -> None:
-    """More pixels than any format packs (zstd: 33,000 a byte) are a header with a wrong bit.
-
-    Without this, such a file takes all memory before it is found to be too short. Fax codes of
-    1-bit pictures have no such limit.
-    """
-    pixels = image.width * image.height
-    if image.mode != "1" and pixels > max(_SURELY_FITS, 40_000 * size):
-        raise ValueError(f"{image.width}×{image.height} pixels cannot be in {size} bytes")
-
-
-def _converted(image: Image.Image, mode: str, path: Path) -> Image.Image:
-    if image.mode == "F":
-        raise DataError(f"{path} holds floating-point pixels; convert it to 8 or 16 bits")
-    return image.convert(mode)
-
-
-def _is_jpeg(data: bytes) -> bool:
-    return data.startswith(b"\xff\xd8\xff")
+        deep = np.asarray(image)
+        rgb = np.repeat(_eight_bits(deep)[..., None], 3, axis=2)
+        return DecodedImage(rgb, picture.header, image.mode, deep)
+    return DecodedImage(np.asarray(converted(image, "RGB", path)), picture.header, image.mode)
 
 
 def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:

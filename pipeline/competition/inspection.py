@@ -5,27 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-from PIL import Image
 
 from pipeline.competition.catalog import Catalog, Part, Sample
-from pipeline.competition.images import SIXTEEN_BIT, decode_rgb, read_bytes
-from pipeline.competition.masks import TruthReader
+from pipeline.competition.depth import lost_levels
+from pipeline.competition.images import DecodedImage, decode_image, decode_rgb, read_bytes
+from pipeline.competition.masks import MaskSizeError, TruthReader
+from pipeline.competition.truth import Truth
 from pipeline.config import DataConfig, MaskTable
 from pipeline.errors import DataError
 
 PARTS: tuple[Part, ...] = ("train", "test")
-_EXIF_ORIENTATION = 0x0112
-_FEW_BITS = 13  # of 16: fewer than 32 of 256 gray levels are left of them
-VERSION = "check/2"
+VERSION = "check/3"
 """Bumped when the same files give other records than before."""
 NEXT_NOTE = "\n"
 """Between the notes about one image, which may hold any other character."""
+TURNED = "turned by EXIF"
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ class Record:
     problem: str = ""
     picture: str = ""
     """Hash of the image's bytes alone."""
+    colours: str = ""
+    """`index #rrggbb`, comma-separated: what was read by the indices of a palette."""
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -120,18 +121,25 @@ def _inspect_one(
 
 def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) -> dict[str, Any]:
     encoded = read_bytes(sample.image)
-    image = decode_rgb(encoded, sample.image)
+    decoded = decode_image(encoded, sample.image, turn=data.turns)
+    image = decoded.rgb
     size = (image.shape[0], image.shape[1])
     digest = hashlib.sha256(encoded)
     picture, same = digest.hexdigest()[:24], False
     if sample.reference is not None:
         reference = read_bytes(sample.reference)
-        same = np.array_equal(decode_rgb(reference, sample.reference), image)
+        same = np.array_equal(decode_rgb(reference, sample.reference, turn=data.turns), image)
         digest.update(reference)
-    notes = [*_notes(encoded, image), *(["reference identical to the image"] * same)]
-    facts = {"height": size[0], "width": size[1], "note": NEXT_NOTE.join(notes)}
+    if not data.turns:
+        digest.update(b"as stored")  # other pixels than those of the same bytes, turned
+    notes = _notes(encoded, decoded, data)
+    if same:
+        notes.append("reference identical to the image")
+    facts: dict[str, Any] = {"height": size[0], "width": size[1]}
     if part == "train":
-        truth = reader.read(sample, size)
+        truth = _truth(sample, size, decoded, reader)
+        notes += [f"mask: {note}" for note in truth.notes]
+        facts["colours"] = ", ".join(truth.colours)
         valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
         shares = truth.planes.sum(axis=(1, 2), dtype=np.int64) / max(1, valid)
         facts["coverage"] = " ".join(f"{share:.6g}" for share in shares)
@@ -140,35 +148,47 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
             digest.update(np.packbits(truth.valid).tobytes())
         if truth.instances is not None:
             digest.update(truth.instances.tobytes())
-    return {**facts, "digest": digest.hexdigest()[:24], "picture": picture}
+    return {
+        **facts,
+        "note": NEXT_NOTE.join(notes),
+        "digest": digest.hexdigest()[:24],
+        "picture": picture,
+    }
 
 
-def _notes(encoded: bytes, image: np.ndarray) -> list[str]:
-    """What is worth knowing of an image; `image` is what is read of it, in 8 bits."""
-    notes = []
-    stored: np.ndarray = image
-    with Image.open(BytesIO(encoded)) as header:
-        if header.getexif().get(_EXIF_ORIENTATION, 1) != 1:
-            notes.append("rotated by EXIF")
-        if header.mode not in ("RGB", "L", "P"):
-            notes.append(f"{header.mode} read as RGB")
-        if header.mode in SIXTEEN_BIT:
-            stored = np.asarray(header)  # before the division to 8 bits, which may leave one level
-            notes += _unused_bits(int(stored.max()))
+def _truth(
+    sample: Sample, size: tuple[int, int], image: DecodedImage, reader: TruthReader
+) -> Truth:
+    try:
+        return reader.read(sample, size)
+    except MaskSizeError as error:
+        hint = ""
+        if error.found == (size[1], size[0]):
+            hint = ": its sides are exchanged"
+            if image.header.orientation > 4:
+                hint = (
+                    ", because EXIF turns the image; set data.exif: ignore if the masks are drawn "
+                    "on its stored pixels, or apply if on what viewers show"
+                )
+        raise DataError(f"{error}{hint}") from None
+
+
+def _notes(encoded: bytes, image: DecodedImage, data: DataConfig) -> list[str]:
+    header, notes = image.header, []
+    if header.orientation != 1:
+        how = "as viewers show it" if data.turns else "as its pixels are stored"
+        notes.append(f"{TURNED}: read, and submitted, {how} (data.exif)")
+    if image.mode not in ("RGB", "L", "P"):
+        notes.append(f"{image.mode} read as RGB")
+    if header.previews:
+        notes.append("smaller copies in the same file are left out")
+    if lost := lost_levels(encoded, image):
+        notes.append(lost)
+    # before the division to 8 bits, which may leave one level
+    stored = image.rgb if image.deep is None else image.deep
     if (stored == stored[:1, :1]).all():
         notes.append("constant image")
     return notes
-
-
-def _unused_bits(highest: int) -> list[str]:
-    used = highest.bit_length()
-    if used > _FEW_BITS:
-        return []
-    left = (min(highest, 65535) + 128) // 257 + 1
-    return [
-        f"16 bits, of which the highest {16 - used} are not used: {left} of 256 gray level(s) are "
-        "left when it is read in 8 bits; multiply the files' values"
-    ]
 
 
 def as_row(record: Record) -> dict[str, str]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.competition import rle
 from pipeline.competition.catalog import Sample, listed
 from pipeline.competition.geometry import resize_planes
-from pipeline.competition.images import decode_inside, decode_values, read_bytes
+from pipeline.competition.images import read_bytes
 from pipeline.competition.mask_table import RunCell, RunTable, read_run_table
+from pipeline.competition.mask_values import Meaning, judge_inside, judge_values
 from pipeline.competition.row_keys import Key, table_key
 from pipeline.competition.truth import Truth
-from pipeline.config import DataConfig, MaskTable, RleOrder
+from pipeline.config import DataConfig, MaskTable
 from pipeline.errors import DataError
 
 Size = tuple[int, int]
@@ -42,7 +43,7 @@ class TruthReader:
         if "{class}" in self._data.masks:
             return self._from_class_files(sample, size)
         if len(self._data.classes) == 1 and (len(sample.masks) > 1 or "*" in self._data.masks):
-            return _united((read_inside(path, size) for path in sample.masks), size)
+            return self._from_object_files(sample.masks, size)
         if len(sample.masks) > 1:
             names = listed([str(path) for path in sample.masks])
             raise DataError(f"{sample.id}: several masks ({names}); several classes need just one")
@@ -62,46 +63,48 @@ class TruthReader:
             return []
         return list(self._table.doubts(ids, [*ids, *self._data.drop]))
 
-    def pieces(self, sample: Sample, size: Size) -> tuple[int, int]:
-        """Into how many pieces the rows of that sample fall, and with the other order of pixels.
-
-        Rows and columns taken for each other shred a mask. (0, 0) without a table of run lengths.
-        """
-        columns = self._data.masks
-        if not isinstance(columns, MaskTable):
-            return 0, 0
-        other: RleOrder = "row" if columns.order == "column" else "column"
-        keys = {table_key(columns, sample.id, name) for name in self._data.class_names}
-        rows = [
-            (key, cell)
-            for key in sorted(keys)
-            for cell in self._table.cells_of(key, required=False)
-        ]
-        ours, theirs = (
-            sum(_count_pieces(self._decoded(each, *row, size)) for row in rows)
-            for each in (columns, columns.model_copy(update={"order": other}))
-        )
-        return ours, theirs
+    def _from_object_files(self, paths: Sequence[Path], size: Size) -> Truth:
+        found = [self._inside(path, size) for path in paths]
+        truth = _united((np.asarray(each.pixels, np.bool_) for each in found), size)
+        return _with_remarks(truth, found)
 
     def _from_one_file(self, path: Path, size: Size) -> Truth:
         data = self._data
         if data.any_value and data.void is None:
-            return Truth(read_inside(path, size)[None].view(np.uint8))
-        values = read_values(path, size)
+            found = self._inside(path, size)
+            return _with_remarks(Truth(np.asarray(found.pixels)[None].view(np.uint8)), [found])
+        found = self._values(path, size)
+        values = np.asarray(found.pixels)
         valid = None if data.void is None else np.asarray(values != data.void)
         if data.any_value:
             inside = np.asarray(values != 0) & np.asarray(valid)
-            return Truth(inside[None].view(np.uint8), valid)
+            return _with_remarks(Truth(inside[None].view(np.uint8), valid), [found])
         self._refuse_strangers(values, path)
         planes = np.stack([values == value for value in data.classes.values()])
-        return Truth(planes.view(np.uint8), valid)
+        return _with_remarks(Truth(planes.view(np.uint8), valid), [found])
+
+    def _inside(self, path: Path, size: Size) -> Meaning:
+        found = judge_inside(read_bytes(path), path, turn=self._data.turns)
+        _check_size(found.pixels.shape, size, path)
+        return found
+
+    def _values(self, path: Path, size: Size) -> Meaning:
+        data = self._data
+        known = None if data.any_value else self._known
+        found = judge_values(read_bytes(path), path, known, void=data.void, turn=data.turns)
+        _check_size(found.pixels.shape, size, path)
+        return found
+
+    @cached_property
+    def _known(self) -> frozenset[int]:
+        """The values that a mask file of several classes may hold."""
+        data = self._data
+        void = () if data.void is None else (data.void,)
+        return frozenset([*data.classes.values(), *void, *([] if data.exclusive else [0])])
 
     def _refuse_strangers(self, values: NDArray[np.generic], path: Path) -> None:
         data = self._data
-        known = set(data.classes.values()) | ({data.void} if data.void is not None else set())
-        if not data.exclusive:
-            known.add(0)
-        strangers = sorted(set(np.unique(values).tolist()) - known)
+        strangers = sorted(set(np.unique(values).tolist()) - self._known)
         if strangers:
             raise DataError(
                 f"{path} holds the values {listed([str(each) for each in strangers])}, which are "
@@ -110,11 +113,12 @@ class TruthReader:
 
     def _from_class_files(self, sample: Sample, size: Size) -> Truth:
         planes = np.zeros((len(self._data.classes), *size), np.uint8)
-        names = self._data.class_names
+        names, found = self._data.class_names, []
         for path in sample.masks:
             name = _class_in(path, self._data, sample.id)
-            planes[names.index(name)] |= read_inside(path, size).view(np.uint8)
-        return Truth(planes)
+            found.append(self._inside(path, size))
+            planes[names.index(name)] |= np.asarray(found[-1].pixels).view(np.uint8)
+        return _with_remarks(Truth(planes), found)
 
     @cached_property
     def _table(self) -> RunTable:
@@ -146,28 +150,27 @@ class TruthReader:
         return np.asarray(resize_planes(mask[None].view(np.uint8), size)[0], np.bool_)
 
 
-def read_values(path: Path, size: Size) -> NDArray[np.uint8] | NDArray[np.int32]:
-    """The values of a mask file, HW; DataError when its size is not the image's."""
-    values = decode_values(read_bytes(path), path)
-    _check_size(values.shape, size, path)
-    return values
+class MaskSizeError(DataError):
+    """A mask file is not of its image's size."""
 
-
-def read_inside(path: Path, size: Size) -> NDArray[np.bool_]:
-    """Where a mask file of one class is inside, bool HW; DataError as above."""
-    inside = decode_inside(read_bytes(path), path)
-    _check_size(inside.shape, size, path)
-    return inside
-
-
-def _count_pieces(mask: NDArray[np.bool_]) -> int:
-    return int(cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[0]) - 1
+    def __init__(self, path: Path, found: Size, size: Size) -> None:
+        height, width = found
+        text = f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)"
+        super().__init__(text)
+        self.found = found
 
 
 def _check_size(found: tuple[int, ...], size: Size, path: Path) -> None:
     if found != size:
-        height, width = found
-        raise DataError(f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)")
+        raise MaskSizeError(path, (found[0], found[1]), size)
+
+
+def _with_remarks(truth: Truth, found: Iterable[Meaning]) -> Truth:
+    """`truth`, and what was remarked about the files it is from, each once."""
+    found = list(found)
+    notes = dict.fromkeys(each.note for each in found if each.note)
+    colours = dict.fromkeys(colour for each in found for colour in each.colours)
+    return replace(truth, notes=tuple(notes), colours=tuple(colours))
 
 
 def _united(masks: Iterable[NDArray[np.bool_]], size: Size) -> Truth:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.competition import rle
-from pipeline.competition.images import decode_inside, read_bytes
+from pipeline.competition.images import read_bytes
+from pipeline.competition.mask_values import decode_inside
 from pipeline.competition.metrics import get_metric
 from pipeline.competition.row_keys import table_key
 from pipeline.competition.submission import read_submission

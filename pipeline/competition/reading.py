@@ -48,7 +48,7 @@ class SampleReader:
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
         """What lies below the sample's mask: HWC uint8 RGB of the image's own size."""
         frame = self.data.frame.model_copy(update={"pad": 0})
-        return into_frame(read_rgb(sample.image), frame)
+        return into_frame(read_rgb(sample.image, turn=self.data.turns), frame)
 
     def own_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
         """H, W of the sample that `image` was read from."""
@@ -60,7 +60,7 @@ class SampleReader:
         return without_padding(maps, self.data.frame.pad)
 
     def _stacked(self, sample: Sample) -> NDArray[np.uint8]:
-        image = read_rgb(sample.image)
+        image = read_rgb(sample.image, turn=self.data.turns)
         if self.aligned is None:
             return image
         reference = read_rgb(aligned_path(self.aligned, sample))

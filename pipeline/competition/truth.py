@@ -15,11 +15,15 @@ class Truth:
     planes: uint8 CHW of 0/1, one plane a class in the experiment's order.
     valid: bool HW, False where a pixel is void and counts nowhere; None when all count.
     instances: int32 CHW, 0 = none, 1.. = number of the object; None when objects are unknown.
+    notes: what had to be assumed of the mask files.
+    colours: `index #rrggbb` of what was read by the indices of a palette.
     """
 
     planes: NDArray[np.uint8]
     valid: NDArray[np.bool_] | None = None
     instances: NDArray[np.int32] | None = None
+    notes: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

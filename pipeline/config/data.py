@@ -130,6 +130,10 @@ class DataConfig(Block):
     drop: tuple[str, ...] = ()
     """Training ids left out on purpose (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
+    exif: Literal["apply", "ignore"] | None = None
+    """Whose coordinates count for pictures that EXIF turns: those of the picture as viewers show it
+    (apply), or of its stored pixels. Null: as viewers show it, and with a table of run lengths only
+    where the masks prove it."""
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -200,6 +204,11 @@ class DataConfig(Block):
         if isinstance(self.masks, MaskTable):
             return self.masks.instances
         return len(self.classes) == 1 and "*" in self.masks and "{class}" not in self.masks
+
+    @property
+    def turns(self) -> bool:
+        """Whether pictures are turned as EXIF says."""
+        return self.exif != "ignore"
 
     @property
     def any_value(self) -> bool:

@@ -47,6 +47,8 @@ class AlignJob:
     stamps: tuple[str, ...]
     settings: AlignSettings
     folder: Path
+    turn: bool = True
+    """Whether pictures are turned as EXIF says."""
 
 
 @once
@@ -101,7 +103,8 @@ def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
     for start in range(0, len(samples), PAIRS_A_JOB):
         chosen = tuple(samples[start : start + PAIRS_A_JOB])
         stamps = tuple(fingerprint(rules, survey.digests[each.part, each.id]) for each in chosen)
-        jobs.append((f"align {start}", AlignJob(chosen, stamps, settings, folder)))
+        job = AlignJob(chosen, stamps, settings, folder, context.experiment.data.turns)
+        jobs.append((f"align {start}", job))
     return jobs
 
 
@@ -113,18 +116,18 @@ def align_pairs(job: AlignJob, context: JobContext) -> None:
         for number, (sample, stamp) in enumerate(pairs, start=1):
             picture = aligned_path(job.folder, sample)
             if not is_fresh(picture.with_suffix(".json"), stamp):
-                _align_pair(sample, stamp, job.settings, picture)
+                _align_pair(sample, stamp, job, picture)
             context.progress.update(number, len(job.samples))
             context.stop.check()
 
 
-def _align_pair(sample: Sample, stamp: str, settings: AlignSettings, picture: Path) -> None:
-    image = read_rgb(sample.image)
+def _align_pair(sample: Sample, stamp: str, job: AlignJob, picture: Path) -> None:
+    image = read_rgb(sample.image, turn=job.turn)
     if sample.reference is None:
         found, aligned = no_alignment("no reference"), np.full_like(image, BLANK)
     else:
-        reference = read_rgb(sample.reference)
-        found = align(image, reference, settings)
+        reference = read_rgb(sample.reference, turn=job.turn)
+        found = align(image, reference, job.settings)
         aligned = warp_reference(reference, found.warp, (image.shape[0], image.shape[1]))
     _save(aligned, picture)
     write_manifest(picture.with_suffix(".json"), stamp, [picture], **_facts(found))

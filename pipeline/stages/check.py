@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.competition.catalog import Catalog, Part, Sample, left_out, list_samples, listed
+from pipeline.competition.catalog import Catalog, NoImagesError, Part, Sample, list_samples, listed
 from pipeline.competition.findings import Finding, find_problems
 from pipeline.competition.groups import groups_or_error
 from pipeline.competition.inspection import (
@@ -23,18 +23,17 @@ from pipeline.competition.inspection import (
     inspect,
     stamp_of,
 )
+from pipeline.competition.leftovers import find_leftovers, find_unusable, near_misses
 from pipeline.competition.masks import TruthReader
+from pipeline.competition.misreadings import find_misreadings, needs_choice
 from pipeline.competition.names import refuse_unwritable
 from pipeline.competition.tables import read_own_table
-from pipeline.config import DataConfig, FrameConfig, MaskTable
+from pipeline.config import DataConfig, FrameConfig
 from pipeline.errors import ArtefactError, DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.starting_weights import misfits
 from pipeline.workspace import fingerprint, is_fresh, read_manifest, write_atomic, write_manifest
-
-_LOOKED_AT = 20  # masks
-_SHREDDED = 3  # times as many pieces as with the other order of pixels
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def run(context: StageContext) -> Survey:
     demo.run(context)
     started = time.monotonic()
     experiment, workspace = context.experiment, context.workspace
-    catalog = list_samples(experiment.data)
+    catalog = _samples(experiment.data)
     refuse_unwritable(catalog, experiment.data)
     groups = groups_or_error(catalog, experiment.data)
     with context.exclusive("check"):
@@ -81,10 +80,11 @@ def run(context: StageContext) -> Survey:
     findings = find_problems(catalog, records, groups, experiment)
     named = {} if isinstance(groups, DataError) else groups
     survey = Survey(catalog, tuple(records), named)
+    if is_new or context.asked == "check" or needs_choice(records, experiment.data):
+        findings += find_misreadings(catalog, records, experiment.data)
     if is_new or context.asked == "check":
         findings += _doubts(catalog, experiment.data)
-        findings += _shredded(survey, experiment.data)
-        findings += _left_out(experiment.data)
+        findings += find_leftovers(catalog, experiment.data)
         _show(context, survey, findings)
     _stop_on_errors(findings)
     _stop_on_errors(misfits(context))
@@ -96,35 +96,23 @@ def run(context: StageContext) -> Survey:
     return survey
 
 
+def _samples(data: DataConfig) -> Catalog:
+    _stop_on_errors(find_unusable(data))
+    try:
+        return list_samples(data)
+    except NoImagesError as error:
+        there = near_misses(data)
+        raise DataError(
+            f"{error}; there is {listed(there, most=2)}" if there else str(error)
+        ) from None
+
+
 def _doubts(catalog: Catalog, data: DataConfig) -> list[Finding]:
     try:
         doubts = TruthReader(data).doubts(catalog.by_id["train"])
     except DataError:
         return []  # the table itself is no good, which every record says
     return [Finding("warning", "data.masks", text) for text in doubts]
-
-
-def _left_out(data: DataConfig) -> list[Finding]:
-    paths = left_out(data)
-    text = f"{len(paths)} file(s) in folders that no pattern reaches: {listed(paths, most=3)}"
-    return [Finding("warning", "data.images", text)] if paths else []
-
-
-def _shredded(survey: Survey, data: DataConfig) -> list[Finding]:
-    """Whether a few masks are in far more pieces than with rows and columns the other way."""
-    reader, ours, theirs, asked = TruthReader(data), 0, 0, 0
-    for record in survey.of("train"):
-        if record.problem or not any(record.shares) or asked == _LOOKED_AT:
-            continue
-        sample = survey.catalog.by_id["train"][record.id]
-        pieces = reader.pieces(sample, (record.height, record.width))
-        ours, theirs, asked = ours + pieces[0], theirs + pieces[1], asked + 1
-    if ours <= _SHREDDED * theirs:
-        return []
-    assert isinstance(data.masks, MaskTable)
-    other = "row" if data.masks.order == "column" else "column"
-    text = f"{asked} masks fall into {ours} pieces, and with {other} into {theirs}; is it {other}?"
-    return [Finding("warning", f"data.masks.order: {data.masks.order}", text)]
 
 
 def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], bool]:

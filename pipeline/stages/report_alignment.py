@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.alignment import centred, warp_reference
 from pipeline.alignment.geometry import FloatArray, corner_distance
 from pipeline.competition.catalog import Sample
+from pipeline.competition.containers import FORMATS
 from pipeline.competition.images import read_rgb
 from pipeline.competition.inspection import PARTS
 from pipeline.reports.alignment import alignment_figure, difference_strip
@@ -28,6 +29,7 @@ def section(context: StageContext, survey: Survey) -> Section:
     path = context.workspace.alignment
     every = pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
     pairs = every[every["status"] != "no reference"]
+    turn = context.experiment.data.turns
     samples = [survey.catalog.by_id[row["part"]][row["id"]] for row in _rows(pairs)]
     moved = [
         _displacement(sample, _warp(row), survey)
@@ -43,8 +45,8 @@ def section(context: StageContext, survey: Survey) -> Section:
         table=_counts(every),
         figures=[Picture(figure_uri(alignment_figure(pairs, np.array(moved))), "")],
         cases={
-            "Trusted, but least certain": [_case(row, survey) for row in _rows(worst)],
-            "Flagged": [_case(row, survey) for row in _rows(flagged.head(FLAGGED))],
+            "Trusted, but least certain": [_case(row, survey, turn) for row in _rows(worst)],
+            "Flagged": [_case(row, survey, turn) for row in _rows(flagged.head(FLAGGED))],
         },
     )
 
@@ -67,16 +69,17 @@ def _warp(row: dict[str, Any]) -> FloatArray:
 def _displacement(sample: Sample, warp: FloatArray, survey: Survey) -> float:
     """Pixels by which the warp moves a corner from where middle on middle leaves it."""
     assert sample.reference is not None
-    with Image.open(sample.reference) as header:
+    with Image.open(sample.reference, formats=FORMATS) as header:
         reference_size = (header.height, header.width)
     size = survey.sizes[sample.part, sample.id]
     return corner_distance(centred(size, reference_size), warp, size)
 
 
-def _case(row: dict[str, Any], survey: Survey) -> Case:
+def _case(row: dict[str, Any], survey: Survey, turn: bool) -> Case:
     sample = survey.catalog.by_id[str(row["part"])][str(row["id"])]
     assert sample.reference is not None
-    image, reference = read_rgb(sample.image), read_rgb(sample.reference)
+    image = read_rgb(sample.image, turn=turn)
+    reference = read_rgb(sample.reference, turn=turn)
     size = (image.shape[0], image.shape[1])
     before = warp_reference(reference, centred(size, reference.shape[:2]), size)
     strip = difference_strip(image, before, warp_reference(reference, _warp(row), size))

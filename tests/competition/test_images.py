@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.competition.images import decode_inside, decode_rgb, decode_values, read_rgb
+from pipeline.competition import containers
+from pipeline.competition.depth import lost_levels
+from pipeline.competition.images import decode_image, decode_rgb, read_rgb
+from pipeline.competition.mask_values import decode_inside, decode_values
 from pipeline.errors import DataError
 from tests.competition.samples import encoded, palette_gif, smooth, write
 
@@ -164,10 +167,10 @@ def test_floating_point_is_refused() -> None:
             encoded(Image.fromarray(np.dstack([VALUES] * 3)), "PNG"), VALUES, id="equal-channels"
         ),
         pytest.param(
-            encoded(Image.fromarray(np.dstack([VALUES] * 3 + [GRAY])), "PNG"), VALUES, id="rgba"
+            encoded(Image.fromarray(np.dstack([VALUES] * 3 + [GRAY | 1])), "PNG"), VALUES, id="rgba"
         ),
         pytest.param(
-            encoded(Image.merge("LA", [Image.fromarray(VALUES), Image.fromarray(GRAY)]), "PNG"),
+            encoded(Image.merge("LA", [Image.fromarray(VALUES), Image.fromarray(GRAY | 1)]), "PNG"),
             VALUES,
             id="gray-alpha",
         ),
@@ -196,3 +199,43 @@ def test_a_jpeg_mask_is_its_white_part_and_never_values() -> None:
     assert np.array_equal(decode_inside(data, HERE), inside)
     with pytest.raises(DataError, match="is a JPEG, which blurs a mask's values"):
         decode_values(data, HERE)
+
+
+def test_no_other_program_is_ever_asked_to_decode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = write(tmp_path / "gs", f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for decode in (decode_rgb, decode_values, decode_inside):
+        with pytest.raises(DataError, match=r"image\.xyz is no image of a known format \(PNG, "):
+            decode(encoded(Image.fromarray(RGB), "EPS"), HERE)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_picture_larger_than_free_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fax = encoded(Image.new("1", (20_000, 9_000)), "TIFF", compression="group4")
+    monkeypatch.setattr(containers, "available_bytes", lambda: 10**9)
+    for decode in (decode_rgb, decode_values, decode_inside):
+        with pytest.raises(DataError, match=r"20000×9000 pixels, which take 2\.2 GB to decode; 1"):
+            decode(fax, HERE)
+
+
+def deep(values: np.ndarray, kind: str = "png") -> str:
+    data = bytes(cv2.imencode(f".{kind}", values)[1])
+    return lost_levels(data, decode_image(data, HERE))
+
+
+def test_gray_levels_that_eight_bits_lose_are_told() -> None:
+    ramp = np.linspace(0, 4095, 64 * 64).reshape(64, 64)
+    twelve = ramp.astype(np.uint16)
+    assert "17 of 256 gray level(s) are left" in deep(twelve)
+    assert "fewer than 32 are left" in deep(twelve + np.uint16(32768))
+    assert "fewer than 32 are left" in deep(np.dstack([twelve] * 3))
+    hot = twelve.copy()
+    hot[0, 0] = 65535
+    assert "fewer than 32 are left" in deep(hot)
+    assert deep((ramp * 16).astype(np.uint16)) == ""
+    assert deep((ramp // 1000 * 257).astype(np.uint16)) == ""  # the file has no more itself
+    wide = encoded(Image.fromarray((ramp * 100).astype(np.int32)), "TIFF")
+    assert "values outside 0 to 65535 are cut off" in lost_levels(wide, decode_image(wide, HERE))

@@ -175,7 +175,8 @@ def test_notes_tell_what_is_odd_but_readable(tmp_path: Path) -> None:
     save(tmp_path / "images/c.png", np.full((24, 36), 9, np.uint8))
     records = look(config(tmp_path))
     notes = [record.note for record in records.values()]
-    assert notes == ["rotated by EXIF", "CMYK read as RGB", "constant image", ""]
+    turned = "turned by EXIF: read, and submitted, as viewers show it (data.exif)"
+    assert notes == [turned, "CMYK read as RGB", "constant image", ""]
 
 
 def test_the_digest_tells_apart_what_stages_are_made_from(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_images_in_folders_that_no_pattern_reaches_are_told(tmp_path: Path) -> N
     check.run(stage)
     assert [text for text in stage.reporter.warned if "no pattern reaches" in text] == [told]
     nested = {"images": "images/deep/{id}.jpg", "masks": "images/deep/{id}/m*.png"}
-    with pytest.raises(DataError, match=r"no file matches .*deep/\{id\}\.jpg$"):
+    with pytest.raises(DataError, match=r"no file matches .*\.jpg; there is images/deep/x.png$"):
         check.run(context(tmp_path, tmp_path / "work", data=nested))
     with pytest.raises(
         DataError, match=r"there is images/deep/er/y.png, images/deep/masks/i0_0.png and 24 more"
@@ -71,4 +71,37 @@ def test_rows_taken_for_columns_are_noticed(told: Any, written: rle.Order, read:
     assert told(written, order=written) == []
     (warning,) = told(written, order=read)
     assert warning.startswith(f"data.masks.order: {read}: 12 masks fall into ")
-    assert warning.endswith(f"is it {written}?")
+    assert warning.endswith(f"is it data.masks.order: {written}?")
+
+
+def test_runs_in_pictures_that_exif_turns_need_a_word(told: Any, tmp_path: Path) -> None:
+    told("column")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for path in (tmp_path / "images").iterdir():
+        Image.open(path).save(path, exif=exif)
+    keys = {"masks": {"csv": "train.csv"}}
+    with pytest.raises(
+        DataError, match=r"turned by EXIF.*the pictures fit with data\.exif: ignore"
+    ):
+        check.run(context(tmp_path, tmp_path / "work", data=keys))
+    stage = context(tmp_path, tmp_path / "work", asked="check", data={**keys, "exif": "ignore"})
+    survey = check.run(stage)
+    assert set(survey.sizes.values()) == {(48, 64)}
+    assert not [text for text in stage.reporter.warned if "clearly better" in text]
+    stage = context(tmp_path, tmp_path / "work", asked="check", data={**keys, "exif": "apply"})
+    check.run(stage)
+    (warning,) = [text for text in stage.reporter.warned if "data.exif:" in text]
+    assert warning.endswith("is it data.exif: ignore?")
+
+
+def test_palettes_that_disagree_are_an_error(tmp_path: Path) -> None:
+    draw_discs(tmp_path)
+    for number, path in enumerate(sorted((tmp_path / "masks").iterdir())):
+        mask = Image.fromarray(np.asarray(Image.open(path)), "P")
+        mask.putpalette(
+            [0, 0, 0, 255, 0, 0, 0, 255, 0] if number else [0, 0, 0, 0, 255, 0, 9, 9, 1]
+        )
+        mask.save(path)
+    with pytest.raises(DataError, match=r"palettes differ: index 1 is #00ff00 in the mask of i0_0"):
+        check.run(context(tmp_path, tmp_path / "work"))
