@@ -21,8 +21,6 @@ def lost_levels(data: bytes, image: DecodedImage) -> str:
     """
     if image.header.bits <= 8:
         return ""
-    if image.deep is not None and (unused := _unused_bits(int(image.deep.max()))):
-        return unused
     cut = _is_cut(image.deep)
     left = _levels(image.rgb)
     if left >= _FEW and not cut:
@@ -30,6 +28,8 @@ def lost_levels(data: bytes, image: DecodedImage) -> str:
     deep = image.deep if image.deep is not None else _stored(data)
     if not cut and deep is not None and _distinct(deep) <= left:
         return ""
+    if image.deep is not None and (unused := _unused_bits(int(image.deep.max()))):
+        return unused
     lost = f"of 256 gray levels {f'fewer than {_FEW}' if left < _FEW else 'some'} are left"
     beyond = "values outside 0 to 65535 are cut off, " if cut else ""
     return f"{image.header.bits} bits: {beyond}{lost}; stretch the files' values"
