@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from torch import nn
 from pipeline.competition.catalog import Sample
 from pipeline.competition.reading import SampleReader
 from pipeline.config import ModelConfig
+from pipeline.errors import ArtefactError
 from pipeline.executor import JobContext
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.sinks import Maps, Sink
@@ -97,12 +99,24 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
 
 
 def _load(job: InferJob, model: ModelConfig, weights: Weights) -> nn.Module:
-    remedy = f"delete its folder and run `make train` to train {weights.member} again"
-    path = verified(weights.path, weights.checksum, remedy)
+    path = _whole(weights)
     unweighted = model.network.model_copy(update={"weights": None})
     network = build_model(unweighted, classes=job.classes, in_channels=job.reader.channels)
     load_weights(path, network)
     return network
+
+
+def _whole(weights: Weights) -> Path:
+    """Their file if it is as it was written. A damaged one is put aside, so that the next make
+    trains the member again, and nothing is lost that somebody may want to look at.
+    """
+    remedy = f"run the same command again: it trains {weights.member} again"
+    try:
+        return verified(weights.path, weights.checksum, remedy)
+    except ArtefactError:
+        with suppress(OSError):
+            weights.path.replace(weights.path.with_name(f"{weights.path.name}.damaged"))
+        raise
 
 
 def _predicted(
