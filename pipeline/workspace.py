@@ -225,6 +225,25 @@ def is_as_written(path: Path, manifest: Path) -> bool:
     return named is not None and path.is_file() and file_checksum(path) == named.sha256
 
 
+def damaged_files(manifest: Path) -> list[Path]:
+    """The named files that are not as they were written, every byte compared; each put aside.
+
+    Not files that are missing: `is_fresh` sees those.
+    """
+    return [
+        put_aside(path)
+        for path, file in named_files(manifest).items()
+        if path.is_file() and file_checksum(path) != file.sha256
+    ]
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is made again and nobody's bytes are lost; `path`."""
+    with suppress(OSError):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    return path
+
+
 def verified_files(manifest: Path, remedy: str) -> list[Path]:
     """The named files, every byte compared; ArtefactError with the remedy at the first damage."""
     return [verified(path, file.sha256, remedy) for path, file in named_files(manifest).items()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +23,7 @@ from pipeline.inference.predictor import Predictor
 from pipeline.inference.sinks import Maps, Sink
 from pipeline.models.factory import build_model
 from pipeline.training.checkpoint import load_weights
-from pipeline.workspace import verified
+from pipeline.workspace import put_aside, verified
 
 VERSION = "maps/2"
 """Bumped when the same weights and images give other maps than before."""
@@ -114,8 +113,7 @@ def _whole(weights: Weights) -> Path:
     try:
         return verified(weights.path, weights.checksum, remedy)
     except ArtefactError:
-        with suppress(OSError):
-            weights.path.replace(weights.path.with_name(f"{weights.path.name}.damaged"))
+        put_aside(weights.path)
         raise
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from pipeline.stages import scorecard, verify
 from tests.competitions import ONE_MODEL, context, draw_discs
 
 ACCUMULATED = {**ONE_MODEL, "ensemble": {"threshold": 0.5, "accumulate": True}}
+Finished = tuple[Path, Path, dict[str, Any]]
 STRANGE: list[Any] = [None, True, -1, 0, 2**63, 1e400, "", "x", "\x00", [], {}, [1], {"a": 1}]
 
 
@@ -30,9 +32,7 @@ def _finish(root: Path, workspace: Path, blocks: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module", params=[ONE_MODEL, ACCUMULATED], ids=["maps", "sums"])
-def finished(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path, dict[str, Any]]:
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
     draw_discs(root, count=6, test=4)
     _finish(root, workspace, request.param)
@@ -133,9 +133,7 @@ def _outcome(root: Path, workspace: Path, blocks: dict[str, Any], path: Path) ->
     raise AssertionError("no way out")
 
 
-def _damage_one(
-    finished: tuple[Path, Path, dict[str, Any]], folder: Path, seed: int
-) -> tuple[str, str]:
+def _damage_one(finished: Finished, folder: Path, seed: int) -> tuple[str, str]:
     root, workspace, blocks = finished
     chance = random.Random(seed)
     copy = folder / str(seed)
@@ -159,24 +157,20 @@ def _damage_one(
     return damage.__name__, outcome
 
 
-def _fuzz(finished: tuple[Path, Path, dict[str, Any]], folder: Path, seconds: float) -> Counter[Any]:
+def _fuzz(finished: Finished, folder: Path, seconds: float) -> Counter[Any]:
     counts: Counter[Any] = Counter()
     seed, until = int(os.environ.get("FUZZ_SEED", "0")), time.monotonic() + seconds
     while time.monotonic() < until:
         counts[_damage_one(finished, folder, seed)] += 1
         seed += 1
-    print(f"\n{sum(counts.values())} damaged artefacts: {dict(counts)}")
+    sys.stdout.write(f"\n{sum(counts.values())} damaged artefacts: {dict(counts)}\n")
     return counts
 
 
-def test_a_damaged_artefact_is_made_again_or_named(
-    finished: tuple[Path, Path, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_a_damaged_artefact_is_made_again_or_named(finished: Finished, tmp_path: Path) -> None:
     assert _fuzz(finished, tmp_path, 4)
 
 
 @pytest.mark.slow
-def test_many_damaged_artefacts(
-    finished: tuple[Path, Path, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_many_damaged_artefacts(finished: Finished, tmp_path: Path) -> None:
     assert _fuzz(finished, tmp_path, float(os.environ.get("FUZZ_S", "300")))
