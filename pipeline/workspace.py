@@ -27,6 +27,8 @@ from pipeline.space import disk_error
 
 Part = Literal["oof", "test"]
 
+_READ_AT_ONCE = {".csv", ".md", ".yaml", ".html"}
+
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Put `data` at `path` whole: a reader sees the old file or the new one, never a piece."""
@@ -131,12 +133,15 @@ def file_checksum(path: Path) -> str:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest at `path`, or None where there is none or it is not readable as one."""
+    """The manifest at `path`; None where there is none, or not every value is as it was written."""
     try:
-        manifest = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, RecursionError):
         return None
-    return manifest if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict):
+        return None
+    seal = manifest.pop("seal", None)  # those of earlier versions have none
+    return manifest if seal in (None, fingerprint(manifest)) else None
 
 
 def write_manifest(
@@ -154,7 +159,8 @@ def write_manifest(
     named = {**{each: NamedFile.of(each) for each in files}, **(known or {})}
     entries = {each.relative_to(path.parent).as_posix(): asdict(named[each]) for each in named}
     content = {"fingerprint": fingerprint_, "files": entries, **facts}
-    write_atomic(path, json.dumps(content, indent=1) + "\n")
+    as_read = json.loads(json.dumps(content))
+    write_atomic(path, json.dumps({**content, "seal": fingerprint(as_read)}, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,8 @@ def named_files(manifest: Path) -> Mapping[Path, NamedFile]:
 
 
 def lost_files(manifest: Path) -> list[Path]:
-    """The named files that are gone or of another size: a look at each, no byte is read.
+    """The named files that are gone or not as written: tables and texts are read, of large ones
+    (weights, pictures) the size is compared; who reads those compares their checksum.
 
     A manifest that cannot be read is lost itself.
     """
@@ -191,17 +198,19 @@ def lost_files(manifest: Path) -> list[Path]:
         named = named_files(manifest)
     except ArtefactError:
         return [manifest]
-    return [path for path, file in named.items() if _size(path) != file.bytes]
+    return [path for path, file in named.items() if _is_lost(path, file)]
 
 
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
+def _is_lost(path: Path, file: NamedFile) -> bool:
+    if not path.is_file() or path.stat().st_size != file.bytes:
+        return True
+    return path.suffix in _READ_AT_ONCE and file_checksum(path) != file.sha256
 
 
 def is_fresh(manifest: Path, fingerprint_: str) -> bool:
     """Whether the artefact was made from just these inputs, and all its files are still there.
 
-    Cheap, so that every `make` can ask: files are looked for by size; `verified_files` reads them.
+    Cheap, so that every `make` can ask (see `lost_files`); `verified_files` reads them all.
     """
     same = (read_manifest(manifest) or {}).get("fingerprint") == fingerprint_
     return same and not lost_files(manifest)
@@ -214,6 +223,25 @@ def is_as_written(path: Path, manifest: Path) -> bool:
     except ArtefactError:
         return False
     return named is not None and path.is_file() and file_checksum(path) == named.sha256
+
+
+def damaged_files(manifest: Path) -> list[Path]:
+    """The named files that are not as they were written, every byte compared; each put aside.
+
+    Not files that are missing: `is_fresh` sees those.
+    """
+    return [
+        put_aside(path)
+        for path, file in named_files(manifest).items()
+        if path.is_file() and file_checksum(path) != file.sha256
+    ]
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is made again and nobody's bytes are lost; `path`."""
+    with suppress(OSError):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    return path
 
 
 def verified_files(manifest: Path, remedy: str) -> list[Path]:

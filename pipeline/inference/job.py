@@ -17,12 +17,13 @@ from torch import nn
 from pipeline.competition.catalog import Sample
 from pipeline.competition.reading import SampleReader
 from pipeline.config import ModelConfig
+from pipeline.errors import ArtefactError
 from pipeline.executor import JobContext
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.sinks import Maps, Sink
 from pipeline.models.factory import build_model
 from pipeline.training.checkpoint import load_weights
-from pipeline.workspace import verified
+from pipeline.workspace import put_aside, verified
 
 VERSION = "maps/2"
 """Bumped when the same weights and images give other maps than before."""
@@ -97,12 +98,23 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
 
 
 def _load(job: InferJob, model: ModelConfig, weights: Weights) -> nn.Module:
-    remedy = f"delete its folder and run `make train` to train {weights.member} again"
-    path = verified(weights.path, weights.checksum, remedy)
+    path = _whole(weights)
     unweighted = model.network.model_copy(update={"weights": None})
     network = build_model(unweighted, classes=job.classes, in_channels=job.reader.channels)
     load_weights(path, network)
     return network
+
+
+def _whole(weights: Weights) -> Path:
+    """Their file if it is as it was written. A damaged one is put aside, so that the next make
+    trains the member again, and nothing is lost that somebody may want to look at.
+    """
+    remedy = f"run the same command again: it trains {weights.member} again"
+    try:
+        return verified(weights.path, weights.checksum, remedy)
+    except ArtefactError:
+        put_aside(weights.path)
+        raise
 
 
 def _predicted(

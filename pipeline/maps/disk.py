@@ -15,15 +15,18 @@ from pipeline.space import FULL, disk_error
 
 
 def allocate(path: Path, size: int) -> None:
-    """Make `path` at least `size` bytes long, with its space on disk reserved; old bytes stay.
+    """Make `path` `size` bytes long, with its space on disk reserved; old bytes stay.
 
     ResourceError with the bytes needed and free if they do not fit; a new file is gone then.
     """
     is_new = not path.exists()
     with opened(path) as descriptor:
         try:
-            if os.fstat(descriptor).st_size < size:
+            there = os.fstat(descriptor).st_size
+            if there < size:
                 os.posix_fallocate(descriptor, 0, size)
+            elif there > size:
+                os.ftruncate(descriptor, size)
         except OSError as error:
             if is_new:
                 path.unlink()
@@ -32,9 +35,9 @@ def allocate(path: Path, size: int) -> None:
 
 
 def make_sparse(path: Path, size: int) -> None:
-    """Make `path` at least `size` bytes long without taking space; old bytes stay."""
+    """Make `path` `size` bytes long without taking space; old bytes stay."""
     with opened(path) as descriptor:
-        if os.fstat(descriptor).st_size < size:
+        if os.fstat(descriptor).st_size != size:
             os.ftruncate(descriptor, size)
 
 

@@ -49,6 +49,8 @@ class StoreFiles:
         self._data = _map_bytes(self.data_path)
         if not self.codec.preamble.startswith(self._data[: len(self.codec.preamble)].tobytes()):
             raise ArtefactError(f"{self.data_path} is damaged at its start; run `make infer`")
+        if self._data.size > self.codec.size:
+            raise ArtefactError(f"{self.data_path} is longer than its maps; run `make infer`")
 
     @classmethod
     def create(cls, folder: Path, header: StoreHeader, index: MapIndex) -> StoreFiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from pipeline.workspace import (
     fingerprint,
     is_fresh,
     named_files,
+    read_manifest,
     stream_atomic,
     write_atomic,
     write_manifest,
@@ -166,7 +166,7 @@ def _table(survey: Survey, folder: Path) -> pd.DataFrame:
 def _rows(samples: Sequence[Sample], folder: Path) -> list[dict[str, Any]]:
     rows = []
     for sample in samples:
-        note = json.loads(aligned_path(folder, sample).with_suffix(".json").read_text())
-        del note["fingerprint"], note["files"]
-        rows.append({"id": sample.id, "part": sample.part, **note})
+        note = read_manifest(aligned_path(folder, sample).with_suffix(".json")) or {}
+        facts = {key: value for key, value in note.items() if key not in ("fingerprint", "files")}
+        rows.append({"id": sample.id, "part": sample.part, **facts})
     return rows

@@ -33,7 +33,14 @@ from pipeline.errors import ArtefactError, DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.starting_weights import misfits
-from pipeline.workspace import fingerprint, is_fresh, read_manifest, write_atomic, write_manifest
+from pipeline.workspace import (
+    fingerprint,
+    is_as_written,
+    is_fresh,
+    read_manifest,
+    write_atomic,
+    write_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
     read = data.model_copy(update={"group": None, "drop": (), "frame": FrameConfig()})
     rules = fingerprint(VERSION, read)
     current = fingerprint(rules, stamps)
-    known = _known(workspace.index) if _rules_held(workspace.index_manifest, rules) else {}
+    known = _known(workspace.index) if _is_usable(context, rules) else {}
     is_complete = all((part, sample_id) in known for part, sample_id, _ in stamps)
     if is_complete and is_fresh(workspace.index_manifest, current):
         return [known[part, sample_id] for part, sample_id, _ in stamps], False
@@ -141,8 +148,15 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
     return records, True
 
 
-def _rules_held(manifest: Path, rules: str) -> bool:
-    return (read_manifest(manifest) or {}).get("rules") == rules
+def _is_usable(context: StageContext, rules: str) -> bool:
+    """Whether what was read before was read by these rules, and stands as it was written."""
+    index, manifest = context.workspace.index, context.workspace.index_manifest
+    if (read_manifest(manifest) or {}).get("rules") != rules:
+        return False
+    if not is_as_written(index, manifest):
+        context.reporter.warn(f"{index} is missing or was altered; every image is read again")
+        return False
+    return True
 
 
 def _known(path: Path) -> dict[tuple[str, str], Record]:

@@ -40,7 +40,12 @@ def run(context: StageContext) -> pd.DataFrame:
         wanted = _fingerprint(context, survey)
         ours = is_as_written(workspace.fold_table, workspace.fold_manifest)
         manifest = read_manifest(workspace.fold_manifest) or {}
-        if workspace.fold_table.is_file() and not (ours and manifest["fingerprint"] != wanted):
+        if workspace.fold_table.is_file() and not (ours and manifest.get("fingerprint") != wanted):
+            if not ours and manifest:
+                context.reporter.warn(
+                    f"{workspace.fold_table} was edited since it was written, and is used as it "
+                    "is; delete it to split anew"
+                )
             table = _read(context, survey)
             _show_if_asked(context, survey, table)
             context.up_to_date("folds", workspace.fold_table)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.competition.catalog import Part as SamplePart
+from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, Output, Weights
 from pipeline.inference.sinks import Sink
 from pipeline.maps import MapShape
@@ -162,5 +163,8 @@ class Predicting:
 
 def weights_of(member: Member) -> Weights:
     """The weights that predict."""
-    path = member.paths.weights(member.manifest["weights"])
-    return Weights(member.name, path, named_files(member.paths.manifest)[path].sha256)
+    path = member.paths.weights(member.manifest.get("weights", "plain"))
+    named = named_files(member.paths.manifest)
+    if path not in named:
+        raise ArtefactError(f"{member.paths.manifest} names no {path.name}; delete it, run make")
+    return Weights(member.name, path, named[path].sha256)

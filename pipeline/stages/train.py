@@ -118,7 +118,8 @@ def _reason(job: TrainJob) -> str | None:
     """What a finished member no longer agrees with; None for one that never was finished."""
     manifest = read_manifest(job.paths.manifest)
     if manifest is None:
-        return None
+        path = job.paths.manifest
+        return f"{path.name} is damaged" if path.exists() else None
     if manifest.get("fingerprint") == job.fingerprint:
         lost = ", ".join(path.name for path in lost_files(job.paths.manifest))
         return f"{lost} missing or of another size"

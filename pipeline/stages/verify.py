@@ -1,4 +1,4 @@
-"""verify: reads every map of an experiment and names the ones that are not what was written."""
+"""verify: reads every map and every weight of an experiment, and names what is not as written."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from pipeline.errors import ArtefactError
 from pipeline.maps import Accumulator, MapStore
 from pipeline.stages.context import StageContext
+from pipeline.workspace import damaged_files, read_manifest
 
 
 def run(context: StageContext) -> None:
     """Read all stores; damaged maps are marked, so that the next infer makes just those again.
+    Damaged weights and aligned references are put aside for the same end.
 
-    Raises ArtefactError that lists every map that is missing, truncated or altered.
+    Raises ArtefactError that lists every map that is missing, truncated or altered, and the files.
     """
     started = time.monotonic()
     folders = [
@@ -32,6 +34,13 @@ def run(context: StageContext) -> None:
             count, found = _verify(context, folder)
             maps, problems = maps + count, problems + found
             advance(1)
+    files = _damaged_files(context)
+    if files:
+        problems += [f"  {path}: altered, and put aside as {path.name}.damaged" for path in files]
+        raise ArtefactError(
+            f"{len(problems)} maps and files are not whole; the next make makes just these again:\n"
+            + "\n".join(problems)
+        )
     if problems:
         raise ArtefactError(
             f"{len(problems)} of {maps} maps are not whole; make infer makes just these again "
@@ -39,6 +48,19 @@ def run(context: StageContext) -> None:
         )
     seconds = time.monotonic() - started
     context.reporter.say(f"verify: {maps} maps in {len(folders)} stores whole, {seconds:.1f} s")
+
+
+def _damaged_files(context: StageContext) -> list[Path]:
+    """Weights and aligned references that are not as written."""
+    workspace = context.workspace
+    members = [
+        workspace.member(model, fold).manifest
+        for model in context.experiment.models
+        for fold in context.used_folds()
+    ]
+    manifests = [*members, workspace.alignment_manifest]
+    readable = [path for path in manifests if read_manifest(path) is not None]
+    return [file for manifest in readable for file in damaged_files(manifest)]
 
 
 def _verify(context: StageContext, folder: Path) -> tuple[int, list[str]]:

@@ -143,6 +143,49 @@ def test_kills_of_workers_and_of_infer_leave_the_same_stores(
     assert _submission(killed) == _submission(tmp_path / "whole")
 
 
+def _kill_often(data: Path, folder: Path, kills: int, seed: int) -> None:
+    folder.mkdir()
+    raw = raw_experiment(data, train={"epochs": 1, "size": [32, 32]})
+    (folder / "discs.yaml").write_text(yaml.safe_dump(raw))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.stages.killing", str(kills), str(seed)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip() == str(kills)
+
+
+@pytest.mark.slow
+def test_a_thousand_kills_of_a_warm_process_leave_the_same_bytes(
+    data: Path, tmp_path: Path
+) -> None:
+    """MASKMILL_KILLS: how many (default 1000)."""
+    kills = int(os.environ.get("MASKMILL_KILLS", "1000"))
+    _kill_often(data, tmp_path / "whole", 0, 0)
+    _kill_often(data, tmp_path / "killed", kills, seed=kills)
+    assert _stores(tmp_path / "killed") == _stores(tmp_path / "whole")
+    assert _submission(tmp_path / "killed") == _submission(tmp_path / "whole")
+    left = [path for path in (tmp_path / "killed").rglob(".*.tmp")]
+    assert len(left) < 3, "temporary files of killed runs are swept"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(int(os.environ.get("MASKMILL_PAIRS", "20"))))
+def test_two_makes_of_everything_at_a_random_offset(data: Path, tmp_path: Path, turn: int) -> None:
+    """MASKMILL_PAIRS: how many pairs (default 20)."""
+    first = _start(data, tmp_path / "both", jobs=1, stage="all")
+    time.sleep(random.Random(turn).uniform(0, 15))
+    second = _start(data, tmp_path / "both", jobs=1, stage="all")
+    ends = [process.communicate(timeout=900)[1].decode() for process in (first, second)]
+    for process, errors in zip((first, second), ends, strict=True):
+        assert "Traceback" not in errors
+        assert process.returncode == 0 or "is being written by process" in errors, errors
+    assert 0 in (first.returncode, second.returncode), ends
+
+
 @pytest.mark.slow
 def test_two_at_once_share_the_work_or_one_names_the_other(data: Path, tmp_path: Path) -> None:
     _finish(_start(data, tmp_path / "whole", jobs=1))
