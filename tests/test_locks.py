@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import ArtefactError
 from pipeline.locks import hold, hold_one_of
+from pipeline.maps.locks import exclusive, whole_folder
 
 HOLDER = (
     "import sys, time; from pathlib import Path; from pipeline.locks import hold\n"
@@ -71,3 +72,26 @@ def test_any_free_lock_of_several_is_taken(tmp_path: Path) -> None:
         assert {first, second} == {0, 1}
     with hold_one_of(paths) as again:
         assert again == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "folder", "pipe"])
+def test_what_is_no_plain_file_is_never_made_a_lock(tmp_path: Path, kind: str) -> None:
+    precious, path = tmp_path / "precious", tmp_path / "lock"
+    precious.write_text("keep")
+    make = {
+        "link": lambda: path.symlink_to(precious),
+        "dangling link": lambda: path.symlink_to(tmp_path / "nowhere"),
+        "hard link": lambda: path.hardlink_to(precious),
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+    }
+    make[kind]()
+    with pytest.raises(ArtefactError, match="lock is to be a lock, and is a link or no plain"):
+        hold(path).__enter__()
+    with pytest.raises(ArtefactError, match="is to be a lock"):
+        hold_one_of([path]).__enter__()
+    with pytest.raises(ArtefactError, match="is to be a lock"):
+        exclusive(path, [1]).__enter__()
+    with pytest.raises(ArtefactError, match="is to be a lock"):
+        whole_folder(path).__enter__()
+    assert precious.read_text() == "keep" and not (tmp_path / "nowhere").exists()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -13,6 +15,7 @@ from pipeline.config.experiment import RESERVED
 from pipeline.errors import ArtefactError, ResourceError
 from pipeline.workspace import (
     Workspace,
+    damaged_files,
     file_checksum,
     fingerprint,
     is_as_written,
@@ -20,6 +23,7 @@ from pipeline.workspace import (
     lost_files,
     read_manifest,
     stream_atomic,
+    sweep,
     verified,
     verified_files,
     write_atomic,
@@ -101,7 +105,7 @@ def test_a_changed_byte_is_found_where_it_is_asked_for(artefact: Path) -> None:
     assert is_as_written(path, artefact)
     assert path in verified_files(artefact, "make it again")
     path.write_text("ID\n")
-    assert is_fresh(artefact, "f"), "sizes alone are compared at each make"
+    assert not is_fresh(artefact, "f")
     assert not is_as_written(path, artefact)
     with pytest.raises(ArtefactError, match=r"table\.csv is damaged.*make it again"):
         verified_files(artefact, "make it again")
@@ -162,3 +166,54 @@ def test_files_get_the_permissions_of_ordinary_files(tmp_path: Path) -> None:
     write_atomic(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize("damage", ["value", "key gone", "key more", "list", "nested", "folder"])
+def test_a_manifest_that_was_altered_is_none(artefact: Path, damage: str) -> None:
+    content = json.loads(artefact.read_text())
+    if damage == "value":
+        content["fingerprint"] += "0"
+    elif damage == "key gone":
+        del content["files"]
+    elif damage == "key more":
+        content["weights"] = "ema"
+    artefact.write_text(json.dumps(content))
+    if damage == "list":
+        artefact.write_text("[]")
+    elif damage == "nested":
+        artefact.write_text("[" * 100_000)
+    elif damage == "folder":
+        artefact.unlink()
+        artefact.mkdir()
+    assert read_manifest(artefact) is None
+    assert not is_fresh(artefact, "f") and lost_files(artefact) == [artefact]
+
+
+def test_what_killed_writers_left_is_swept_and_never_what_a_living_one_writes(
+    tmp_path: Path,
+) -> None:
+    left = tmp_path / ".state.bin.1.abcd.tmp"
+    left.write_bytes(bytes(100))
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(b"whole")
+        sweep(tmp_path)
+
+    stream_atomic(tmp_path / "state.bin", write)
+    assert not left.exists()
+    assert (tmp_path / "state.bin").read_bytes() == b"whole"
+
+
+def test_the_longest_name_there_is_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 125 + ".json")
+    write_atomic(path, "x")
+    assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize("seen", ["size", "checksum"])
+def test_damaged_files_are_put_aside(artefact: Path, seen: str) -> None:
+    path = artefact.parent / "table.csv"
+    path.write_text("id\n\n" if seen == "size" else "ID\n")
+    assert damaged_files(artefact) == [path]
+    assert not path.exists() and path.with_name("table.csv.damaged").exists()
+    assert not is_fresh(artefact, "f")

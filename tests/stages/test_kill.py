@@ -168,7 +168,7 @@ def test_a_thousand_kills_of_a_warm_process_leave_the_same_bytes(
     _kill_often(data, tmp_path / "killed", kills, seed=kills)
     assert _stores(tmp_path / "killed") == _stores(tmp_path / "whole")
     assert _submission(tmp_path / "killed") == _submission(tmp_path / "whole")
-    left = [path for path in (tmp_path / "killed").rglob(".*.tmp")]
+    left = list((tmp_path / "killed").rglob(".*.tmp"))
     assert len(left) < 3, "temporary files of killed runs are swept"
 
 
