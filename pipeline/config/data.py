@@ -173,8 +173,6 @@ class DataConfig(Block):
 
     def _class_problems(self) -> Iterator[str]:
         values = list(self.classes.values())
-        for name in filter(breaks_lines, self.classes):
-            yield f"the class {name!r} holds a line break or a control character"
         if len(set(values)) != len(values):
             yield "two classes share a pixel value"
         if self.void is not None and self.void in values:

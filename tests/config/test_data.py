@@ -45,7 +45,7 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
         ({"classes": []}, "classes"),
         ({"classes": ["a", "a"]}, "listed twice"),
         ({"classes": [1, "1"]}, "listed twice"),
-        ({"classes": ["a\nb"]}, r"the class 'a\\nb' holds a line break"),
+        ({"classes": ["a\nb"]}, "a class needs a name of visible letters"),
         ({"masks": {**CSV, "key": "{id}\r"}}, "data.masks.key: .*holds a line break"),
         ({"classes": {"a": 1, "b": 1}}, "share a pixel value"),
         ({"classes": {"a": 1, "b": 2}, "void": 2}, "void: 2 is also the value of a class"),
