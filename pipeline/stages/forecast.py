@@ -137,7 +137,7 @@ class Forecast:
         return Line(
             "submit",
             f"{work.images} test maps, summed",
-            FILES_A_STORE + 1,
+            FILES_A_STORE,  # members instead of sources
             planned.certain_bytes,
             min(present, planned.certain_bytes),
             seconds / len(self.context.machine.devices),
