@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.models.factory import build_model
 from pipeline.stages import check, folds, infer, scorecard, submit, train
 from pipeline.stages.context import StageContext
-from pipeline.workspace import NamedFile
+from pipeline.workspace import write_manifest
 from tests.competitions import ONE_MODEL, context, draw_discs, said
 
 
@@ -80,8 +80,9 @@ def test_other_weights_of_the_same_settings_redo_maps_blend_and_submission(
     for path in member.glob("*.safetensors"):
         tensors = safetensors.torch.load_file(path)
         safetensors.torch.save_file({key: each * 0.5 for key, each in tensors.items()}, path)
-        manifest["files"][path.name] = vars(NamedFile.of(path))
-    (member / "manifest.json").write_text(json.dumps(manifest))
+    named = [member / name for name in manifest["files"]]
+    facts = {key: manifest[key] for key in ("made_from", "history", "weights", "score")}
+    write_manifest(member / "manifest.json", manifest["fingerprint"], named, **facts)
     again = stage(root, workspace)
     submit.run(again)
     assert made(again) == ["infer", "ensemble", "submit"]
