@@ -1,4 +1,4 @@
-"""Tables: strangers' read with care, our own by the letter; every cell is text as it stands."""
+"""Tables: foreign ones are read with care, our own strictly; every cell is text as it stands."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def read_own_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             if fault := _fault(cells, header, needed, ","):
                 raise DataError(f"{path}, line {line}: {fault}")
     except DataError as error:
-        raise ArtefactError(f"{error}. Correct it, or delete it to have it made anew") from None
+        raise ArtefactError(f"{error}. Correct it, or delete it to regenerate it") from None
     return pd.DataFrame([cells for _, cells in rows], columns=list(header), dtype=str)
 
 

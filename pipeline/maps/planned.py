@@ -52,7 +52,7 @@ class PlannedStore:
 
     @property
     def damage(self) -> str | None:
-        """What is wrong with the files of the store there, so that it is mended or made anew."""
+        """What is wrong with the files of the store there; None when nothing is."""
         return self._opened[1]
 
     @cached_property
@@ -134,7 +134,7 @@ class PlannedSums:
 
     @property
     def damage(self) -> str | None:
-        """What is wrong with the files of the sums there, so that they are mended or made anew."""
+        """What is wrong with the files of the sums there; None when nothing is."""
         return self._opened[1]
 
     @cached_property

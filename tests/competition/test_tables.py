@@ -136,7 +136,7 @@ def test_own_tables_come_back_by_the_letter(tmp_path: Path, rows: list[tuple[str
 def test_own_tables_that_are_none_say_how_to_go_on(content: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match=re.escape(says)) as refusal:
         read_own_table(write(tmp_path / "t.csv", content), COLUMNS)
-    assert "or delete it to have it made anew" in str(refusal.value)
+    assert "or delete it to regenerate it" in str(refusal.value)
 
 
 def test_columns_and_marks_of_a_person_are_fine_in_own_tables(tmp_path: Path) -> None:
