@@ -1,11 +1,17 @@
-"""No test may need the network."""
+"""No test may need the network, nor see that `make test` runs it."""
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
 import pytest
+
+# A make that a test starts would take itself for a part of the make that runs the tests, and
+# report its failures in other words.
+for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(_name, None)
 
 
 @pytest.fixture(autouse=True)
