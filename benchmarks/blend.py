@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.kernel import decide, decide_runs
-from pipeline.ensemble.threads import ordered, thread_count, thread_pool
+from pipeline.ensemble.blending.kernel import decide, decide_runs
+from pipeline.ensemble.blending.threads import ordered, thread_count, thread_pool
 
 Image = list[NDArray[np.uint8]]
 SIZE = (640, 960)

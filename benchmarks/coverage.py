@@ -21,16 +21,16 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from pipeline.competition.images import read_bytes
-from pipeline.competition.mask_values import decode_inside
-from pipeline.competition.metrics import get_metric
-from pipeline.competition.truth import Truth
 from pipeline.config import load_experiment
+from pipeline.data.ground_truth import Truth
+from pipeline.data.images import read_bytes
+from pipeline.data.masks.values import decode_inside
 from pipeline.demo import private_masks
-from pipeline.demo.turntable import draw_turntable
+from pipeline.demo.turntable.competition import draw_turntable
 from pipeline.ensemble.members import reader_of
 from pipeline.ensemble.recipe import Recipe
 from pipeline.maps import MapStore
+from pipeline.metrics import get_metric
 from pipeline.reporting import SilentReporter
 from pipeline.stages import ensemble, infer
 from pipeline.stages.context import StageContext

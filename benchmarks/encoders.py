@@ -69,9 +69,9 @@ def report(rows: list[Row], failures: list[tuple[str, str]]) -> str:
         f"{sizes}: output of the input's size, finite gradient at the backbone's first and last "
         f"parameter. {whole} of {len(rows)} pass in all decoders.",
         "",
-        "Reductions that are not listed are filled in (`pipeline/models/fill.py`). Parameters and "
-        "MACs (one image of 256x256, or of the next size that the network takes) are the "
-        "encoder's alone, without what lies behind its last reduction.",
+        "Reductions that are not listed are filled in (`pipeline/models/grafting/fill_levels.py`). "
+        "Parameters and MACs (one image of 256x256, or of the next size that the network takes) "
+        "are the encoder's alone, without what lies behind its last reduction.",
         "",
         *markdown(rows),
         "",

@@ -23,16 +23,16 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import blend, infer
-from pipeline.competition.catalog import Sample
-from pipeline.competition.reading import SampleReader
 from pipeline.config import DataConfig, EnsembleConfig, ModelConfig, ModelSpec, TrainConfig
-from pipeline.executor import JobContext
+from pipeline.data.catalog import Sample
+from pipeline.data.samples import SampleReader
+from pipeline.execution.executor import JobContext
 from pipeline.inference.precision import autocast
 from pipeline.interruption import StopFlag
 from pipeline.models.factory import build_model
 from pipeline.reporting import JobProgress
-from pipeline.training.job import TrainJob
 from pipeline.training.loop import TrainingRun
+from pipeline.training.member import TrainJob
 from pipeline.workspace import MemberPaths
 
 BUDGET_S = 150

@@ -27,16 +27,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.competition.catalog import Sample
-from pipeline.competition.reading import SampleReader
 from pipeline.config import DataConfig, InferConfig, ModelConfig
-from pipeline.executor import JobContext
+from pipeline.data.catalog import Sample
+from pipeline.data.samples import SampleReader
+from pipeline.execution.executor import JobContext
 from pipeline.inference.job import InferJob, Output, Weights, predict_range
 from pipeline.inference.sinks import StoreSink
 from pipeline.interruption import StopFlag
 from pipeline.maps import MapShape, MapStore
 from pipeline.models.factory import build_model
-from pipeline.models.smp import from_smp
+from pipeline.models.smp_checkpoint import from_smp
 from pipeline.reporting import JobProgress
 from pipeline.training.checkpoint import save_weights
 from pipeline.workspace import file_checksum

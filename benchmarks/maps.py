@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pipeline.maps import MapShape, MapStore, disk
 from pipeline.maps.header import Codec
 from pipeline.maps.quantise import MapDtype, dequantise, quantise
-from tests.shared import SHARED_DATA
+from tests.helpers.shared_data import SHARED_DATA
 
 SIZE = (1280, 1918)
 COUNT = 64

@@ -4,7 +4,7 @@
 
 Each case runs in a process of its own; the peak is the process's private memory (what is not
 backed by files), sampled every 20 ms. Models are those that the stage puts into one job: more of
-them go into further jobs (`stages.predicting.TOGETHER_BYTES`), so that theirs is bounded, too.
+them go into further jobs (`stages.parts.map_jobs.TOGETHER_BYTES`), so that theirs is bounded, too.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ def _infer(folder: Path, models: int) -> None:
     """The same path as the stage's job: decode, predict, quantise, write."""
     import torch
 
-    from pipeline.competition.catalog import Sample
-    from pipeline.competition.reading import SampleReader
     from pipeline.config import DataConfig, InferConfig, ModelConfig
-    from pipeline.executor import JobContext
-    from pipeline.inference import job as jobs
+    from pipeline.data.catalog import Sample
+    from pipeline.data.samples import SampleReader
+    from pipeline.execution.executor import JobContext
+    from pipeline.inference import job
     from pipeline.inference.sinks import StoreSink
     from pipeline.interruption import StopFlag
     from pipeline.maps import MapShape, MapStore
@@ -128,12 +128,11 @@ def _infer(folder: Path, models: int) -> None:
         MapStore.create(folder / f"maps{number}", shapes, ["a"], fingerprint="f")
         for number in range(models)
     )
-    output = jobs.Output(model, (jobs.Weights("m", weights, file_checksum(weights)),))
+    output = job.Output(model, (job.Weights("m", weights, file_checksum(weights)),))
     samples = tuple(Sample(path.stem, path) for path in paths)
-    job = jobs.InferJob(
-        (output,) * models, StoreSink(stores), 1, False, SampleReader(data), samples
-    )
-    jobs.predict_range(job, JobContext("cpu", JobProgress(folder / "p", "j"), StopFlag()))
+    reader, sink = SampleReader(data), StoreSink(stores)
+    work = job.InferJob((output,) * models, sink, 1, False, reader, samples)
+    job.predict_range(work, JobContext("cpu", JobProgress(folder / "p", "j"), StopFlag()))
 
 
 def _fill(folder: Path, count: int) -> None:
@@ -153,14 +152,14 @@ def _fill(folder: Path, count: int) -> None:
 
 def _ensemble(folder: Path) -> None:
     """Gather, choose and nested score, as the stage does them."""
-    from pipeline.competition.metrics import get_metric
-    from pipeline.competition.truth import Truth
-    from pipeline.ensemble.evidence import Evidence
-    from pipeline.ensemble.gather import gather
+    from pipeline.data.ground_truth import Truth
     from pipeline.ensemble.members import reader_of
-    from pipeline.ensemble.nested import Procedure
-    from pipeline.ensemble.oof import OofSource
+    from pipeline.ensemble.search.evidence import Evidence
+    from pipeline.ensemble.search.nested import Procedure
+    from pipeline.ensemble.search.oof import OofSource
+    from pipeline.ensemble.search.oof_pixels import gather
     from pipeline.maps import MapStore
+    from pipeline.metrics import get_metric
 
     stores = {f"m{model}": MapStore.open(folder / f"m{model}") for model in range(4)}
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pipeline.competition.metrics import get_metric
-from pipeline.competition.truth import Truth
 from pipeline.config import Experiment, load_experiment
+from pipeline.data.ground_truth import Truth
+from pipeline.metrics import get_metric
 from pipeline.reporting import SilentReporter
 from pipeline.stages import align, check
 from pipeline.stages.context import StageContext

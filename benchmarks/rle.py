@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from pipeline.competition.rle import Order, decode, encode
+from pipeline.data.rle import Order, decode, encode
 
 PAIRS = 31
 

@@ -17,10 +17,10 @@ from time import perf_counter
 
 import numpy as np
 
-from pipeline.competition.rle import to_text
-from pipeline.ensemble.kernel import decide_runs
+from pipeline.data.rle import to_text
+from pipeline.ensemble.blending.kernel import decide_runs
+from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.members import check_members, reader_of
-from pipeline.ensemble.threads import ordered
 from pipeline.maps import MapShape, MapStore
 
 SIZE = (1280, 1918)

@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.competition.metrics import get_metric
-from pipeline.competition.truth import Truth
-from pipeline.ensemble.disputed import Disputed, find_disputed
-from pipeline.ensemble.oof import OofSource
-from pipeline.ensemble.search import search_blend
+from pipeline.data.ground_truth import Truth
+from pipeline.ensemble.search.disputed_pixels import Disputed, find_disputed
+from pipeline.ensemble.search.oof import OofSource
+from pipeline.ensemble.search.weights import search_blend
+from pipeline.metrics import get_metric
 
 SIZE = (640, 960)
 DRAWN = 200

@@ -17,7 +17,7 @@ import torch
 
 from pipeline.config import ModelSpec, TrainConfig, build_experiment
 from pipeline.demo import DEMOS
-from pipeline.executor import JobContext
+from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss

@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 from pipeline.config import Experiment, load_experiment
 from pipeline.config.base import nearest, shortened
 from pipeline.console import ConsoleReporter
+from pipeline.disk_space import disk_error
 from pipeline.errors import ConfigError, MaskmillError
-from pipeline.space import disk_error
 from pipeline.stages.context import ORDER, StageContext
 from pipeline.workspace import Workspace
 
@@ -179,14 +179,14 @@ def _as_make_arguments(options: argparse.Namespace) -> str:
 
 def _name_checks() -> dict[str, Callable[[Any], object]]:
     """Who knows which names exist; asked while the experiment is read."""
-    from pipeline.competition.metrics import get_metric
     from pipeline.demo import get_demo
-    from pipeline.ensemble.postprocess import get_step
+    from pipeline.ensemble.postprocessing.registry import get_step
     from pipeline.inference.tta import parse_tta
+    from pipeline.metrics import get_metric
     from pipeline.models.decoders.registry import DECODERS
-    from pipeline.models.known import check_encoder
+    from pipeline.models.encoder_names import check_encoder
     from pipeline.models.losses import LOSSES
-    from pipeline.models.names import check_name
+    from pipeline.suggestions import check_name
 
     return {
         "demo": get_demo,

@@ -22,8 +22,8 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from pipeline.disk_space import disk_error
 from pipeline.errors import ArtefactError
-from pipeline.space import disk_error
 
 Part = Literal["oof", "test"]
 
@@ -112,7 +112,7 @@ def fingerprint(*parts: Any) -> str:
     What stands at its default is left out of config blocks, so that a new key changes nothing for
     those who do not use it. Hence a default that changes, and code that gives other numbers for
     the same settings, must bump the version that its artefacts are fingerprinted with (the VERSION
-    of training.job, inference.job, …).
+    of training.member, inference.job, …).
     """
     text = json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipeline import cli
-from tests.competitions import draw_discs, raw_experiment
+from tests.helpers.competitions import draw_discs, raw_experiment
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, create_model
 
 from pipeline.config import TrainConfig
 from pipeline.workspace import fingerprint
-from tests.golden import PATH, golden, sorted_blocks
+from tests.helpers.golden import PATH, golden, sorted_blocks
 
-REMEDY = "bump the VERSION of what is made from it, then run python -m tests.golden"
+REMEDY = "bump the VERSION of what is made from it, then run python -m tests.helpers.golden"
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")

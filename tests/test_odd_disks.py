@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from pipeline import cli
-from tests import disks
-from tests.competitions import draw_discs, raw_experiment
+from tests.helpers import disks
+from tests.helpers.competitions import draw_discs, raw_experiment
 
 REPOSITORY = Path(__file__).parents[1]
 

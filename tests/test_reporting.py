@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.executor import Job, JobContext, Machine, run_jobs
+from pipeline.execution.executor import Job, JobContext, Machine, run_jobs
 from pipeline.reporting import JobProgress, SilentReporter, progress_folder, running_jobs
 from pipeline.workspace import Workspace
 

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from pipeline.alignment.checks import Findings, verdict
 from pipeline.alignment.compare import correlation, quality
-from pipeline.alignment.echo import echo
 from pipeline.alignment.geometry import MOTIONS, FloatArray, Motion, Size, corner_distance, rescale
-from pipeline.alignment.growth import choose, descend
+from pipeline.alignment.initial_warps import Start, apart, find_starts
+from pipeline.alignment.local_check import disagreement
+from pipeline.alignment.motion_selection import choose, descend
+from pipeline.alignment.peak_ratio import echo
 from pipeline.alignment.photometry import ByteImage, is_flat, to_gray
 from pipeline.alignment.pyramid import Level, make_pyramid
-from pipeline.alignment.start import Start, apart, find_starts
-from pipeline.alignment.windows import disagreement
 from pipeline.config import AlignSettings
 
 _SMALLEST_SIDE = 32

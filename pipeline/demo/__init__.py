@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.config.base import nearest
 from pipeline.demo.finish import PRIVATE
-from pipeline.demo.screens import draw_screens
-from pipeline.demo.turntable import draw_turntable
+from pipeline.demo.screens.competition import draw_screens
+from pipeline.demo.turntable.competition import draw_turntable
 from pipeline.errors import ConfigError, DataError
 
 DEMOS: dict[str, Callable[[Path], None]] = {"turntable": draw_turntable, "screens": draw_screens}

@@ -8,10 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.competition.metrics import Metric, get_metric
 from pipeline.config import EnsembleConfig
-from pipeline.ensemble.evidence import Evidence
-from pipeline.ensemble.facts import (
+from pipeline.ensemble.postprocessing.registry import get_step
+from pipeline.ensemble.postprocessing.search import Decisions
+from pipeline.ensemble.search.evidence import Evidence
+from pipeline.ensemble.search.ground_truth_cache import keep_truths
+from pipeline.ensemble.search.model_value import member_worths
+from pipeline.ensemble.search.nested import Procedure, nested_refusal
+from pipeline.ensemble.search.oof import OofSource
+from pipeline.ensemble.search.oof_pixels import gather
+from pipeline.ensemble.search.resampling import group_numbers
+from pipeline.ensemble.search.weights import Thresholds
+from pipeline.ensemble.summary import (
     SEED,
     Sampling,
     facts_of_best_single,
@@ -19,15 +27,7 @@ from pipeline.ensemble.facts import (
     facts_of_model,
     facts_of_score,
 )
-from pipeline.ensemble.gather import gather
-from pipeline.ensemble.nested import Procedure, nested_refusal
-from pipeline.ensemble.oof import OofSource
-from pipeline.ensemble.postprocess import get_step
-from pipeline.ensemble.postprocess_search import Decisions
-from pipeline.ensemble.resampling import group_numbers
-from pipeline.ensemble.search import Thresholds
-from pipeline.ensemble.truths import keep_truths
-from pipeline.ensemble.worth import member_worths
+from pipeline.metrics import Metric, get_metric
 
 
 def choose_blend(

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.kernel import blend, decide, decide_runs
-from pipeline.ensemble.means import Mean
-from pipeline.ensemble.postprocess import ChosenStep, apply_steps
-from pipeline.ensemble.stream import SummedMaps
+from pipeline.ensemble.blending.kernel import blend, decide, decide_runs
+from pipeline.ensemble.blending.means import Mean
+from pipeline.ensemble.blending.stream import SummedMaps
+from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
 
 Runs = NDArray[np.int64]
 Maps = Sequence[NDArray[Any]] | SummedMaps

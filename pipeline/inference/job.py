@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.competition.catalog import Sample
-from pipeline.competition.reading import SampleReader
 from pipeline.config import ModelConfig
+from pipeline.data.catalog import Sample
+from pipeline.data.samples import SampleReader
 from pipeline.errors import ArtefactError
-from pipeline.executor import JobContext
+from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.sinks import Maps, Sink
 from pipeline.models.factory import build_model

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.competition.geometry import resize_image, working_size
 from pipeline.config import InferConfig, TileConfig
+from pipeline.data.resize import resize_image, working_size
 from pipeline.errors import ResourceError
-from pipeline.inference.memory import DoesNotFitError, fetched_later, fitting, host_tensor
+from pipeline.inference.device_memory import DoesNotFitError, fetched_later, fitting, host_tensor
 from pipeline.inference.merge import RunningMerge
 from pipeline.inference.padding import pad_to_multiple
 from pipeline.inference.precision import autocast, resolve

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import ConfigError
-from pipeline.inference.transforms import (
+from pipeline.inference.view_steps import (
     GROUPS,
     PARAMETRISED,
     SYMMETRIES,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.space import FULL, disk_error
+from pipeline.disk_space import FULL, disk_error
 
 
 def allocate(path: Path, size: int) -> None:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config import ReferenceUse
-from pipeline.models.channels import per_channel, repeated
-from pipeline.models.fill import FillLevels
-from pipeline.models.graft import Graft
-from pipeline.models.plan import LEVELS
+from pipeline.models.grafting.channels import per_channel, repeated
+from pipeline.models.grafting.fill_levels import FillLevels
+from pipeline.models.grafting.graft import Graft
+from pipeline.models.grafting.plan import LEVELS
+from pipeline.models.grafting.stitch import Stitched
 from pipeline.models.reference import input_shape, network_inputs
-from pipeline.models.stitch import Stitched
 
 
 class Encoder(nn.Module):

@@ -8,11 +8,11 @@ from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.decoders.registry import DECODERS, LIGHT, Features, build_parts
 from pipeline.models.encoder import Encoder
-from pipeline.models.grafting import Wish, make_graft
-from pipeline.models.names import check_name
+from pipeline.models.grafting.build import Wish, make_graft
+from pipeline.models.grafting.stitch import make_stitched, parse_seam
 from pipeline.models.reference import input_shape
 from pipeline.models.segmentation import SegmentationModel
-from pipeline.models.stitch import make_stitched, parse_seam
+from pipeline.suggestions import check_name
 
 
 def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> SegmentationModel:

@@ -16,8 +16,8 @@ import timm
 
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
-from pipeline.models.stitch import parse_seam
-from pipeline.models.weights import PRETRAINED, local_source
+from pipeline.models.grafting.stitch import parse_seam
+from pipeline.models.grafting.weights import PRETRAINED, local_source
 from pipeline.workspace import file_checksum
 
 

@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.factory import build_model, parameter_count
-from pipeline.models.graft import Graft
-from pipeline.models.plan import LEVELS
+from pipeline.models.grafting.graft import Graft
+from pipeline.models.grafting.plan import LEVELS
 from pipeline.models.segmentation import SegmentationModel, pad_to_multiple
 
 SIZES = ((256, 256), (299, 299), (321, 479))

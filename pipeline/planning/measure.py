@@ -17,18 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.competition.catalog import Sample
 from pipeline.config import InferConfig
-from pipeline.ensemble.kernel import decide_runs
-from pipeline.executor import JobContext
+from pipeline.data.catalog import Sample
+from pipeline.disk_space import allocated_bytes
+from pipeline.ensemble.blending.kernel import decide_runs
+from pipeline.execution.executor import JobContext
 from pipeline.inference.job import Weights
 from pipeline.inference.predictor import Predictor
 from pipeline.maps import MapShape, MapStore
-from pipeline.space import allocated_bytes
 from pipeline.training.checkpoint import load_weights
-from pipeline.training.footprint import Footprint, footprint
-from pipeline.training.job import TrainJob
+from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import TrainingRun
+from pipeline.training.member import TrainJob
 from pipeline.workspace import MemberPaths
 
 STEPS = 2

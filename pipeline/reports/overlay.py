@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.competition.truth import Truth
+from pipeline.data.ground_truth import Truth
 
 
 class Outcome(NamedTuple):

@@ -16,12 +16,12 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from pipeline.alignment import VERSION, Alignment, align, no_alignment, warp_reference
-from pipeline.competition.catalog import Part, Sample
-from pipeline.competition.images import read_rgb
-from pipeline.competition.inspection import PARTS
-from pipeline.competition.reading import BLANK, SampleReader, aligned_path
 from pipeline.config import AlignSettings
-from pipeline.executor import Job, JobContext
+from pipeline.data.catalog import Part, Sample
+from pipeline.data.images import read_rgb
+from pipeline.data.inspection import PARTS
+from pipeline.data.samples import BLANK, SampleReader, aligned_path
+from pipeline.execution.executor import Job, JobContext
 from pipeline.stages import check
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.competition.catalog import Catalog, NoImagesError, Part, Sample, list_samples, listed
-from pipeline.competition.findings import Finding, find_problems
-from pipeline.competition.groups import groups_or_error
-from pipeline.competition.inspection import (
+from pipeline.checks.findings import Finding, find_problems
+from pipeline.checks.misreadings import find_misreadings, needs_choice
+from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
+from pipeline.config import DataConfig, FrameConfig
+from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples, listed
+from pipeline.data.groups import groups_or_error
+from pipeline.data.inspection import (
     PARTS,
     VERSION,
     Record,
@@ -23,16 +26,13 @@ from pipeline.competition.inspection import (
     inspect,
     stamp_of,
 )
-from pipeline.competition.leftovers import find_leftovers, find_unusable, near_misses
-from pipeline.competition.masks import TruthReader
-from pipeline.competition.misreadings import find_misreadings, needs_choice
-from pipeline.competition.names import refuse_unwritable
-from pipeline.competition.tables import read_own_table
-from pipeline.config import DataConfig, FrameConfig
+from pipeline.data.masks.reader import TruthReader
+from pipeline.data.names import refuse_unwritable
+from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError, DataError
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
-from pipeline.stages.starting_weights import misfits
+from pipeline.stages.parts.starting_weights import misfits
 from pipeline.workspace import (
     fingerprint,
     is_as_written,

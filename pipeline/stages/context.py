@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pipeline.config import Experiment
 from pipeline.errors import ConfigError
-from pipeline.executor import Job, Machine, run_jobs
+from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.reporting import Reporter
 from pipeline.workspace import Workspace, sweep

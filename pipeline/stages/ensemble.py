@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pipeline.competition.groups import groups_of
+from pipeline.data.groups import groups_of
+from pipeline.ensemble.blending.means import Mean, make_mean
 from pipeline.ensemble.choose import choose_blend
-from pipeline.ensemble.facts import Sampling
-from pipeline.ensemble.means import Mean, make_mean
 from pipeline.ensemble.members import check_members, histogram_of, reader_of
-from pipeline.ensemble.oof import OofSource
 from pipeline.ensemble.recipe import Recipe, steps_from_yaml
+from pipeline.ensemble.search.oof import OofSource
+from pipeline.ensemble.summary import Sampling
 from pipeline.errors import DataError
 from pipeline.maps import MapStore
 from pipeline.stages import align, check, folds, infer

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pandas as pd
 
-from pipeline.competition.folds import COLUMNS, VERSION, check_fold_table, make_fold_table
-from pipeline.competition.refold import FoldChange, extend_fold_table
-from pipeline.competition.tables import read_own_table
+from pipeline.data.folds import COLUMNS, VERSION, check_fold_table, make_fold_table
+from pipeline.data.refold import FoldChange, extend_fold_table
+from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError
 from pipeline.stages import check
 from pipeline.stages.check import Survey

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from pipeline.executor import Job
+from pipeline.disk_space import check_room
+from pipeline.execution.executor import Job
 from pipeline.inference.job import InferJob, predict_range
 from pipeline.inference.sinks import StoreSink
 from pipeline.maps import MapStore
 from pipeline.maps.planned import PlannedStore
-from pipeline.space import check_room
 from pipeline.stages import train
 from pipeline.stages.context import StageContext, once
-from pipeline.stages.predicting import Predicting
+from pipeline.stages.parts.map_jobs import Predicting
 from pipeline.workspace import Part
 
 SMALLER = ", or try infer.dtype: uint8, infer.codec: blosc2 or ensemble.accumulate: true"
@@ -22,7 +22,7 @@ SMALLER = ", or try infer.dtype: uint8, infer.codec: blosc2 or ensemble.accumula
 @dataclass(frozen=True)
 class Inferred:
     """The map stores of every model; `test` is empty where the competition has no test images,
-    and where their maps are summed instead (`stages.sums`).
+    and where their maps are summed instead (`stages.parts.summed_maps`).
     """
 
     oof: dict[str, MapStore]

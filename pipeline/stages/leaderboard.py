@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.config.base import nearest
 from pipeline.errors import ArtefactError, ConfigError
 from pipeline.stages.context import StageContext
-from pipeline.stages.notes import SCORE, as_score, note_of, note_text, read_note
+from pipeline.stages.parts.notes import SCORE, as_score, note_of, note_text, read_note
 from pipeline.workspace import write_atomic
 
 

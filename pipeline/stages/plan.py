@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.executor import Job
+from pipeline.disk_space import free_bytes, readable
+from pipeline.execution.executor import Job
 from pipeline.planning.forecast import Line
 from pipeline.planning.measure import Measured, MeasureJob, measure
-from pipeline.space import free_bytes, readable
 from pipeline.stages import train
 from pipeline.stages.context import StageContext, once
-from pipeline.stages.forecast import SAMPLES, Forecast, typical
-from pipeline.stages.predicting import Predicting, weights_of
+from pipeline.stages.parts.forecast import SAMPLES, Forecast, typical
+from pipeline.stages.parts.map_jobs import Predicting, weights_of
 from pipeline.stages.train import Member
-from pipeline.training.job import TrainJob
+from pipeline.training.member import TrainJob
 
 COLUMNS = ("stage", "what", "files", "on disk", "there already", "time to go")
 

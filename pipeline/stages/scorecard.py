@@ -8,14 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.competition.inspection import PARTS
-from pipeline.competition.private import private_score
+from pipeline.data.inspection import PARTS
 from pipeline.demo import private_masks
 from pipeline.reports.choices import choice_lines, worth_table
 from pipeline.reports.scorecard import scorecard_markdown, scorecard_table
-from pipeline.stages import align, check, ensemble, folds, infer, report, submit
+from pipeline.stages import align, check, ensemble, folds, infer, submit
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.leaderboard import recorded
+from pipeline.stages.parts import report
+from pipeline.submission.private_score import private_score
 from pipeline.workspace import fingerprint, is_fresh, write_atomic, write_manifest
 
 

@@ -15,21 +15,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.competition import rle
-from pipeline.competition.sent_rows import Header, Row, plan_rows
-from pipeline.competition.submission import write_checked
 from pipeline.config import SubmissionConfig
-from pipeline.ensemble.instances import connected_instances
+from pipeline.data import rle
+from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.members import check_members, reader_of
+from pipeline.ensemble.postprocessing.instances import connected_instances
 from pipeline.ensemble.recipe import Maps, Recipe
-from pipeline.ensemble.threads import ordered
 from pipeline.errors import DataError
 from pipeline.reporting import Advance
-from pipeline.stages import check, ensemble, infer, sums
+from pipeline.stages import check, ensemble, infer
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.ensemble import Ensembled
-from pipeline.stages.notes import SCORE, Note, note_of, note_text, read_note, says
+from pipeline.stages.parts import summed_maps
+from pipeline.stages.parts.notes import SCORE, Note, note_of, note_text, read_note, says
+from pipeline.submission.rows import Header, Row, plan_rows
+from pipeline.submission.table import write_checked
 from pipeline.workspace import file_checksum, fingerprint, write_atomic
 
 Runs = NDArray[np.int64]
@@ -73,10 +74,10 @@ class _TestMaps:
 
 
 def _test_maps(context: StageContext) -> _TestMaps:
-    """Each model's own maps, or their sums."""
+    """Each model's own maps, or their summed_maps."""
     if context.experiment.ensemble.accumulate:
-        summed = sums.run(context)
-        return _TestMaps(summed.content, lambda _: None, sums.reader_of(summed))
+        summed = summed_maps.run(context)
+        return _TestMaps(summed.content, lambda _: None, summed_maps.reader_of(summed))
     stores = infer.run(context).test
     content = {name: store.content for name, store in stores.items()}
     return _TestMaps(content, partial(check_members, stores), reader_of(stores))

@@ -8,19 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.competition.reading import SampleReader
 from pipeline.config import ModelConfig, TrainConfig
-from pipeline.executor import Job, JobContext
+from pipeline.data.samples import SampleReader
+from pipeline.disk_space import check_room
+from pipeline.execution.executor import Job, JobContext
 from pipeline.locks import hold
 from pipeline.models.factory import build_model
 from pipeline.models.provenance import starting_point
-from pipeline.space import check_room
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
-from pipeline.training.footprint import Footprint, footprint
-from pipeline.training.job import VERSION, TrainJob
+from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
+from pipeline.training.member import VERSION, TrainJob
 from pipeline.training.rehearsal import check_batch
 from pipeline.workspace import (
     MemberPaths,

@@ -12,9 +12,9 @@ import albumentations as A
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.competition.reading import BLANK
 from pipeline.config import AugmentConfig
-from pipeline.training.view import View, draw_jitter, draw_view
+from pipeline.data.samples import BLANK
+from pipeline.training.crop_view import View, draw_jitter, draw_view
 
 Size = tuple[int, int]
 

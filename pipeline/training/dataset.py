@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.competition.catalog import Sample
-from pipeline.competition.frame import continue_planes
-from pipeline.competition.geometry import resize_image, resize_planes, working_size
-from pipeline.competition.reading import SampleReader
 from pipeline.config import TrainConfig
+from pipeline.data.catalog import Sample
+from pipeline.data.frame import continue_planes
+from pipeline.data.resize import resize_image, resize_planes, working_size
+from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
 
 Key = tuple[int, int, int]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import TrainingError
-from pipeline.executor import JobContext
+from pipeline.execution.executor import JobContext
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.checkpoint import (
@@ -31,11 +31,11 @@ from pipeline.training.checkpoint import (
 )
 from pipeline.training.dataset import TrainingSet, steps_an_epoch
 from pipeline.training.ema import MovingAverage
-from pipeline.training.job import TrainJob
 from pipeline.training.loader import Batch, EpochLoader
-from pipeline.training.memory import naming_the_batch
+from pipeline.training.member import TrainJob
+from pipeline.training.out_of_memory import naming_the_batch
 from pipeline.training.schedule import learning_rate, make_optimizer
-from pipeline.training.start import make_fabric, seed_everything
+from pipeline.training.setup import make_fabric, seed_everything
 from pipeline.training.validation import validation_score
 from pipeline.workspace import write_atomic, write_manifest
 

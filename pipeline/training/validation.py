@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from pipeline.competition.metrics import get_metric
 from pipeline.errors import TrainingError
-from pipeline.executor import JobContext
+from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
-from pipeline.training.job import TrainJob
+from pipeline.metrics import get_metric
+from pipeline.training.member import TrainJob
 
 PLAIN_THRESHOLD = 0.5
 

@@ -20,7 +20,7 @@ from pipeline.alignment.geometry import (
     scale_and_rotation,
     similarity,
 )
-from tests.alignment.pairs import random_warp
+from tests.helpers.image_pairs import random_warp
 
 SIZE = (90, 140)
 steps = st.lists(st.floats(-3, 3), min_size=8, max_size=8).map(np.array)

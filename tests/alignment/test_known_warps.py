@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.alignment import AlignSettings, align
 from pipeline.alignment.geometry import corner_distance
-from tests.shared import shared_data
+from tests.helpers.shared_data import shared_data
 
 
 @pytest.mark.slow

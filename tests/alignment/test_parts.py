@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.alignment import AlignSettings, align, ecc, start, warp_reference
+from pipeline.alignment import AlignSettings, align, ecc, initial_warps, warp_reference
+from pipeline.alignment.coarse_search import search
 from pipeline.alignment.compare import correlation, make_pair
 from pipeline.alignment.ecc import improve
-from pipeline.alignment.evidence import Evidence
 from pipeline.alignment.geometry import MOTIONS, corner_distance, map_points, similarity
+from pipeline.alignment.local_check import disagreement
+from pipeline.alignment.motion_test import Evidence
 from pipeline.alignment.photometry import band_pass, is_flat, to_gray
 from pipeline.alignment.refine import fit
-from pipeline.alignment.rough import search
-from pipeline.alignment.windows import disagreement
-from tests.alignment.pairs import cut, draw_scene, random_warp, spoil
-from tests.alignment.pairs import make_pair as make_known
+from tests.helpers.image_pairs import cut, draw_scene, random_warp, spoil
+from tests.helpers.image_pairs import make_pair as make_known
 
 SIDE = 256
 SIZE = (SIDE, SIDE)
@@ -74,8 +74,8 @@ def test_search_finds_places_outside_the_middle(place: tuple[int, int]) -> None:
 
 
 def test_zoomed_references_are_found_without_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "match", lambda *pictures: None)
-    monkeypatch.setattr(start, "_TURNS", (0.0,))
+    monkeypatch.setattr(initial_warps, "match", lambda *pictures: None)
+    monkeypatch.setattr(initial_warps, "_TURNS", (0.0,))
     truth = similarity(1.5, 1.0, np.full(2, 99.5), np.full(2, 149.5))
     pair = make_known(truth, 6, side=200, reference_side=300)
     found = align(pair.image, pair.reference, AlignSettings())

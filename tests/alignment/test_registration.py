@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.alignment import AlignSettings, align, warp_reference
 from pipeline.alignment.geometry import MOTIONS, corner_distance, similarity
-from tests.alignment.pairs import draw_scene, make_pair, random_warp, spoil
+from tests.helpers.image_pairs import draw_scene, make_pair, random_warp, spoil
 
 SETTINGS = AlignSettings()
 SIDE = 256

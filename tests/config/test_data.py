@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import DataConfig
 from pipeline.errors import ConfigError
-from tests.config.samples import experiment
+from tests.helpers.experiments import experiment
 
 TWO = ["car", "bus"]
 BY_CLASS = {"rows": "class", "key": "{id}_{class}"}

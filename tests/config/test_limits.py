@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.cli import _name_checks
-from pipeline.competition import groups
-from pipeline.competition.groups import groups_of
 from pipeline.config import build_experiment, load_experiment
 from pipeline.config.reading import parse_yaml
+from pipeline.data import groups
+from pipeline.data.groups import groups_of
 from pipeline.errors import ConfigError, DataError
 from pipeline.workspace import Workspace
-from tests.config.samples import MINIMAL, experiment, raw
+from tests.helpers.experiments import MINIMAL, experiment, raw
 
 MODEL = {"decoder": "unet", "encoder": "resnet18"}
 HUGE: list[Any] = [-1, 10**30, -(10**30), 10**400, 1e308, float("nan"), float("inf"), True, "x"]

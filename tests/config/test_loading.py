@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import Experiment, load_experiment, slug
 from pipeline.errors import ConfigError
-from tests.config.samples import MINIMAL, experiment
+from tests.helpers.experiments import MINIMAL, experiment
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import build_experiment
 from pipeline.errors import ConfigError
-from tests.config.samples import experiment, raw
+from tests.helpers.experiments import experiment, raw
 
 WORDS = (
     "name", "data", "models", "train", "infer", "ensemble", "submission", "folds", "classes",

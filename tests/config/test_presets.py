@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.competition.metrics import get_metric
-from pipeline.competition.sent_rows import plan_rows
 from pipeline.config import build_experiment
+from pipeline.metrics import get_metric
+from pipeline.submission.rows import plan_rows
 
 MODELS = {"a": {"decoder": "unet", "encoder": "resnet18"}}
 PRESETS: dict[str, tuple[dict[str, Any], str, list[str]]] = {

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.competition.metrics import get_metric
 from pipeline.config import EnsembleConfig
 from pipeline.ensemble.choose import choose_blend
-from pipeline.ensemble.evidence import Evidence
-from pipeline.ensemble.facts import SEED, Sampling
-from pipeline.ensemble.gather import gather
-from pipeline.ensemble.interval import score_interval
-from pipeline.ensemble.nested import Procedure
-from pipeline.ensemble.resampling import group_numbers
-from tests.ensemble.synthetic import source
+from pipeline.ensemble.search.evidence import Evidence
+from pipeline.ensemble.search.interval import score_interval
+from pipeline.ensemble.search.nested import Procedure
+from pipeline.ensemble.search.oof_pixels import gather
+from pipeline.ensemble.search.resampling import group_numbers
+from pipeline.ensemble.summary import SEED, Sampling
+from pipeline.metrics import get_metric
+from tests.helpers.synthetic_members import source
 
 DICE = get_metric("dice")
 GROUPS = ["g0", "g0", "g1", "g1", "g2", "g2", "g3", "g3"]

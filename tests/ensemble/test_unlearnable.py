@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.competition.metrics import get_metric
-from pipeline.competition.truth import Truth
-from pipeline.ensemble.evidence import Evidence
-from pipeline.ensemble.gather import gather
-from pipeline.ensemble.kernel import blend, decide
-from pipeline.ensemble.nested import Procedure
-from pipeline.ensemble.oof import OofSource
-from pipeline.ensemble.postprocess import ChosenStep, apply_steps, get_step
-from pipeline.ensemble.postprocess_search import Decisions
+from pipeline.data.ground_truth import Truth
+from pipeline.ensemble.blending.kernel import blend, decide
+from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps, get_step
+from pipeline.ensemble.postprocessing.search import Decisions
+from pipeline.ensemble.search.evidence import Evidence
+from pipeline.ensemble.search.nested import Procedure
+from pipeline.ensemble.search.oof import OofSource
+from pipeline.ensemble.search.oof_pixels import gather
+from pipeline.metrics import get_metric
 
 STEPS = [
     get_step({"name": "minimum_area", "values": [0.03, 0.12]}),

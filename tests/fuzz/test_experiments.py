@@ -16,7 +16,7 @@ import yaml
 from pipeline.cli import _name_checks
 from pipeline.config import load_experiment
 from pipeline.errors import ConfigError
-from tests.fuzz.rounds import for_minutes, mutated, report, some
+from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
 
 FOLDER = Path(__file__).parents[2] / "configs"
 CONFIGS = [FOLDER / f"{name}.yaml" for name in ("own", "demo", "carvana", "camvid")]

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.competition.catalog import Sample
-from pipeline.competition.images import read_rgb
-from pipeline.competition.reading import SampleReader
+from pipeline.data.catalog import Sample
+from pipeline.data.images import read_rgb
+from pipeline.data.samples import SampleReader
 from pipeline.errors import DataError
-from tests.config.samples import experiment
-from tests.fuzz.rounds import for_minutes, mutated, report, some
+from tests.helpers.experiments import experiment
+from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
 
 SIZE = (20, 30)
 FORMATS = {"png": ("L", "P", "RGB", "RGBA", "1", "I;16"), "jpeg": ("L", "RGB"), "gif": ("P", "L"),

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from pipeline.competition import rle
+from pipeline.data import rle
 from pipeline.errors import DataError
-from tests.fuzz.rounds import for_minutes, mutated, report, some
+from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
 
 LETTERS = (
     list("0123456789") + list("  \t-+.eE,xnaif") + ["\0", "é", "٣", "\ud800", "999999999999999"]

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.competition.catalog import Sample
-from pipeline.competition.groups import groups_of
-from pipeline.competition.reading import SampleReader
+from pipeline.data.catalog import Sample
+from pipeline.data.groups import groups_of
+from pipeline.data.samples import SampleReader
 from pipeline.errors import DataError
-from tests.config.samples import experiment
-from tests.fuzz.rounds import for_minutes, mutated, report, some
+from tests.helpers.experiments import experiment
+from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
 
 IDS = [f"a{number}" for number in range(6)]
 SIZE = (10, 12)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.competitions import draw_discs
+from tests.helpers.competitions import draw_discs
 
 VARIABLE = "MASKMILL_TEST_DEVICE"
 """Names another device: `cpu` rehearses all that does not need a card."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import yaml
 
-from tests.competitions import TINY, raw_experiment
+from tests.helpers.competitions import TINY, raw_experiment
 
 REPOSITORY = Path(__file__).parents[2]
 

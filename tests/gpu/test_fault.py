@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.competitions import TINY
 from tests.gpu.faulty import MARKER
 from tests.gpu.running import run, two_at_once, write_experiment
+from tests.helpers.competitions import TINY
 
 pytestmark = pytest.mark.gpu
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.competition import rle
-from pipeline.executor import Job, JobContext, Machine, run_jobs
+from pipeline.data import rle
+from pipeline.execution.executor import Job, JobContext, Machine, run_jobs
 from pipeline.reporting import SilentReporter
 from pipeline.workspace import Workspace
 from tests.gpu.running import held_bytes, run, two_at_once, write_experiment

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from pipeline.executor import JobContext
+from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.training.loop import train_member
-from tests.competitions import context
+from tests.helpers.competitions import context
 
 pytestmark = pytest.mark.gpu
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.config import InferConfig
 from pipeline.errors import ResourceError
-from pipeline.faults import is_out_of_memory
-from pipeline.inference.memory import fetched_later, fitting
+from pipeline.execution.device_faults import is_out_of_memory
+from pipeline.inference.device_memory import fetched_later, fitting
 from pipeline.inference.predictor import Predictor
 
 

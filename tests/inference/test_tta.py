@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from pipeline.errors import ConfigError
 from pipeline.inference.merge import RunningMerge
-from pipeline.inference.transforms import GROUPS, SYMMETRIES
 from pipeline.inference.tta import View, group_by_shape, parse_tta
+from pipeline.inference.view_steps import GROUPS, SYMMETRIES
 
 SIZES = [(1, 1), (1, 7), (5, 1), (4, 4), (6, 9), (13, 8)]
 RESIZING = ["scale:0.5", "scale:0.75", "scale:1.25", "scale:2", "rot90+scale:1.5+vflip"]

@@ -13,7 +13,7 @@ from pipeline.errors import ArtefactError
 from pipeline.maps import MapStore
 from pipeline.maps.accumulate import Accumulator, SourceDtype
 from pipeline.maps.quantise import LEVELS, Stored, quantise
-from tests.maps.samples import (
+from tests.helpers.small_stores import (
     CLASSES,
     IDS,
     contents,

@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapStore
 from pipeline.maps.header import Codec
-from tests.maps.samples import IDS, contents, create, fill, shapes, soft_map
+from tests.helpers.small_stores import IDS, contents, create, fill, shapes, soft_map
 
 CODECS: list[Codec] = ["raw", "blosc2"]
 

@@ -12,8 +12,8 @@ import pytest
 from pipeline.errors import ResourceError
 from pipeline.maps import MapShape, MapStore
 from pipeline.maps.header import Codec
-from tests import disks
-from tests.maps.samples import forked
+from tests.helpers import disks
+from tests.helpers.small_stores import forked
 
 SHAPES = [MapShape(str(i), 512, 512) for i in range(8)]  # 2 MiB of uint8
 

@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapShape, MapStore
 from pipeline.maps.quantise import MapDtype
-from tests.maps.samples import (
+from tests.helpers.small_stores import (
     IDS,
     contents,
     count_lines,

@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapShape, MapStore
 from pipeline.maps.locks import exclusive
-from tests.maps.samples import contents, forked
+from tests.helpers.small_stores import contents, forked
 
 IDS = [str(i) for i in range(40)]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.maps.samples import IDS, create, fill
+from tests.helpers.small_stores import IDS, create, fill
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -13,7 +13,7 @@ from pipeline.errors import ArtefactError, ConfigError, TrainingError
 from pipeline.maps import MapShape, MapStore
 from pipeline.maps.header import Codec
 from pipeline.maps.quantise import MapDtype, dequantise, quantise
-from tests.maps.samples import CLASSES, IDS, contents, create, fill, shapes, soft_map
+from tests.helpers.small_stores import CLASSES, IDS, contents, create, fill, shapes, soft_map
 
 LAYOUTS = [(d, c) for c in ("raw", "blosc2") for d in ("uint8", "uint16", "float16")]
 

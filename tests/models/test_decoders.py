@@ -6,7 +6,7 @@ import torch
 from pipeline.models.decoders.heads import head
 from pipeline.models.decoders.registry import DECODERS, Features, build_parts
 from pipeline.models.factory import parameter_count
-from tests.models.build import model, shared_model
+from tests.helpers.small_models import model, shared_model
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

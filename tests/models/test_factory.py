@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ConfigError
 from pipeline.models.factory import parameter_count
 from pipeline.models.segmentation import pad_to_multiple
-from tests.models.build import model, shared_model
+from tests.helpers.small_models import model, shared_model
 
 FAST = (
     "inception_v3",
@@ -21,7 +21,7 @@ FAST = (
     "test_vit",
     "vgg11_bn",
     "tf_efficientnet_lite0",
-    "tests.models.build:valid_toy",
+    "tests.helpers.small_models:valid_toy",
 )
 
 
@@ -67,7 +67,9 @@ def test_wrong_images_are_refused(shape: tuple[int, ...]) -> None:
         NETWORK(torch.rand(*shape))
 
 
-@pytest.mark.parametrize("encoder", ["test_resnet", "test_vit", "tests.models.build:valid_toy"])
+@pytest.mark.parametrize(
+    "encoder", ["test_resnet", "test_vit", "tests.helpers.small_models:valid_toy"]
+)
 def test_a_seed_gives_the_weights(encoder: str) -> None:
     first, second = (model("unet", encoder).state_dict() for _ in range(2))
     assert list(first) == list(second)

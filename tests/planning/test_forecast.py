@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import ModelConfig, TrainConfig
 from pipeline.planning.forecast import Line, Work, on_devices, predict_seconds, train_seconds
 from pipeline.planning.measure import Measured
-from pipeline.training.footprint import Footprint
+from pipeline.training.disk_bytes import Footprint
 
 MEASURED = Measured(
     step_s=2.0, plain_s=1e-3, predict_s=2e-3, decode_s=5e-4, write_s=1e-4, read_s=1e-4, stored=1.0,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.competition.truth import Truth
+from pipeline.data.ground_truth import Truth
 from pipeline.reports.overlay import CONFUSED, FALSE, MISSED, RIGHT, VOID, Outcome, overlay
 
 GRAY = 128

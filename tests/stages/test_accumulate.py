@@ -17,9 +17,10 @@ import yaml
 
 from pipeline.errors import ArtefactError
 from pipeline.maps import Accumulator
-from pipeline.stages import predicting, submit, sums, verify
+from pipeline.stages import submit, verify
 from pipeline.stages.context import StageContext
-from tests.competitions import context, draw_discs, raw_experiment
+from pipeline.stages.parts import map_jobs, summed_maps
+from tests.helpers.competitions import context, draw_discs, raw_experiment
 
 REPOSITORY = Path(__file__).parents[2]
 ONE: dict[str, Any] = {"train": {"epochs": 1}}
@@ -126,14 +127,14 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def _whole(pair: tuple[Path, Path], folder: Path) -> dict[str, bytes]:
     root, workspace = _copied(pair, folder)
     stage = context(root, workspace, ensemble={**BOTH, "accumulate": True}, **ONE)
-    return _contents(sums.run(stage).folder)
+    return _contents(summed_maps.run(stage).folder)
 
 
 def test_models_that_do_not_fit_together_are_summed_one_after_another(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = _whole(trained["one"], tmp_path / "whole")
-    monkeypatch.setattr(predicting, "TOGETHER_BYTES", 1)
+    monkeypatch.setattr(map_jobs, "TOGETHER_BYTES", 1)
     assert _whole(trained["one"], tmp_path / "apart") == whole
 
 
@@ -142,7 +143,7 @@ def test_a_flipped_bit_is_found_and_just_that_sum_made_again(
 ) -> None:
     root, workspace = _copied(trained["one"], tmp_path)
     together = {**BOTH, "accumulate": True}
-    folder = sums.run(context(root, workspace, ensemble=together, **ONE)).folder
+    folder = summed_maps.run(context(root, workspace, ensemble=together, **ONE)).folder
     whole = _contents(folder)
     values = np.load(folder / "maps.npy", mmap_mode="r+")
     values[48 * 64 + 5] ^= 1 << 9
@@ -151,7 +152,7 @@ def test_a_flipped_bit_is_found_and_just_that_sum_made_again(
         verify.run(context(root, workspace, ensemble=together, **ONE))
     damaged = Accumulator.open(folder)
     assert len(damaged.pending("a")) == 1
-    sums.run(context(root, workspace, ensemble=together, **ONE))
+    summed_maps.run(context(root, workspace, ensemble=together, **ONE))
     assert _contents(folder) == whole
 
 
@@ -180,4 +181,4 @@ def test_killed_while_summing_no_model_counts_twice(
         process.wait()
         time.sleep(0.5)  # its workers notice that they are alone
     stage = context(root, workspace, ensemble=together, **ONE)
-    assert _contents(sums.run(stage).folder) == whole
+    assert _contents(summed_maps.run(stage).folder) == whole

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.competition.reading import BLANK, SampleReader, aligned_path
+from pipeline.data.samples import BLANK, SampleReader, aligned_path
 from pipeline.errors import DataError
 from pipeline.reports.html import Headline, Report, render_report
-from pipeline.stages import align, check, folds, report_alignment, train
+from pipeline.stages import align, check, folds, train
 from pipeline.stages.context import StageContext
-from tests.competitions import context
+from pipeline.stages.parts import report_alignment
+from tests.helpers.competitions import context
 
 SHIFT = np.array([[1, 0, 4.0], [0, 1, -3.0]])
 

@@ -20,7 +20,7 @@ import pytest
 
 from pipeline.errors import MaskmillError
 from pipeline.stages import scorecard, verify
-from tests.competitions import ONE_MODEL, context, draw_discs
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs
 
 ACCUMULATED = {**ONE_MODEL, "ensemble": {"threshold": 0.5, "accumulate": True}}
 Finished = tuple[Path, Path, dict[str, Any]]

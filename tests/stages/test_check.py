@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.competition import rle
+from pipeline.data import rle
 from pipeline.errors import DataError
 from pipeline.stages import check
-from tests.competitions import context, draw_discs
+from tests.helpers.competitions import context, draw_discs
 
 
 @pytest.fixture

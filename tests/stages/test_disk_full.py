@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.disk_space import allocated_bytes
 from pipeline.errors import ResourceError
-from pipeline.space import allocated_bytes
 from pipeline.stages import infer, submit, train
-from tests import disks
-from tests.competitions import ONE_MODEL, context, draw_discs
+from tests.helpers import disks
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.disk_space import allocated_bytes
 from pipeline.errors import ArtefactError, ResourceError
 from pipeline.maps import MapShape, MapStore
-from pipeline.space import allocated_bytes
 from pipeline.stages import infer, submit, train, verify
-from tests import disks
-from tests.competitions import ONE_MODEL, context, draw_discs, said
+from tests.helpers import disks
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 
 
 @pytest.fixture(scope="module")

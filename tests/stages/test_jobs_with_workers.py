@@ -16,8 +16,8 @@ import yaml
 
 from pipeline.reporting import running_jobs
 from pipeline.workspace import Workspace
-from tests.competitions import TINY, draw_discs, raw_experiment
-from tests.training.jobs import member_bytes
+from tests.helpers.competitions import TINY, draw_discs, raw_experiment
+from tests.helpers.training_jobs import member_bytes
 
 REPOSITORY = Path(__file__).parents[2]
 STEPS = 40  # an epoch, so that neither job is through before the other has begun

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.competitions import draw_discs, raw_experiment
+from tests.helpers.competitions import draw_discs, raw_experiment
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -148,7 +148,7 @@ def _kill_often(data: Path, folder: Path, kills: int, seed: int) -> None:
     raw = raw_experiment(data, train={"epochs": 1, "size": [32, 32]})
     (folder / "discs.yaml").write_text(yaml.safe_dump(raw))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.stages.killing", str(kills), str(seed)],
+        [sys.executable, "-m", "tests.helpers.killing", str(kills), str(seed)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,

@@ -11,8 +11,8 @@ import yaml
 from pipeline.errors import ArtefactError
 from pipeline.stages import leaderboard, scorecard, submit
 from pipeline.stages.context import StageContext
-from pipeline.stages.notes import as_score, note_of, read_note
-from tests.competitions import ONE_MODEL, context, draw_discs, said
+from pipeline.stages.parts.notes import as_score, note_of, read_note
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 
 
 @pytest.fixture(scope="module")

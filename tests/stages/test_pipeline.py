@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline.competition import rle
-from pipeline.competition.images import read_rgb
-from pipeline.competition.reading import SampleReader
+from pipeline.data import rle
+from pipeline.data.images import read_rgb
+from pipeline.data.samples import SampleReader
 from pipeline.errors import ArtefactError, ConfigError, DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.inference.sinks import StoreSink
 from pipeline.stages import check, ensemble, folds, infer, leaderboard, scorecard, submit, train
-from pipeline.stages.predicting import weights_of
-from tests.competitions import context, draw_discs, said
+from pipeline.stages.parts.map_jobs import weights_of
+from tests.helpers.competitions import context, draw_discs, said
 
 
 @pytest.fixture(scope="module")

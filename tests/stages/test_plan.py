@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.maps import MapStore
 from pipeline.stages import plan, submit
-from pipeline.stages.forecast import Line
-from tests.competitions import TINY, context, draw_discs
+from pipeline.stages.parts.forecast import Line
+from tests.helpers.competitions import TINY, context, draw_discs
 
 SHORT = {"train": {"epochs": 1}, "models": {"a": {"decoder": "linknet", **TINY}}}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.stages import ensemble, scorecard
-from tests.competitions import context, draw_discs, said
+from tests.helpers.competitions import context, draw_discs, said
 
 
 @pytest.fixture(scope="module")

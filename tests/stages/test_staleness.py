@@ -17,7 +17,7 @@ from pipeline.models.factory import build_model
 from pipeline.stages import check, folds, infer, scorecard, submit, train
 from pipeline.stages.context import StageContext
 from pipeline.workspace import write_manifest
-from tests.competitions import ONE_MODEL, context, draw_discs, said
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 
 
 @pytest.fixture(scope="module")

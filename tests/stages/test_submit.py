@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.competition import rle
 from pipeline.config import SubmissionConfig
-from pipeline.ensemble.means import ARITHMETIC
-from pipeline.ensemble.postprocess import ChosenStep
+from pipeline.data import rle
+from pipeline.ensemble.blending.means import ARITHMETIC
+from pipeline.ensemble.postprocessing.registry import ChosenStep
 from pipeline.ensemble.recipe import Recipe
 from pipeline.stages import submit
 from pipeline.stages.submit import _kind, _runs_of_image
-from tests.competitions import ONE_MODEL, context, draw_discs
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs
 
 
 def rows(maps: np.ndarray, steps: tuple[ChosenStep, ...] = (), **keys: Any) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapShape, MapStore
 from pipeline.stages import maps, verify
-from tests.competitions import context, draw_discs
+from tests.helpers.competitions import context, draw_discs
 
 
 def _store(folder: Path, ids: str = "abc") -> MapStore:

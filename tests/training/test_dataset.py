@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.competition.catalog import Sample, list_samples
-from pipeline.competition.reading import BLANK, SampleReader
 from pipeline.config import AugmentConfig, JitterConfig, TrainConfig
+from pipeline.data.catalog import Sample, list_samples
+from pipeline.data.samples import BLANK, SampleReader
 from pipeline.training.augmentation import Augmenter
 from pipeline.training.dataset import TrainingSet, epoch_batches, steps_an_epoch
 from pipeline.training.loader import Batch, EpochLoader
-from tests.competitions import draw_discs, experiment
+from tests.helpers.competitions import draw_discs, experiment
 
 STRONG = AugmentConfig(flips=("horizontal", "vertical", "transpose"), affine=1.0, colour=0.0)
 

@@ -12,11 +12,11 @@ import torch
 
 from pipeline.errors import InterruptedRunError, MaskmillError, ResourceError
 from pipeline.training.dataset import TrainingSet
-from pipeline.training.job import TrainJob
 from pipeline.training.loader import EpochLoader
 from pipeline.training.loop import TrainingRun, train_member
-from tests.competitions import draw_discs
-from tests.training.jobs import StopAtStep, job_context, train_job
+from pipeline.training.member import TrainJob
+from tests.helpers.competitions import draw_discs
+from tests.helpers.training_jobs import StopAtStep, job_context, train_job
 
 
 @pytest.fixture

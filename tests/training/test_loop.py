@@ -13,14 +13,14 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import InterruptedRunError, TrainingError
-from pipeline.executor import JobContext
+from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
 from pipeline.stages import check, folds, train
 from pipeline.training import loop
-from pipeline.training.job import TrainJob
 from pipeline.training.loop import train_member
-from tests.competitions import context, draw_discs
+from pipeline.training.member import TrainJob
+from tests.helpers.competitions import context, draw_discs
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from pipeline.errors import ConfigError
 from pipeline.models.decoders.registry import DECODERS
 from pipeline.stages import train
 from pipeline.training.rehearsal import check_batch
-from tests.competitions import TINY, context, draw_discs
-from tests.models.build import model
+from tests.helpers.competitions import TINY, context, draw_discs
+from tests.helpers.small_models import model
 
 
 @pytest.mark.parametrize("decoder", sorted(DECODERS))

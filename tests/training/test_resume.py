@@ -16,8 +16,8 @@ from pipeline.models.decoders.registry import DECODERS
 from pipeline.training import loop
 from pipeline.training.checkpoint import load_state, save_state
 from pipeline.training.loop import TrainingRun, train_member
-from tests.competitions import draw_discs
-from tests.training.jobs import StopAtStep, job_context, member_bytes, train_job
+from tests.helpers.competitions import draw_discs
+from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
 
 QUICK = ("linknet", "unet", "fpn", "pspnet", "deeplabv3plus")
 

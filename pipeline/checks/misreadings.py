@@ -1,0 +1,81 @@
+"""Masks that would fit their images better if they were read in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.checks.edge_fit import (
+    Reading,
+    best_reading,
+    compare_readings,
+    is_shredded,
+    whole_readings,
+)
+from pipeline.checks.findings import Finding
+from pipeline.config import DataConfig, MaskTable
+from pipeline.data.catalog import Catalog, listed
+from pipeline.data.inspection import TURNED, Record
+
+
+def find_misreadings(
+    catalog: Catalog, records: Sequence[Record], data: DataConfig
+) -> list[Finding]:
+    """What speaks for another order of runs, another size, or pictures not turned by EXIF.
+
+    Without a table of run lengths only pictures that EXIF turns can be misread.
+    """
+    masked = [each for each in records if each.part == "train" and any(each.shares)]
+    turned = [each for each in masked if TURNED in each.note]
+    asked = turned or (masked if isinstance(data.masks, MaskTable) else [])
+    if not asked:
+        return []
+    samples = [catalog.by_id["train"][each.id] for each in asked]
+    readings = compare_readings(data, samples, bool(turned))
+    if turned and needs_choice(records, data):
+        return _unsaid(readings, [each.id for each in turned])
+    return _doubts(readings, "data.exif" if turned else "data.masks.order", data)
+
+
+def needs_choice(records: Sequence[Record], data: DataConfig) -> bool:
+    """Whether runs count in pictures that EXIF turns and nobody said in whose coordinates."""
+    table = isinstance(data.masks, MaskTable) and data.exif is None
+    return table and any(each.part == "train" and TURNED in each.note for each in records)
+
+
+def _unsaid(readings: Sequence[Reading], turned: Sequence[str]) -> list[Finding]:
+    best = best_reading(readings)
+    if best is readings[0]:
+        return []
+    text = (
+        f"{len(turned)} image(s) are turned by EXIF ({listed(turned, most=2)}), and run lengths do "
+        "not say whether they count in the picture that viewers show (data.exif: apply) or in the "
+        f"stored one (data.exif: ignore); {_advice(readings, best)}"
+    )
+    return [Finding("error", "data.exif", text)]
+
+
+def _advice(readings: Sequence[Reading], best: Reading | None) -> str:
+    if best is not None:
+        return f"the pictures fit with {best.name}"
+    whole = [each.name or "what is written" for each in whole_readings(readings)]
+    return f"possible are: {'; '.join(whole)}. Compare the masks with the pictures"
+
+
+def _doubts(readings: Sequence[Reading], subject: str, data: DataConfig) -> list[Finding]:
+    ours, best = readings[0], best_reading(readings)
+    if isinstance(data.masks, MaskTable) and subject == "data.masks.order":
+        subject = f"{subject}: {data.masks.order}"
+    if is_shredded(readings):
+        others = [each for each in whole_readings(readings) if each is not ours]
+        likely = [best] if best in others else others
+        text = f"{len(ours.scores)} masks fall into {ours.pieces} pieces, and with "
+        text += " or ".join(f"{each.name} into {each.pieces}" for each in others if each)
+        if len(likely) == 1 and likely[0] is not None:
+            text += f"; is it {likely[0].name}?"
+        else:
+            text += "; compare the masks with the pictures to see which it is"
+        return [Finding("warning", subject, text)]
+    if best is None or best is ours:
+        return []
+    text = f"the outlines of {len(ours.scores)} masks fit their pictures clearly better with "
+    return [Finding("warning", subject, f"{text}{best.name}; is it that?")]

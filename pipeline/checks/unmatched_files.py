@@ -1,0 +1,195 @@
+"""Files that no pattern takes, in folders that a pattern reads, and what stands in a file's place.
+
+Not looked at, by rule: hidden files (`.DS_Store`, `._x`), what Windows leaves (`Thumbs.db`,
+`desktop.ini`), and texts and tables, as they lie beside pictures everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from glob import escape
+from itertools import takewhile
+from pathlib import Path
+
+from pipeline.checks.findings import Finding
+from pipeline.config import DataConfig
+from pipeline.data.catalog import (
+    Catalog,
+    as_glob,
+    as_regex,
+    find_files,
+    listed,
+    matching,
+    patterns_of,
+)
+
+_LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+_TEXTS = {
+    ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".xml", ".html",
+    ".pdf", ".log", ".py", ".ipynb", ".sh", ".parquet", ".xlsx", ".zip", ".gz", ".tar", ".7z",
+}  # fmt: skip
+
+
+def find_leftovers(catalog: Catalog, data: DataConfig) -> list[Finding]:
+    """What lies in or near the folders of the patterns and is not read."""
+    taken = {path for pattern in patterns_of(data).values() for path in _taken(data.root, pattern)}
+    findings: list[Finding] = []
+    told: set[Path] = set()
+    for key, pattern in patterns_of(data).items():
+        left = sorted(_untaken(data.root, pattern, taken) - told)
+        told |= set(left)
+        if left:
+            findings.append(Finding("warning", key, _text(left, pattern, catalog, data)))
+    beyond = sorted(_out_of_reach(data) - taken)
+    if beyond:
+        names = listed([shown_path(path, data.root) for path in beyond], most=3)
+        text = f"{len(beyond)} file(s) in folders that no pattern reaches: {names}"
+        findings.append(Finding("warning", "data.images", text))
+    return findings
+
+
+def find_unusable(data: DataConfig) -> list[Finding]:
+    """Errors: what a pattern takes and nobody can open, or cannot be called by its name."""
+    findings = []
+    forms: dict[str, dict[str, str]] = {}
+    for key, pattern in patterns_of(data).items():
+        found = matching(data.root, pattern)
+        findings += [
+            Finding("error", key, problem)
+            for path in found
+            if (problem := _problem(path, data.root))
+        ]
+        findings += [
+            Finding(
+                "error", key, f"{shown_path(folder, data.root)} cannot be opened: no permission"
+            )
+            for folder in _folders(data.root, pattern)
+            if not os.access(folder, os.R_OK | os.X_OK)
+        ]
+        for each in found.values():
+            if not each.isascii():
+                forms.setdefault(unicodedata.normalize("NFC", each), {}).setdefault(each, key)
+    return findings + list(_look_alike(forms))
+
+
+def _problem(path: Path, root: Path) -> str:
+    if not _is_utf8(path.name):
+        return f"the name {shown_path(path, root)} is not UTF-8; rename the file"
+    if path.is_file() or path.is_dir():
+        return ""
+    what = "a link to nothing" if path.is_symlink() else "no regular file"
+    return f"{shown_path(path, root)} is {what}; get it, or remove it"
+
+
+def _look_alike(forms: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """é as one letter and as e with an accent: alike to the eye, and another id."""
+    for name, keys in sorted(forms.items()):
+        if len(keys) > 1:
+            text = f"{name!r} is written in two Unicode forms that look alike; rename the files"
+            yield Finding("error", " and ".join(dict.fromkeys(keys.values())), text)
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """A path below `root`, printable whatever bytes its name is made of."""
+    name = os.fsencode(path.relative_to(root).as_posix())
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _taken(root: Path, pattern: str) -> Iterator[Path]:
+    for paths in find_files(root, pattern).values():
+        yield from paths
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _folders(root: Path, pattern: str) -> list[Path]:
+    """The folders that a pattern looks for files in."""
+    parent = Path(pattern).parent.as_posix()
+    if parent == ".":
+        return [root]
+    wanted = re.compile(as_regex(parent))
+    return [
+        path
+        for path in sorted(root.glob(as_glob(parent)))
+        if path.is_dir() and wanted.fullmatch(path.relative_to(root).as_posix())
+    ]
+
+
+def _untaken(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
+    """Pictures, and what may be some, beside those of a pattern; folders called as files are."""
+    found = set()
+    wanted = re.compile(as_regex(pattern))
+    for folder in _folders(root, pattern):
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            path = folder / entry.name
+            named = wanted.fullmatch(path.relative_to(root).as_posix())
+            if path in taken or _is_ignored(entry.name) or (entry.is_dir() and not named):
+                continue
+            if not (named and not path.exists()):  # those are errors already
+                found.add(path)
+    return found
+
+
+def _is_ignored(name: str) -> bool:
+    lowered = name.lower()
+    return name.startswith(".") or lowered in _LEFT_BY_SYSTEMS or Path(lowered).suffix in _TEXTS
+
+
+def _text(left: list[Path], pattern: str, catalog: Catalog, data: DataConfig) -> str:
+    names = listed([shown_path(path, data.root) for path in left], most=3)
+    text = f"{len(left)} file(s) in its folders are not read, since no pattern takes them: {names}"
+    folders = [path for path in left if path.is_dir()]
+    if folders:
+        text += f" ({len(folders)} of them folders)"
+    known = set(catalog.by_id["train"]) | set(catalog.by_id["test"]) | set(data.drop)
+    lost = sorted(set(_ids(left, pattern, data.root)) - known)
+    if lost:
+        text += f"; so {len(lost)} id(s) have no image at all: {listed(lost, most=3)}"
+    return text
+
+
+def _ids(left: Iterable[Path], pattern: str, root: Path) -> Iterator[str]:
+    """What the ids of files would be if case and ending did not count."""
+    end = Path(pattern).suffix
+    loose = pattern.removesuffix(end) if end and not re.search(r"[{}*]", end) else pattern
+    wanted = re.compile(as_regex(loose), re.IGNORECASE)
+    for path in left:
+        if match := wanted.fullmatch(path.relative_to(root).with_suffix("").as_posix()):
+            yield match["id"]
+
+
+def _out_of_reach(data: DataConfig) -> set[Path]:
+    """Files with the ending of images, below their folder, as deep as no image can be."""
+    found = set()
+    for pattern in (data.images, data.test):
+        parts = Path(pattern or "").parts
+        fixed = list(takewhile(lambda part: not re.search(r"[{*]", part), parts[:-1]))
+        ending = Path(pattern or "").suffix
+        if ending and not re.search(r"[{}*]", ending):
+            within = data.root.joinpath(*fixed)
+            found |= {
+                path
+                for path in within.rglob(f"*{escape(ending)}")
+                if len(path.relative_to(data.root).parts) != len(parts)
+                and not any(part.startswith(".") for part in path.relative_to(within).parts)
+            }
+    return found
+
+
+def near_misses(data: DataConfig) -> list[str]:
+    """Files that the pattern of images may mean, where it takes none."""
+    beside = _untaken(data.root, data.images, set())
+    return [shown_path(path, data.root) for path in sorted(_out_of_reach(data) | beside)]

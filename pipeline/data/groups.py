@@ -1,0 +1,75 @@
+"""Which images belong together (a car, a patient) and must not be split between folds."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+from pipeline.config import DataConfig, GroupTable
+from pipeline.data.catalog import Catalog, listed
+from pipeline.data.tables import read_table
+from pipeline.errors import DataError
+
+PATIENCE_S = 20.0
+
+
+def groups_or_error(catalog: Catalog, data: DataConfig) -> dict[str, str] | DataError:
+    """id → group of the training images, or why not: a finding beside others."""
+    try:
+        return groups_of([sample.id for sample in catalog.train], data)
+    except DataError as error:
+        return error
+
+
+def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
+    """id → group; without `data.group` every image is its own. DataError names ids with none."""
+    if data.group is None:
+        return {each: each for each in ids}
+    if isinstance(data.group, GroupTable):
+        return _groups_from_table(ids, data.root / data.group.csv, data.group)
+    found = _searched(data.group, ids)
+    missing = [each for each, match in found.items() if match is None or match[1] is None]
+    if missing:
+        raise DataError(f"data.group: {data.group!r} matches no group in {listed(missing)}")
+    return {each: str(match[1]) for each, match in found.items() if match}
+
+
+def _searched(pattern: str, ids: list[str]) -> dict[str, re.Match[str] | None]:
+    """id → what the regex finds in it; DataError where it needs longer than a person waits.
+
+    Some regexes, like `(a+)+$`, need twice as long for each letter. `re` lets signals interrupt
+    it, and those reach the main thread alone: elsewhere the search is as long as it is.
+    """
+
+    def too_long(*_: object) -> None:
+        raise DataError(
+            f"data.group: {pattern!r} was not done with {len(ids)} ids in {PATIENCE_S:g} s; "
+            "repeats of repeats, such as (a+)+, take that long: write it without"
+        )
+
+    if threading.current_thread() is not threading.main_thread():
+        return {each: re.search(pattern, each) for each in ids}
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+    try:
+        return {each: re.search(pattern, each) for each in ids}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[str, str]:
+    table = read_table(path, (columns.id, columns.group))
+    named: dict[str, set[str]] = defaultdict(set)
+    for each, group in zip(table[columns.id], table[columns.group], strict=True):
+        named[each.strip()].add(group.strip())
+    missing = [each for each in ids if named.get(each.strip(), {""}) == {""}]
+    if missing:
+        raise DataError(f"{path} names no group for {listed(missing)}")
+    torn = [each for each in ids if len(named[each.strip()]) > 1]
+    if torn:
+        raise DataError(f"{path} names several groups for {listed(torn)}")
+    return {each: next(iter(named[each.strip()])) for each in ids}

@@ -1,0 +1,69 @@
+"""Reads images of any kind into HWC uint8 RGB, and refuses to read half a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.containers import Header, converted, open_picture
+from pipeline.errors import DataError
+
+SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image, and what its file told that the eight bits do not."""
+
+    rgb: NDArray[np.uint8]
+    """HWC."""
+    header: Header
+    mode: str
+    """Pillow's name of how the pixels are stored."""
+    deep: NDArray[np.integer] | None = None
+    """HW, the gray values of more than 8 bits as they are stored."""
+
+
+def read_rgb(path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
+    """The image at `path`, HWC uint8 RGB.
+
+    Gray is repeated, alpha dropped, CMYK converted, 16 bits scaled to 8, and EXIF rotation
+    applied, as viewers and annotation tools do, unless turn is False. Raises DataError naming the
+    file.
+    """
+    return decode_rgb(read_bytes(path), path, turn=turn)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; DataError naming it when there are none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not data:
+        raise DataError(f"{path} is empty (0 bytes); get the file again")
+    return data
+
+
+def decode_rgb(data: bytes, path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
+    """`read_rgb` for bytes already read; `path` is only for messages."""
+    return decode_image(data, path, turn=turn).rgb
+
+
+def decode_image(data: bytes, path: Path, *, turn: bool = True) -> DecodedImage:
+    """`decode_rgb`, with what is known of the file besides."""
+    picture = open_picture(data, path, turn=turn)
+    image = picture.pixels
+    if image.mode in SIXTEEN_BIT:
+        deep = np.asarray(image)
+        rgb = np.repeat(_eight_bits(deep)[..., None], 3, axis=2)
+        return DecodedImage(rgb, picture.header, image.mode, deep)
+    return DecodedImage(np.asarray(converted(image, "RGB", path)), picture.header, image.mode)
+
+
+def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    scaled = np.rint(np.clip(values.astype(np.float32), 0, 65535) / 257)
+    return scaled.astype(np.uint8)

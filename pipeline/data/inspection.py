@@ -1,0 +1,202 @@
+"""Reads every sample once and notes what later stages need to know of it, or what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from pipeline.config import DataConfig, MaskTable
+from pipeline.data.bit_depth import lost_levels
+from pipeline.data.catalog import Catalog, Part, Sample
+from pipeline.data.ground_truth import Truth
+from pipeline.data.images import DecodedImage, decode_image, decode_rgb, read_bytes
+from pipeline.data.masks.reader import MaskSizeError, TruthReader
+from pipeline.errors import DataError
+
+PARTS: tuple[Part, ...] = ("train", "test")
+VERSION = "check/3"
+"""Bumped when the same files give other records than before."""
+NEXT_NOTE = "\n"
+"""Between the notes about one image, which may hold any other character."""
+TURNED = "turned by EXIF"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample as it was found. Text only, so that it survives a CSV unchanged."""
+
+    id: str
+    part: str
+    stamp: str
+    """Size and time of the files: while it stays, the files need not be read again."""
+    digest: str = ""
+    """Hash of the bytes of image and reference, and of what the masks say."""
+    height: int = 0
+    width: int = 0
+    coverage: str = ""
+    """Share of the valid pixels that each class covers, space-separated in class order."""
+    note: str = ""
+    problem: str = ""
+    picture: str = ""
+    """Hash of the image's bytes alone."""
+    colours: str = ""
+    """`index #rrggbb`, comma-separated: what was read by the indices of a palette."""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return tuple(float(share) for share in self.coverage.split())
+
+
+def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
+    """What changes when any file of the sample changes."""
+    paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
+    if part == "train" and isinstance(data.masks, MaskTable):
+        paths.append(data.root / data.masks.csv)
+    return hashlib.sha256("|".join(map(_stat, paths)).encode("utf-8", "surrogatepass")).hexdigest()[
+        :16
+    ]
+
+
+def _stat(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return f"{path.name}:missing"
+    return f"{path}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def inspect(
+    catalog: Catalog,
+    data: DataConfig,
+    known: dict[tuple[str, str], Record],
+    advance: Callable[[int], None],
+    threads: int = -1,
+) -> list[Record]:
+    """A record of every sample, train first, by id; those in `known` with the same stamp as is.
+
+    What is wrong with a sample is in its record; DataError for a table of masks that is no good.
+    """
+    reader = TruthReader(data)
+    tasks = [
+        (sample, part, stamp_of(sample, part, data))
+        for part in PARTS
+        for sample in catalog.by_id[part].values()
+    ]
+    fresh = [task for task in tasks if not _is_known(known, task)]
+    if fresh:
+        reader.load_table(catalog.by_id["train"])
+    pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
+    read = pool(joblib.delayed(_inspect_one)(*task, data, reader) for task in fresh)
+    found = {(record.part, record.id): record for record in _counted(read, advance)}
+    return [found.get((part, sample.id)) or known[part, sample.id] for sample, part, _ in tasks]
+
+
+def _is_known(known: dict[tuple[str, str], Record], task: tuple[Sample, Part, str]) -> bool:
+    sample, part, stamp = task
+    record = known.get((part, sample.id))
+    return record is not None and record.stamp == stamp and not record.problem
+
+
+def _counted(records: Iterable[Record], advance: Callable[[int], None]) -> Iterator[Record]:
+    for record in records:
+        advance(1)
+        yield record
+
+
+def _inspect_one(
+    sample: Sample, part: Part, stamp: str, data: DataConfig, reader: TruthReader
+) -> Record:
+    try:
+        facts = _facts(sample, part, data, reader)
+    except DataError as error:
+        return Record(sample.id, part, stamp, problem=str(error))
+    return replace(Record(sample.id, part, stamp), **facts)
+
+
+def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) -> dict[str, Any]:
+    encoded = read_bytes(sample.image)
+    decoded = decode_image(encoded, sample.image, turn=data.turns)
+    image = decoded.rgb
+    size = (image.shape[0], image.shape[1])
+    digest = hashlib.sha256(encoded)
+    picture, same = digest.hexdigest()[:24], False
+    if sample.reference is not None:
+        reference = read_bytes(sample.reference)
+        same = np.array_equal(decode_rgb(reference, sample.reference, turn=data.turns), image)
+        digest.update(reference)
+    if not data.turns:
+        digest.update(b"as stored")  # other pixels than those of the same bytes, turned
+    notes = _notes(encoded, decoded, data)
+    if same:
+        notes.append("reference identical to the image")
+    facts: dict[str, Any] = {"height": size[0], "width": size[1]}
+    if part == "train":
+        truth = _truth(sample, size, decoded, reader)
+        notes += [f"mask: {note}" for note in truth.notes]
+        facts["colours"] = ", ".join(truth.colours)
+        valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
+        shares = truth.planes.sum(axis=(1, 2), dtype=np.int64) / max(1, valid)
+        facts["coverage"] = " ".join(f"{share:.6g}" for share in shares)
+        digest.update(np.packbits(truth.planes).tobytes())
+        if truth.valid is not None:
+            digest.update(np.packbits(truth.valid).tobytes())
+        if truth.instances is not None:
+            digest.update(truth.instances.tobytes())
+    return {
+        **facts,
+        "note": NEXT_NOTE.join(notes),
+        "digest": digest.hexdigest()[:24],
+        "picture": picture,
+    }
+
+
+def _truth(
+    sample: Sample, size: tuple[int, int], image: DecodedImage, reader: TruthReader
+) -> Truth:
+    try:
+        return reader.read(sample, size)
+    except MaskSizeError as error:
+        hint = ""
+        if error.found == (size[1], size[0]):
+            hint = ": its sides are exchanged"
+            if image.header.orientation > 4:
+                hint = (
+                    ", because EXIF turns the image; set data.exif: ignore if the masks are drawn "
+                    "on its stored pixels, or apply if on what viewers show"
+                )
+        raise DataError(f"{error}{hint}") from None
+
+
+def _notes(encoded: bytes, image: DecodedImage, data: DataConfig) -> list[str]:
+    header, notes = image.header, []
+    if header.orientation != 1:
+        how = "as viewers show it" if data.turns else "as its pixels are stored"
+        notes.append(f"{TURNED}: read, and submitted, {how} (data.exif)")
+    if image.mode not in ("RGB", "L", "P"):
+        notes.append(f"{image.mode} read as RGB")
+    if header.previews:
+        notes.append("smaller copies in the same file are left out")
+    if lost := lost_levels(encoded, image):
+        notes.append(lost)
+    # before the division to 8 bits, which may leave one level
+    stored = image.rgb if image.deep is None else image.deep
+    if (stored == stored[:1, :1]).all():
+        notes.append("constant image")
+    return notes
+
+
+def as_row(record: Record) -> dict[str, str]:
+    """The record as a row of text."""
+    return {key: str(value) for key, value in asdict(record).items()}
+
+
+def from_row(row: dict[str, str]) -> Record:
+    """The record that `as_row` made the row of."""
+    numbers = {"height": int(row["height"]), "width": int(row["width"])}
+    return Record(**{**row, **numbers})  # type: ignore[arg-type]

@@ -1,0 +1,228 @@
+"""What the numbers of a mask file mean: values of classes, or where its one class is.
+
+A number is not always what was painted. Where a file can be read in two ways and the classes do
+not tell which one is meant, it is refused; what had to be assumed is noted for `check` to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.masks.pixels import MaskPixels, Values, decode_pixels
+from pipeline.data.masks.soft import blends, distinct, is_soft
+from pipeline.errors import DataError
+
+_SAVE = "save the masks as gray PNG"
+_FEW = 8  # values
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a mask file says, HW: bool where it is inside, or the value of each pixel."""
+
+    pixels: NDArray[Any]
+    note: str = ""
+    """What had to be assumed; "" for nothing."""
+    colours: tuple[str, ...] = ()
+    """`index #rrggbb` of what was read by the index of a coloured palette."""
+
+
+def decode_inside(data: bytes, path: Path, *, turn: bool = True) -> NDArray[np.bool_]:
+    """Where a mask file of one class is inside, bool HW; see `judge_inside`."""
+    return np.asarray(judge_inside(data, path, turn=turn).pixels, np.bool_)
+
+
+def judge_inside(data: bytes, path: Path, *, turn: bool = True) -> Meaning:
+    """Where a mask file of one class is inside, and what had to be assumed.
+
+    Inside is what viewers do not show in black: gray palettes count by their levels, coloured ones
+    by index, cut-outs by their alpha. Blurred masks are inside from half of white on. Raises
+    DataError naming the file.
+    """
+    pixels = decode_pixels(data, path, turn=turn)
+    values = _levels_of_one_class(pixels, path)
+    shape = _cut_out(values, pixels.alpha, path)
+    if shape is not None:
+        return Meaning(shape, "its colours say nothing, so its alpha is the mask")
+    inside, note = _by_value(values, pixels.header.lossy, path)
+    return Meaning(inside, note, _colours(pixels))
+
+
+def decode_values(
+    data: bytes, path: Path, known: Collection[int] | None = None, *, turn: bool = True
+) -> NDArray[Any]:
+    """The value of each pixel of a mask file of several classes, HW; see `judge_values`."""
+    return judge_values(data, path, known, turn=turn).pixels
+
+
+def judge_values(
+    data: bytes,
+    path: Path,
+    known: Collection[int] | None = None,
+    *,
+    void: int | None = None,
+    turn: bool = True,
+) -> Meaning:
+    """The value of each pixel of a mask file of several classes, and what is odd about them.
+
+    known: the values that have a meaning (None: all of them), which decide between a palette's
+    indices and its gray levels, and between samples of few bits and what viewers stretch them to.
+    Raises DataError naming the file, for lossy formats too, whose values are not those painted.
+    """
+    pixels = decode_pixels(data, path, turn=turn)
+    if pixels.header.lossy:
+        raise DataError(f"{path} is a {pixels.header.lossy}, which blurs a mask's values; {_SAVE}")
+    values = _meant(pixels, known, void, path)
+    if pixels.alpha is not None and not pixels.keyed:
+        _refuse_hidden(values, pixels.alpha, path)
+    blended = len(distinct(values)) > 2 and blends(values)
+    note = "values blend into each other, as if resized: between classes lie others" * blended
+    return Meaning(values, note, _colours(pixels))
+
+
+def _colours(pixels: MaskPixels) -> tuple[str, ...]:
+    if pixels.palette is None:
+        return ()
+    used = distinct(pixels.stored).tolist()
+    return tuple(f"{each} #{bytes(pixels.palette[each]).hex()}" for each in used)
+
+
+def _meant(
+    pixels: MaskPixels, known: Collection[int] | None, void: int | None, path: Path
+) -> Values:
+    """The stored numbers, or the gray levels that are shown for them."""
+    stored, shown = pixels.stored, pixels.shown
+    if stored is shown or np.array_equal(stored, shown) or (known is None and void is None):
+        return stored
+    numbers, levels = distinct(stored), distinct(shown)
+    by_number = known is None or set(numbers.tolist()) <= set(known)
+    by_level = known is None or set(levels.tolist()) <= set(known)
+    by_level &= len(levels) == len(numbers)  # two that look alike are not told apart by looks
+    is_palette = pixels.header.bits == 8 and not pixels.header.white_is_zero
+    if (
+        by_number
+        and by_level
+        and not (is_palette and not ((stored == void) != (shown == void)).any())
+    ):
+        raise DataError(
+            f"{path}: both its numbers ({_listed(numbers)}) and the gray levels that they are "
+            f"shown as ({_listed(levels)}) are known values; save the masks as 8-bit gray PNG"
+        )
+    if not (by_number or by_level):
+        raise DataError(
+            f"{path} holds the values {_listed(numbers)}, shown as gray {_listed(levels)}; neither "
+            "are all values of data.classes or data.void"
+        )
+    return shown if by_level else stored
+
+
+def _levels_of_one_class(pixels: MaskPixels, path: Path) -> Values:
+    """Zero outside, for a gray picture, and for a palette whose background can be told."""
+    stored, shown = pixels.stored, pixels.shown
+    if pixels.header.white_is_zero and len(distinct(shown)) > 1 and shown.all():
+        raise DataError(f"{path} says that white is 0 and shows no black; {_SAVE}")
+    if pixels.palette is None:
+        if stored is shown or pixels.alpha is not None:
+            return shown
+        return stored if _looks_alike(stored, shown, path) else shown
+    used = distinct(stored)
+    colours = pixels.palette[used].astype(int)
+    neutral = np.ptp(colours, axis=1) == 0
+    if neutral.all():
+        levels = np.ascontiguousarray(pixels.palette[:, 0][stored])
+        return stored if _looks_alike(stored, levels, path) else levels
+    _refuse_unclear_background(pixels.palette, used, path)
+    return stored
+
+
+def _looks_alike(stored: Values, shown: Values, path: Path) -> bool:
+    """Whether all numbers of a file look the same, so that only the numbers can mean something."""
+    numbers, levels = distinct(stored), distinct(shown)
+    if len(levels) == len(numbers):
+        return False
+    if len(levels) == 1:
+        return True
+    raise DataError(f"{path}: its palette shows several indices alike; {_SAVE}")
+
+
+def _refuse_unclear_background(
+    palette: NDArray[np.uint8], used: NDArray[np.int64], path: Path
+) -> None:
+    """Index 0 of a coloured palette is the background, unless its colours say otherwise."""
+    others = palette[[each for each in used if each]].astype(int)
+    black = (others == 0).all(axis=1)
+    gray = np.ptp(others, axis=1) == 0
+    zero = palette[0].astype(int)
+    if black.any() or (np.ptp(zero) > 0 and gray.any()):
+        raise DataError(
+            f"{path}: index 0 of its palette is #{bytes(palette[0]).hex()}, and other indices are "
+            f"black or gray, so that its background is unclear; {_SAVE}, 0 outside"
+        )
+
+
+def _cut_out(
+    values: Values, alpha: NDArray[np.uint8] | None, path: Path
+) -> NDArray[np.bool_] | None:
+    """The shape in an alpha channel, where the visible colours are one; None: colours count."""
+    if alpha is None:
+        return None
+    visible = alpha > 0
+    if not visible.any():
+        return visible if int(np.ptp(values)) == 0 and values.any() else None
+    seen, hidden = values[visible], values[~visible]
+    if int(np.ptp(seen)) > 0:
+        if hidden.any():
+            raise DataError(f"{path}: transparent pixels hide values of the mask; {_SAVE}")
+        return None
+    if visible.all():
+        if int(np.ptp(alpha)) == 0:
+            return None
+        raise DataError(f"{path} has one colour and no pixel that is transparent; {_SAVE}")
+    shape = np.asarray(alpha >= 128)
+    if not shape.any():
+        raise DataError(f"{path}: no pixel of its alpha is half opaque; {_SAVE}")
+    if seen[0] and not hidden.any() and np.array_equal(shape, values != 0):
+        return None
+    return shape
+
+
+def _refuse_hidden(values: Values, alpha: NDArray[np.uint8], path: Path) -> None:
+    visible = alpha > 0
+    if not visible.any():
+        return
+    if values[~visible].any():
+        raise DataError(f"{path}: transparent pixels hide values of the mask; {_SAVE}")
+    if not visible.all() and not values.any():
+        raise DataError(f"{path} has its shape in the alpha channel, without values; {_SAVE}")
+
+
+def _by_value(values: Values, lossy: str, path: Path) -> tuple[NDArray[np.bool_], str]:
+    found = distinct(values)
+    most, several = int(found[-1]), len(found[found > 0]) > 1
+    white = 255 if most <= 255 else 65535
+    half = (white + 1) // 2
+    if not lossy and not several:
+        return np.asarray(values != 0), ""
+    dim = most < half and len(found) <= _FEW  # numbers of objects, rather than shades of gray
+    if lossy or (not dim and is_soft(values)):
+        if 0 < most < half:
+            raise DataError(
+                f"{path} holds blurred values up to {most}, and none is half of white ({half}); "
+                f"{_SAVE} of 0 and {white}"
+            )
+        why = f"{lossy}: blurred" if lossy else "many values that blend into each other"
+        return np.asarray(values >= half), f"{why}, {half} and more count as inside"
+    if found[0] > 0:
+        return np.asarray(values != 0), "several values, none of them 0: all of it counts as inside"
+    return np.asarray(values != 0), "several values, all but 0 count as inside"
+
+
+def _listed(values: NDArray[np.int64]) -> str:
+    shown = ", ".join(map(str, values[:5].tolist()))
+    return shown if len(values) <= 5 else f"{shown} and {len(values) - 5} more"

@@ -1,0 +1,34 @@
+"""What tables of run lengths, given or sent, call a sample and a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.config import RowKeys
+from pipeline.data.catalog import enumerated, quoted
+
+Key = tuple[str, str]  # what a table calls a sample and, where it has a column for it, a class
+
+
+def table_key(table: RowKeys, sample_id: str, class_name: str) -> Key:
+    """What a table calls a (sample, class). An id may itself hold `{class}`, or be called so."""
+    said = {"{id}": sample_id, "{class}": class_name}
+    key = re.sub(r"\{id\}|\{class\}", lambda found: said[found[0]], table.key)
+    return key, class_name if table.class_ else ""
+
+
+def stripped(key: Key) -> Key:
+    """A key without outer blanks, by which keys are matched: tables have them by accident."""
+    return key[0].strip(), key[1].strip()
+
+
+def named(key: Key) -> str:
+    """A key in quotes, for messages."""
+    return f"{key[0]!r} of class {key[1]!r}" if key[1] else repr(key[0])
+
+
+def listed_keys(keys: Sequence[Key]) -> str:
+    """The first few keys and how many more there are."""
+    texts = [f"{quoted(key)}{f' of class {quoted(name)}' if name else ''}" for key, name in keys]
+    return enumerated(texts)

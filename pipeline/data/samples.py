@@ -1,0 +1,84 @@
+"""What a network is shown of a sample, and what is true of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import DataConfig
+from pipeline.data.catalog import Sample
+from pipeline.data.frame import into_frame, without_padding
+from pipeline.data.ground_truth import Truth
+from pipeline.data.images import read_rgb
+from pipeline.data.masks.reader import TruthReader
+from pipeline.errors import DataError
+
+BLANK = 128
+"""The gray of a reference that is missing."""
+
+
+def aligned_path(folder: Path, sample: Sample) -> Path:
+    """Where the aligned reference of a sample is, as PNG."""
+    return folder / sample.part / f"{sample.id}.png"
+
+
+@dataclass(frozen=True)
+class SampleReader:
+    """Reads samples of one experiment. Cheap to pickle: tables are read again where needed."""
+
+    data: DataConfig
+    aligned: Path | None = None
+    """Folder of references that `align` has brought onto their images."""
+
+    @property
+    def channels(self) -> int:
+        """3, or 6 with a reference: image first."""
+        return 3 if self.aligned is None else 6
+
+    def image(self, sample: Sample) -> NDArray[np.uint8]:
+        """What networks see: HWC uint8 with `channels` channels, in `data.frame`, padding and all.
+
+        DataError names the file that cannot be read.
+        """
+        return into_frame(self._stacked(sample), self.data.frame)
+
+    def picture(self, sample: Sample) -> NDArray[np.uint8]:
+        """What lies below the sample's mask: HWC uint8 RGB of the image's own size."""
+        frame = self.data.frame.model_copy(update={"pad": 0})
+        return into_frame(read_rgb(sample.image, turn=self.data.turns), frame)
+
+    def own_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
+        """H, W of the sample that `image` was read from."""
+        pad = self.data.frame.pad
+        return image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
+
+    def own_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """CHW maps of what networks see -> those of the sample itself."""
+        return without_padding(maps, self.data.frame.pad)
+
+    def _stacked(self, sample: Sample) -> NDArray[np.uint8]:
+        image = read_rgb(sample.image, turn=self.data.turns)
+        if self.aligned is None:
+            return image
+        reference = read_rgb(aligned_path(self.aligned, sample))
+        if reference.shape != image.shape:
+            raise DataError(f"{sample.id}: its aligned reference has another size; run align again")
+        return np.concatenate([image, reference], axis=2)
+
+    def truth(self, sample: Sample, size: tuple[int, int]) -> Truth:
+        """The truth of a training sample whose image has that H, W."""
+        return self._truths.read(sample, size)
+
+    @property
+    def _truths(self) -> TruthReader:
+        reader = self.__dict__.get("_truth_reader")
+        if reader is None:
+            reader = TruthReader(self.data)
+            object.__setattr__(self, "_truth_reader", reader)
+        return reader
+
+    def __reduce__(self) -> tuple[type[SampleReader], tuple[DataConfig, Path | None]]:
+        return SampleReader, (self.data, self.aligned)

@@ -1,0 +1,147 @@
+"""The compiled inner loops over pixels; each becomes a few vector instructions.
+
+a .. e: uint8 or uint16 (P,), a part of five members' maps; u .. y: uint32, their weights. `fresh`:
+sums start at 0, and not at what `sums` holds.
+
+All loops that call another live in this file: Numba's cache on disk notices a change of the file
+that a function is in, not of the ones that it calls.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from pipeline.ensemble.blending.fixed_point import ONE
+
+TOGETHER = 5
+BLOCK = 4096  # sums that stay in the L1 cache
+
+
+@njit(nogil=True, cache=True)
+def add_five(sums, fresh, a, b, c, d, e, u, v, w, x, y):  # type: ignore[no-untyped-def]
+    """sums uint32 (P,) += the weighted sum of five members."""
+    for i in range(sums.size):
+        total = a[i] * u + b[i] * v + c[i] * w + d[i] * x + e[i] * y
+        sums[i] = total if fresh else sums[i] + total
+
+
+@njit(nogil=True, cache=True)
+def reaches_five(out, sums, fresh, limit, a, b, c, d, e, u, v, w, x, y):  # type: ignore[no-untyped-def]
+    """out bool (P,) = whether sums and the weighted sum of five members reach a limit."""
+    for i in range(out.size):
+        total = np.uint32(a[i] * u + b[i] * v + c[i] * w + d[i] * x + e[i] * y)
+        out[i] = (total if fresh else np.uint32(sums[i] + total)) >= limit
+
+
+@njit(nogil=True, cache=True)
+def differing_bytes(ones, others, places):  # type: ignore[no-untyped-def]
+    """places int64 = those of the bytes, of little-endian uint64 words, that differ; how many."""
+    found = 0
+    for word in range(ones.size):
+        difference = ones[word] ^ others[word]
+        if difference != 0:
+            for byte in range(8):
+                if (difference >> np.uint64(8 * byte)) & np.uint64(0xFF):
+                    places[found] = 8 * word + byte
+                    found += 1
+    return found
+
+
+@njit(nogil=True, cache=True)
+def add_by_table(sums, values, table, weight):  # type: ignore[no-untyped-def]
+    """sums uint32 (P,) += a weighted member whose numbers a table (codes,) replaces."""
+    for i in range(sums.size):
+        sums[i] += table[values[i]] * weight
+
+
+@njit(nogil=True, cache=True)
+def add_members(sums, values, start, stride, members, weights):  # type: ignore[no-untyped-def]
+    """sums uint32 (P,) = the weighted sum of flat values[start + member * stride ...].
+
+    members, weights: (a multiple of five,).
+    """
+    for first in range(0, members.size, TOGETHER):
+        a = _row(values, start + members[first] * stride, sums.size)
+        b = _row(values, start + members[first + 1] * stride, sums.size)
+        c = _row(values, start + members[first + 2] * stride, sums.size)
+        d = _row(values, start + members[first + 3] * stride, sums.size)
+        e = _row(values, start + members[first + 4] * stride, sums.size)
+        u, v, w = weights[first], weights[first + 1], weights[first + 2]
+        x, y = weights[first + 3], weights[first + 4]
+        add_five(sums, first == 0, a, b, c, d, e, u, v, w, x, y)
+
+
+@njit(nogil=True, cache=True)
+def _row(values, start, size):  # type: ignore[no-untyped-def]
+    return values[start : start + size]
+
+
+@njit(nogil=True, cache=True)
+def count_passing(values, starts, lengths, members, weights, shift, reached):  # type: ignore[no-untyped-def]
+    """reached int32 (segments, levels) += how many pixels of each segment reach each level."""
+    block = np.empty(BLOCK, np.uint32)
+    for segment in range(starts.size):
+        histogram = reached[segment]
+        for first in range(0, lengths[segment], BLOCK):
+            sums = block[: min(BLOCK, lengths[segment] - first)]
+            place = starts[segment] + first
+            add_members(sums, values, place, lengths[segment], members, weights)
+            for i in range(sums.size):
+                histogram[sums[i] >> shift] += 1
+        for level in range(histogram.size - 2, -1, -1):
+            histogram[level] += histogram[level + 1]
+
+
+@njit(nogil=True, cache=True)
+def add_moments(  # type: ignore[no-untyped-def]
+    values, starts, lengths, strides, truths, members, weights, scale, out
+):
+    """out (segments, M, 6) += count and sums of x, y, xx, yy, xy of errors; see `correlation`."""
+    block = np.empty(BLOCK, np.uint32)
+    for segment in range(starts.size):
+        start, length, stride = starts[segment], lengths[segment], strides[segment]
+        truth = truths[segment]
+        for first in range(0, length, BLOCK):
+            sums = block[: min(BLOCK, length - first)]
+            add_members(sums, values, start + first, stride, members, weights)
+            for member in range(out.shape[1]):
+                place = start + member * stride + first
+                totals = out[segment, member]
+                totals[0] += sums.size
+                for i in range(sums.size):
+                    own = values[place + i] / scale - truth
+                    blended = sums[i] / (scale * ONE) - truth
+                    totals[1] += own
+                    totals[2] += blended
+                    totals[3] += own * own
+                    totals[4] += blended * blended
+                    totals[5] += own * blended
+
+
+@njit(nogil=True, cache=True)
+def count_winners(values, starts, lengths, members, weights, scales, decided):  # type: ignore[no-untyped-def]
+    """decided (segments, S, C) += the pixels that each choice of scales (S, C) gives each class."""
+    classes = scales.shape[1]
+    block = np.empty((classes, BLOCK), np.uint32)
+    best = np.empty(BLOCK, np.uint64)
+    winner = np.empty(BLOCK, np.int64)
+    for segment in range(starts.size):
+        length = lengths[segment]
+        for first in range(0, length, BLOCK):
+            size = min(BLOCK, length - first)
+            for plane in range(classes):
+                start = starts[segment] + plane * length + first
+                sums = block[plane, :size]
+                add_members(sums, values, start, classes * length, members, weights)
+            for choice in range(len(scales)):
+                best[:size] = 0
+                winner[:size] = 0
+                for plane in range(classes):
+                    for i in range(size):
+                        scaled = block[plane, i] * scales[choice, plane]
+                        if scaled > best[i]:
+                            best[i] = scaled
+                            winner[i] = plane
+                for i in range(size):
+                    decided[segment, choice, winner[i]] += 1

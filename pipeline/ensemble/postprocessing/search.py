@@ -1,0 +1,127 @@
+"""Which post-processing steps help: each is kept only if the nested score gains by it for sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline.ensemble.blending.kernel import blend as blended
+from pipeline.ensemble.blending.kernel import decide
+from pipeline.ensemble.blending.threads import ordered
+from pipeline.ensemble.postprocessing.registry import ChosenStep, Step, apply_steps
+from pipeline.ensemble.search.evidence import Numbers
+from pipeline.ensemble.search.oof import Measures, OofSource
+from pipeline.ensemble.search.resampling import paired_error
+from pipeline.ensemble.search.weights import GAIN, Blend
+from pipeline.metrics import Metric
+
+Steps = tuple[ChosenStep, ...]
+Key = tuple[str, tuple[float, ...], tuple[float, ...], Steps]
+
+
+@dataclass(frozen=True)
+class StepTrial:
+    """One step that was tried: the value that all maps would choose (None: better without it), by
+    how much the nested score rises with it, that gain's standard error, and whether it was kept.
+    """
+
+    name: str
+    value: float | None
+    gain: float
+    error: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Measures of whole decisions, with post-processing; what is known is not decided again.
+
+    Choices made without one fold or another are often the same, and then so are their measures.
+    """
+
+    source: OofSource
+    metric: Metric
+    steps: Sequence[Step]
+    known: dict[Key, Measures] = field(default_factory=dict)
+
+    def select(self, rows: Numbers) -> Decisions:
+        """The same of some of the images; what is known is shared."""
+        ids = tuple(self.source.ids[row] for row in rows)
+        return replace(self, source=replace(self.source, ids=ids))
+
+    def measured(self, blend: Blend, steps: Steps) -> Measures:
+        """What the metric measures of every image, (images, *shape of the measure)."""
+        measures: Measures = self.trials([(blend, steps)], None)[0, 0]
+        return measures
+
+    def trials(self, variants: Sequence[tuple[Blend, Steps]], step: Step | None) -> Measures:
+        """Of each variant without the step and with each of its values.
+
+        int64 (variants, 1 + values, images, *shape of the measure); every map is read once.
+        """
+
+        def measure(id: str) -> Measures:
+            return np.array([self._tried(id, *variant, step) for variant in variants])
+
+        return np.stack(list(ordered(measure, self.source.ids)), axis=2)
+
+    def _tried(self, id: str, blend: Blend, steps: Steps, step: Step | None) -> list[Measures]:
+        weights = tuple(blend.weights[name] for name in self.source.names)
+        values = step.candidates if step else ()
+        tried = [steps, *((*steps, ChosenStep(step.name, each)) for each in values if step)]
+        keys: list[Key] = [(id, weights, blend.thresholds, each) for each in tried]
+        if any(key not in self.known for key in keys):
+            maps, truth = self.source.maps(id), self.source.truth(id)
+            probability = blended(maps, weights, self.source.mean, threads=1)
+            decision = decide(maps, weights, blend.thresholds, mean=self.source.mean, threads=1)
+            decision = apply_steps(decision, probability, steps)
+            for key, each in zip(keys, tried, strict=True):
+                if key not in self.known:
+                    after = apply_steps(decision, probability, each[len(steps) :])
+                    self.known[key] = self.metric.measure(after, truth)
+        return [self.known[key] for key in keys]
+
+
+def search_steps(
+    decisions: Decisions,
+    metric: Metric,
+    groups: Numbers,
+    parts: Numbers,
+    blend: Blend,
+    by_part: Mapping[int, Blend],
+    nested: Measures,
+) -> tuple[Steps, tuple[StepTrial, ...]]:
+    """Try the steps one after another, each on top of those kept before it.
+
+    blend: chosen on all these images; by_part: without each part; nested: the measures that these
+    give. For the nested score a part's blend is applied to the other parts' images too, to choose
+    the step's value there. A step is kept where its gain exceeds one standard error.
+    """
+    assert not decisions.source.exclusive, "steps act on one class at a time"
+    kept: Steps = ()
+    part_steps: dict[int, Steps] = dict.fromkeys(by_part, ())
+    trials = []
+    for step in decisions.steps:
+        variants = [(each, part_steps[part]) for part, each in by_part.items()]
+        *tables, final = decisions.trials([*variants, (blend, kept)], step)
+        extended, after = {}, np.empty_like(nested)
+        for part, table in zip(by_part, tables, strict=True):
+            best = int(np.argmax(metric.aggregate(table[:, parts != part])))
+            extended[part] = _extended(part_steps[part], step, best)
+            after[parts == part] = table[best][parts == part]
+        best = int(np.argmax(metric.aggregate(final)))
+        gain = float(metric.aggregate(after) - metric.aggregate(nested))
+        error = paired_error(metric, after, nested, groups)
+        keep = best > 0 and gain > max(GAIN, error)
+        value = step.candidates[best - 1] if best else None
+        trials.append(StepTrial(step.name, value, gain, error, keep))
+        if keep:
+            kept, part_steps, nested = _extended(kept, step, best), extended, after
+    return kept, tuple(trials)
+
+
+def _extended(steps: Steps, step: Step, best: int) -> Steps:
+    """The steps and, unless row 0 (without it) was best, one more."""
+    return (*steps, ChosenStep(step.name, step.candidates[best - 1])) if best else steps

@@ -1,0 +1,150 @@
+"""The nested score: every choice made without the fold that it is then scored on.
+
+The tuned score is measured on the maps that weights, thresholds and post-processing were chosen
+on, so it promises too much; the difference to the nested score is by how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.ensemble.postprocessing.search import Decisions
+from pipeline.ensemble.search.evidence import Evidence, Numbers
+from pipeline.ensemble.search.oof import Measures
+from pipeline.ensemble.search.selection import Chosen, choices_without, choose, measured_choices
+from pipeline.ensemble.search.thresholds import Choices, Rule, candidates
+from pipeline.ensemble.search.weights import Thresholds, Weights
+from pipeline.metrics import Metric
+
+Fold = int | None  # which one is left out; None: all images are used
+WeightsOf = Callable[[Fold, Rule], Weights]
+
+
+@dataclass(frozen=True)
+class NestedScore:
+    """score: of all folds' images together; fold_scores: of each fold's.
+
+    measures: int64 (images, *shape of the metric's measure), in the images' order.
+    """
+
+    score: float
+    fold_scores: dict[int, float]
+    measures: Measures
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """whole: chosen on all images; by_fold: without each fold (none where there is one fold).
+
+    measures: of all images under `whole`, and score: theirs, tuned; nested: under `by_fold`.
+    """
+
+    whole: Chosen
+    by_fold: dict[int, Chosen]
+    measures: Measures
+    score: float
+    nested: NestedScore | None
+
+    def chosen(self, fold: Fold) -> Chosen:
+        """What was chosen without a fold, or on all images."""
+        return self.whole if fold is None else self.by_fold[fold]
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """How choices are made. decisions: with the steps to try, None where there are none."""
+
+    evidence: Evidence
+    metric: Metric
+    thresholds: Thresholds = "search"
+    decisions: Decisions | None = None
+
+    def run(self, weights: WeightsOf, steps_of: Outcome | None = None) -> Outcome:
+        """Choose on all images, and without each fold; score both.
+
+        weights: those to use or how to find them, for a rule and the fold left out. steps_of: an
+        outcome whose post-processing is taken as it is, instead of trying steps.
+        """
+        tries = steps_of is None
+        evidence, folds = self.evidence, self.evidence.folds
+        everything, parts = np.arange(len(folds)), evidence.parts()
+        without: dict[int, Choices] = {}
+        by_fold: dict[int, Chosen] = {}
+        if nested_refusal(folds) is None:
+            for fold, rest in evidence.without_each(folds):
+                without[fold] = self._candidates(rest, weights, fold)
+                # A fold's maps are one network's: whether its thresholds suit another network,
+                # which made the fold left out, only a second fold could tell.
+                judged = without[fold]
+                if len(np.unique(rest.folds)) == 1:
+                    judged = dict([next(iter(judged.items()))])
+                chosen = self._inner(rest, folds != fold, judged, tries)
+                by_fold[fold] = replace(chosen, choices=without[fold])
+        choices = self._candidates(evidence, weights, None)
+        if without:
+            whole = choose(
+                evidence, self.metric, choices, parts, without, self._steps(everything, tries)
+            )
+        else:
+            whole = self._inner(evidence, folds == folds, choices, tries)
+        if steps_of is not None:
+            whole = replace(whole, steps=steps_of.whole.steps)
+            by_fold = {f: replace(c, steps=steps_of.by_fold[f].steps) for f, c in by_fold.items()}
+        return self._outcome(whole, by_fold)
+
+    def _candidates(self, evidence: Evidence, weights: WeightsOf, fold: Fold) -> Choices:
+        return candidates(evidence, self.metric, lambda rule: weights(fold, rule), self.thresholds)
+
+    def _inner(
+        self, evidence: Evidence, chosen: NDArray[np.bool_], choices: Choices, tries: bool
+    ) -> Chosen:
+        """The choice on some images (chosen: which), judged on these alone."""
+        decisions, parts = self._steps(np.flatnonzero(chosen), tries), evidence.parts()
+        if decisions is None and len(choices) == 1:
+            parts = None  # there is nothing to judge
+        by_part = {}
+        if parts is not None:
+            by_part = choices_without(evidence, self.metric, choices, self.thresholds, parts)
+        return choose(evidence, self.metric, choices, parts, by_part, decisions)
+
+    def _steps(self, rows: Numbers, tries: bool) -> Decisions | None:
+        return self.decisions.select(rows) if self.decisions is not None and tries else None
+
+    def _outcome(self, whole: Chosen, by_fold: dict[int, Chosen]) -> Outcome:
+        folds = self.evidence.folds
+        measures = self._measured(whole, np.arange(len(folds)))
+        parts = {
+            fold: self._measured(chosen, np.flatnonzero(folds == fold))
+            for fold, chosen in by_fold.items()
+        }
+        nested = pool(self.metric, folds, parts) if parts else None
+        return Outcome(whole, by_fold, measures, float(self.metric.aggregate(measures)), nested)
+
+    def _measured(self, chosen: Chosen, rows: Numbers) -> Measures:
+        """What the metric measures of these images under a choice."""
+        if chosen.steps:
+            assert self.decisions is not None, "there are no steps without decisions"
+            return self.decisions.select(rows).measured(chosen.blend, chosen.steps)
+        choice = {chosen.rule: chosen.choices[chosen.rule]}
+        return measured_choices(self.evidence.oof.select(rows), choice)[chosen.rule]
+
+
+def nested_refusal(folds: Numbers) -> str | None:
+    """Why there can be no nested score; None if there can."""
+    if len(np.unique(folds)) > 1:
+        return None
+    return "only one fold has OOF maps, so no choice can be made without it"
+
+
+def pool(metric: Metric, folds: Numbers, parts: dict[int, Measures]) -> NestedScore:
+    """One score of the folds' measures (images of the fold, *shape) together."""
+    first = next(iter(parts.values()))
+    measures = np.empty((len(folds), *first.shape[1:]), first.dtype)
+    for fold, part in parts.items():
+        measures[folds == fold] = part
+    scores = {fold: float(metric.aggregate(part)) for fold, part in parts.items()}
+    return NestedScore(float(metric.aggregate(measures)), scores, measures)

@@ -1,0 +1,87 @@
+"""What the search is given (OOF maps and truths, read an image at a time) and what it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.ground_truth import Truth
+from pipeline.ensemble.blending.means import ARITHMETIC, Mean
+
+Shares = NDArray[np.uint32]
+Levels = NDArray[np.int64]
+Measures = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class OofSource:
+    """The members' OOF maps, by id.
+
+    names: the members; ids: the images; maps(id): a quantised CHW map a member, in the order of
+    `names`; truth(id): what is true of the image.
+    """
+
+    names: tuple[str, ...]
+    ids: tuple[str, ...]
+    maps: Callable[[str], Sequence[NDArray[Any]]]
+    truth: Callable[[str], Truth]
+    mean: Mean = ARITHMETIC
+    exclusive: bool = False
+
+    def scaled(self, maps: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+        """Each member's map as the integers that are summed, (C, pixels) uint8 or uint16.
+
+        Made one at a time, because where a table makes them they are no view.
+        """
+        for member, stored in enumerate(maps):
+            codes = stored.view(np.uint16) if stored.dtype == np.float16 else stored
+            table, flat = self.mean.table(member), np.asarray(codes).reshape(len(codes), -1)
+            yield flat if table is None else table[flat]
+
+    def scale_type(self) -> np.dtype[Any]:
+        """The type of those integers."""
+        return self.mean.scale_type(self.maps(self.ids[0])[0].dtype)
+
+
+class Oof(Protocol):
+    """OOF maps in the form in which blends of them can be measured again and again.
+
+    grid: (T,) float64 ascending, the thresholds to choose from; a *level* is an index into it;
+    start: the level of the plain choice (0.5, or equal thresholds).
+    sweeps_thresholds: whether many thresholds cost little more than one.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def images(self) -> int: ...
+
+    @property
+    def grid(self) -> NDArray[np.float64]: ...
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def sweeps_thresholds(self) -> bool: ...
+
+    def weigh(self, shares: Shares) -> Callable[[Levels], Measures]:
+        """Blend with integer weights (M,); the rest is a function of the thresholds.
+
+        It takes levels (S, C) and gives what the metric measures of each image for each of the S
+        choices, int64 (S, images, *shape of the measure).
+        """
+
+    def select(self, rows: NDArray[np.int64]) -> Self:
+        """The same for some of the images, cheaply."""
+
+    def error_correlations(self, shares: Shares) -> NDArray[np.float64]:
+        """How alike each member's errors and the blend's are: Pearson's r, (M,)."""

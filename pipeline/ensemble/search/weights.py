@@ -1,0 +1,186 @@
+"""Weights and thresholds that score best on out-of-fold maps, by the competition's own metric.
+
+Greedy forward selection with replacement (Caruana et al., "Ensemble Selection from Libraries of
+Models", ICML 2004), then weight moved between pairs of members while that helps. Thresholds are
+chosen anew for every trial where that is cheap. No randomness: the same maps give the same blend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.ensemble.blending.fixed_point import ONE, integer_weights
+from pipeline.ensemble.search.oof import Levels, Measures, Oof, Shares
+from pipeline.ensemble.search.threshold_grid import middle_of_best, nearest_levels
+from pipeline.errors import ConfigError
+from pipeline.metrics import Metric
+
+Weights = Literal["search", "greedy", "equal"] | Mapping[str, float]
+Thresholds = Literal["search"] | Sequence[float]
+
+ROUNDS = 30
+STEPS = (ONE // 8, ONE // 16, ONE // 32)
+# Less than this is no gain, so that a search ends.
+GAIN = 1e-6
+COARSE = 8
+# Measures of (image, class) pairs that are held at once, of 32 bytes or so each.
+MEASURES = 1 << 19
+
+
+@dataclass(frozen=True)
+class Blend:
+    """weights: by member, summing to 1; thresholds: a class each; score: tuned, on these maps."""
+
+    weights: dict[str, float]
+    thresholds: tuple[float, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A blend in the search's own terms: integer weights (M,), levels (C,)."""
+
+    shares: Shares
+    levels: Levels
+    score: float
+
+
+def search_blend(
+    oof: Oof, metric: Metric, weights: Weights = "search", thresholds: Thresholds = "search"
+) -> Blend:
+    """The blend that scores best; what is given (weights by member, thresholds) stays as it is.
+
+    Given thresholds are moved to the nearest of the grid's.
+    """
+    return as_blend(oof, search_choice(oof, metric, weights, thresholds))
+
+
+def as_blend(oof: Oof, choice: Choice) -> Blend:
+    """The choice in names and probabilities."""
+    shares = (choice.shares / ONE).tolist()
+    thresholds = tuple(oof.grid[choice.levels].tolist())
+    return Blend(dict(zip(oof.names, shares, strict=True)), thresholds, choice.score)
+
+
+def search_choice(oof: Oof, metric: Metric, weights: Weights, thresholds: Thresholds) -> Choice:
+    """Like `search_blend`, in integers."""
+    search = _Search(oof, metric, thresholds)
+    if weights == "search" or weights == "greedy":
+        members = len(oof.names)
+        plain = [np.ones(members), *np.eye(members)]  # equal weights, and each member alone
+        simple = [search.tried(integer_weights(each)) for each in plain]
+        best = max(simple[0], search.greedy(), key=lambda choice: choice.score)
+        best = search.exchanged(best) if weights == "search" else best
+        # Trials are compared at coarse thresholds, and none of these may win at its own.
+        finished = [search.finished(each) for each in (best, *simple)]
+        return max(finished, key=lambda choice: choice.score)
+    return search.finished(search.tried(given_shares(oof.names, weights)))
+
+
+def scored_at(oof: Oof, metric: Metric, shares: Shares, levels: Levels) -> Choice:
+    """The choice of these weights and levels, with its score."""
+    score = metric.aggregate(oof.weigh(shares)(levels[None]))[0]
+    return Choice(shares, levels, float(score))
+
+
+def given_shares(names: Sequence[str], weights: Literal["equal"] | Mapping[str, float]) -> Shares:
+    """The integer weights of an equal or given blend; ConfigError if the members differ."""
+    if isinstance(weights, str):
+        return integer_weights(np.ones(len(names)))
+    if set(weights) != set(names):
+        raise ConfigError(
+            f"ensemble.weights names {sorted(weights)}, and the members are {sorted(names)}"
+        )
+    return integer_weights([weights[name] for name in names])
+
+
+class _Search:
+    """One search: the maps, the metric, and the thresholds that it starts every trial from."""
+
+    def __init__(self, oof: Oof, metric: Metric, thresholds: Thresholds) -> None:
+        self._oof, self._metric = oof, metric
+        self._free = thresholds == "search"
+        self._levels = np.full(oof.classes, oof.start)
+        if not isinstance(thresholds, str):
+            self._levels = nearest_levels(oof.grid, thresholds, oof.classes)
+        self._tried: dict[bytes, Choice] = {}
+        if self._free and not oof.sweeps_thresholds:
+            measure = oof.weigh(integer_weights(np.ones(len(oof.names))))
+            self._levels = self._ascended(measure, self._levels, 1, sweeps=1)
+
+    def tried(self, shares: Shares) -> Choice:
+        """These weights with the best of a coarse grid of thresholds."""
+        key = shares.tobytes()
+        if key not in self._tried:
+            measure = self._oof.weigh(shares)
+            levels = self._levels
+            if self._free and self._oof.sweeps_thresholds:
+                levels = self._ascended(measure, levels, COARSE, sweeps=1)
+            self._tried[key] = Choice(shares, levels, float(self._scores(measure, levels[None])[0]))
+        return self._tried[key]
+
+    def finished(self, choice: Choice) -> Choice:
+        """The same weights with the best of all thresholds."""
+        if not self._free:
+            return choice
+        measure = self._oof.weigh(choice.shares)
+        levels = self._ascended(measure, choice.levels, 1, sweeps=10)
+        return Choice(choice.shares, levels, float(self._scores(measure, levels[None])[0]))
+
+    def greedy(self) -> Choice:
+        """Add, again and again, the member that helps most; stop when none does."""
+        counts = np.zeros(len(self._oof.names), np.int64)
+        best: Choice | None = None
+        for _ in range(ROUNDS):
+            trials = [self.tried(integer_weights(counts + one)) for one in np.eye(len(counts))]
+            member = int(np.argmax([trial.score for trial in trials]))
+            if best is not None and trials[member].score <= best.score + GAIN:
+                break
+            best = trials[member]
+            counts[member] += 1
+        assert best is not None
+        return best
+
+    def exchanged(self, best: Choice) -> Choice:
+        """Move weight from one member to another while that helps, in ever smaller steps."""
+        pairs = [(i, j) for i in range(len(best.shares)) for j in range(len(best.shares)) if i != j]
+        for step in STEPS:
+            improved = True
+            while improved:
+                improved = False
+                for giver, taker in pairs:
+                    moved = min(step, int(best.shares[giver]))
+                    shares = best.shares.astype(np.int64)
+                    shares[giver] -= moved
+                    shares[taker] += moved
+                    trial = self.tried(shares.astype(np.uint32))
+                    if trial.score > best.score + GAIN:
+                        best, improved = trial, True
+        return best
+
+    def _ascended(
+        self, measure: Callable[[Levels], Measures], levels: Levels, stride: int, sweeps: int
+    ) -> Levels:
+        """Levels (C,) after choosing each class's best with the others fixed, in turn."""
+        levels = levels.copy()
+        for _ in range(sweeps):
+            before = levels.copy()
+            for plane in range(len(levels)):
+                grid = np.arange(levels[plane] % stride, len(self._oof.grid), stride)
+                trials = np.repeat(levels[None], len(grid), axis=0)
+                trials[:, plane] = grid
+                levels[plane] = grid[middle_of_best(self._scores(measure, trials))]
+            if (levels == before).all() or len(levels) == 1:
+                break
+        return levels
+
+    def _scores(self, measure: Callable[[Levels], Measures], levels: Levels) -> NDArray[np.float64]:
+        """The score of each row of levels (S, C); a few rows at a time, to bound memory."""
+        step = max(1, MEASURES // (self._oof.images * self._oof.classes))
+        parts = [levels[first : first + step] for first in range(0, len(levels), step)]
+        return np.concatenate([self._metric.aggregate(measure(part)) for part in parts])

@@ -1,0 +1,110 @@
+"""Whole OOF images, for metrics that counts are not enough for: objects have shapes.
+
+Every measure reads the maps again and decides them, so the grid is coarse, nothing is pruned, and
+what was measured is remembered: choices made without one fold or another try the same blends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.ensemble.blending.fixed_point import ONE
+from pipeline.ensemble.blending.kernel import blend, decide
+from pipeline.ensemble.blending.threads import ordered
+from pipeline.ensemble.search import disputed_classes
+from pipeline.ensemble.search.correlation import pearson
+from pipeline.ensemble.search.oof import Levels, Measures, OofSource, Shares
+from pipeline.metrics import Metric
+
+GRID = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
+REMEMBERED = 200_000  # measures, of half a kilobyte or so each
+
+
+@dataclass(frozen=True)
+class WholeImages:
+    """See `oof.Oof` for what it answers; `metric` measures the decisions of each image."""
+
+    source: OofSource
+    metric: Metric
+    classes: int
+    grid: NDArray[np.float64]
+    start: int
+    sweeps_thresholds: bool = False
+    known: dict[bytes, Measures] = field(default_factory=dict, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.source.names
+
+    @property
+    def images(self) -> int:
+        return len(self.source.ids)
+
+    def weigh(self, shares: Shares) -> Callable[[Levels], Measures]:
+        def measure(levels: Levels) -> Measures:
+            thresholds = self.grid[levels]
+            rows = ordered(lambda id: self._measured(id, shares, thresholds), self.source.ids)
+            return np.stack(list(rows), axis=1)
+
+        return measure
+
+    def select(self, rows: NDArray[np.int64]) -> WholeImages:
+        ids = tuple(self.source.ids[row] for row in rows)
+        return replace(self, source=replace(self.source, ids=ids))
+
+    def error_correlations(self, shares: Shares) -> NDArray[np.float64]:
+        """Over all pixels, void ones included."""
+        moments = ordered(lambda id: self._moments(id, shares), self.source.ids)
+        return pearson(np.sum(list(moments), axis=0))
+
+    def _measured(self, id: str, shares: Shares, thresholds: NDArray[np.float64]) -> Measures:
+        """The measures of one image for each row of thresholds, (S, *shape)."""
+        keys = [_key(id, shares, row) for row in thresholds]
+        found = {key: self.known[key] for key in keys if key in self.known}
+        missing = [place for place, key in enumerate(keys) if key not in found]
+        if missing:
+            if len(self.known) > REMEMBERED:
+                self.known.clear()
+            for place, measures in zip(
+                missing, self._decided(id, shares, thresholds[missing]), strict=True
+            ):
+                found[keys[place]] = self.known[keys[place]] = measures
+        return np.stack([found[key] for key in keys])
+
+    def _decided(
+        self, id: str, shares: Shares, thresholds: NDArray[np.float64]
+    ) -> Iterator[Measures]:
+        maps, truth, weights = self.source.maps(id), self.source.truth(id), (shares / ONE).tolist()
+        exclusive, mean = self.source.exclusive, self.source.mean
+        for row in thresholds.tolist():
+            decision = decide(maps, weights, row, exclusive=exclusive, mean=mean, threads=1)
+            yield self.metric.measure(decision, truth)
+
+    def _moments(self, id: str, shares: Shares) -> NDArray[np.float64]:
+        """Count and sums of x, y, xx, yy, xy of errors, a row a member, (M, 6)."""
+        maps, truth = self.source.maps(id), self.source.truth(id).planes.astype(np.float64)
+        weights = (shares / ONE).tolist()
+        blended = blend(maps, weights, self.source.mean, threads=1) - truth
+        rows = []
+        for own in np.eye(len(weights)):
+            error = blend(maps, own.tolist(), self.source.mean, threads=1) - truth
+            products = (error * error, blended * blended, error * blended)
+            rows.append([error.size, error.sum(), blended.sum(), *(p.sum() for p in products)])
+        return np.array(rows)
+
+
+def _key(id: str, shares: Shares, thresholds: NDArray[np.float64]) -> bytes:
+    return id.encode() + b"\0" + shares.tobytes() + thresholds.tobytes()
+
+
+def whole_images(
+    source: OofSource, metric: Metric, grid: Sequence[float] | None = None
+) -> WholeImages:
+    """The images of a source, measured by a metric; grid: the thresholds to try, ascending."""
+    tried = np.array(grid or (disputed_classes.GRID if source.exclusive else GRID))
+    classes = len(source.maps(source.ids[0])[0])
+    return WholeImages(source, metric, classes, tried, int(np.abs(tried - 0.5).argmin()))

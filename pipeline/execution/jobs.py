@@ -1,0 +1,65 @@
+"""What a stage asks for and what it gets: jobs, and how each of them came to its end."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.disk_space import disk_error
+from pipeline.errors import MaskmillError, ResourceError
+from pipeline.execution.device_faults import is_device_fault, is_out_of_memory
+from pipeline.interruption import StopFlag
+from pipeline.reporting import JobProgress
+
+WAITS = "waits for a device; held by {}"
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What a job is given besides its arguments."""
+
+    device: str
+    progress: JobProgress
+    stop: StopFlag
+
+
+@dataclass(frozen=True)
+class Job:
+    """`call(*arguments, context)` under a name; it must be picklable and safe to run again."""
+
+    name: str
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    value: Any = None
+    error: MaskmillError | None = None
+    fault: str = ""
+    """What the device answered; the process cannot use it any more."""
+    taken: bool = False
+    """The job has not begun: somebody else's job was faster to its device."""
+    leaks: bool = False
+    """The job has left so much on its GPU that its process must end."""
+
+
+def run_job(job: Job, device: str, progress: JobProgress, stop: StopFlag) -> Outcome:
+    try:
+        stop.check()
+        return Outcome(job.name, job.call(*job.arguments, JobContext(device, progress, stop)))
+    except MaskmillError as error:
+        return Outcome(job.name, error=error)
+    except OSError as error:  # a full disk, a folder that cannot be written to
+        return Outcome(job.name, error=disk_error(error))
+    except Exception as error:
+        if is_out_of_memory(error):
+            text = f"{job.name}: out of memory on {device}: {str(error).splitlines()[0]}"
+            return Outcome(job.name, error=ResourceError(text))
+        if is_device_fault(error):
+            return Outcome(job.name, fault=str(error).splitlines()[0])
+        # a fault of ours: keep its traceback, let the other jobs finish
+        return Outcome(job.name, error=MaskmillError(f"{job.name}: {traceback.format_exc()}"))

@@ -1,0 +1,57 @@
+"""The memory of a device: what does not fit it, and copies that do not wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.errors import ResourceError
+from pipeline.execution.device_faults import is_out_of_memory
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class DoesNotFitError(ResourceError):
+    """Less work at a time takes more memory than there is, too."""
+
+
+def fitting(
+    call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+) -> Result | None:
+    """What `call` returns; None where memory did not suffice, with all that it had taken freed."""
+    try:
+        return call(*arguments, **named)
+    except Exception as error:
+        if not (isinstance(error, DoesNotFitError) or is_out_of_memory(error)):
+            raise
+    # only here: as long as the error is handled, its traceback holds the tensors of its frames
+    torch.cuda.empty_cache()
+    return None
+
+
+def host_tensor(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """An empty tensor on the host; pinned where `device` then copies without anybody waiting."""
+    return torch.empty(shape, dtype=dtype, pin_memory=device.type == "cuda")
+
+
+def fetched_later(maps: Tensor) -> Callable[[], NDArray[np.float32]]:
+    """Begin to copy float32 maps to the host; what comes back waits for them and returns them."""
+    if maps.device.type != "cuda":
+        array: NDArray[np.float32] = maps.cpu().numpy()
+        return lambda: array
+    host = host_tensor(tuple(maps.shape), maps.dtype, maps.device)
+    host.copy_(maps, non_blocking=True)
+    copied = torch.cuda.current_stream(maps.device).record_event()
+
+    def wait() -> NDArray[np.float32]:
+        copied.synchronize()
+        there: NDArray[np.float32] = host.numpy()
+        return there
+
+    return wait

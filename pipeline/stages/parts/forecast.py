@@ -1,0 +1,156 @@
+"""The lines of a plan: for each stage what is to be done, what is there, and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data import rle
+from pipeline.data.inspection import Record
+from pipeline.disk_space import allocated_bytes
+from pipeline.ensemble.blending.means import make_mean
+from pipeline.ensemble.recipe import Recipe
+from pipeline.maps.planned import PlannedStore
+from pipeline.planning.forecast import Line, Work, on_devices, predict_seconds, train_seconds
+from pipeline.planning.measure import Measured
+from pipeline.stages import align, train
+from pipeline.stages.context import StageContext
+from pipeline.stages.infer import planned_stores
+from pipeline.stages.parts.map_jobs import Predicting
+from pipeline.stages.parts.summed_maps import planned_sums
+from pipeline.training.member import TrainJob
+
+SAMPLES = 3
+FILES_A_STORE = 7  # header, index, records, sources, maps and two locks
+
+
+def typical(records: Sequence[Record], count: int) -> list[str]:
+    """Images evenly spread over the sizes there are, without the extremes."""
+    ranked = sorted(records, key=lambda record: (record.height * record.width, record.id))
+    places = (np.arange(min(count, len(ranked))) + 0.5) / count * len(ranked)
+    return [ranked[min(int(place), len(ranked) - 1)].id for place in places]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A line for each stage, and for each model where it is one of several."""
+
+    context: StageContext
+    predicting: Predicting
+    jobs: dict[tuple[str, int], TrainJob]
+    measured: dict[str, Measured]
+
+    @property
+    def working(self) -> int:
+        """Bytes that training takes besides, while it lasts."""
+        at_once = min(len(self.context.machine.devices), len(self.jobs))
+        return at_once * max(each.footprint.working for each in self.measured.values())
+
+    def work(self, part: str, ids: Sequence[str]) -> Work:
+        sizes = [self.predicting.survey.sizes[part, each] for each in ids]
+        return Work(len(ids), sum(height * width for height, width in sizes))
+
+    def train(self) -> Iterator[Line]:
+        for model, measured in self.measured.items():
+            mine = {fold: job for (name, fold), job in self.jobs.items() if name == model}
+            left = [job for job in mine.values() if not train.is_trained(job)]
+            seconds = [
+                train_seconds(
+                    measured,
+                    job.model,
+                    len(job.train),
+                    self.work("train", [sample.id for sample in job.held_out]),
+                )
+                for job in left
+            ]
+            kept = measured.footprint.kept * len(mine)
+            yield Line(
+                "train",
+                f"{model}: {len(mine)} members",
+                measured.footprint.files * len(mine),
+                kept,
+                min(kept, allocated_bytes([job.paths.folder for job in mine.values()])),
+                on_devices(seconds, len(self.context.machine.devices)),
+            )
+
+    def infer(self) -> Iterator[Line]:
+        used = len(self.context.used_folds())
+        for part, stores in planned_stores(self.predicting).items():
+            for model, store in stores.items():
+                pending = store.pending()
+                members = 1 if part == "oof" else used
+                work = self.work("train" if part == "oof" else "test", pending)
+                yield Line(
+                    "infer",
+                    f"{model}: {len(store.shapes)} {part} maps",
+                    FILES_A_STORE,
+                    self._stored(model, store),
+                    allocated_bytes([store.folder]) if store.existing else 0,
+                    predict_seconds(self.measured[model], work, members)
+                    / len(self.context.machine.devices),
+                )
+
+    def _stored(self, model: str, store: PlannedStore) -> int:
+        if store.codec == "raw":
+            return store.slot_bytes
+        pixels = sum(shape.height * shape.width for shape in store.shapes)
+        return round(pixels * self.measured[model].stored)
+
+    def ensemble(self) -> Iterator[Line]:
+        """Reading every OOF map once; how long the search goes on, only its maps can tell."""
+        work = self.work("train", self.predicting.ids("oof"))
+        seconds = sum(each.read_s for each in self.measured.values()) * work.pixels
+        done = self._is_done(self.context.workspace.blend_manifest)
+        threads = len(self.context.machine.devices) * self.context.machine.threads
+        yield Line("ensemble", "reads the OOF maps once", 3, 0, 0, 0 if done else seconds / threads)
+
+    def submit(self) -> Iterator[Line]:
+        """The rows of the test images, as long as those of the training masks are."""
+        ids = self.predicting.ids("test")
+        if not ids:
+            return
+        work = self.work("test", ids)
+        if self.context.experiment.ensemble.accumulate:
+            yield self._sums(work)
+        threads = len(self.context.machine.devices) * self.context.machine.threads
+        seconds = sum(each.read_s for each in self.measured.values()) * work.pixels / threads
+        if self._is_done(self.context.workspace.submissions):
+            seconds = 0
+        yield Line("submit", f"rows of {len(ids)} images", 2, self._row_bytes(work), 0, seconds)
+
+    def _is_done(self, artefact: Path) -> bool:
+        """Whether it is there, and no out-of-fold map is missing that it would be made from."""
+        stores = planned_stores(self.predicting)["oof"].values()
+        return artefact.exists() and all(store.is_complete for store in stores)
+
+    def _sums(self, work: Work) -> Line:
+        """As if every model had weight: the ensemble may spare some of them."""
+        models = list(self.measured)
+        mean = make_mean("arithmetic", self.context.experiment.models[models[0]].infer.dtype)
+        recipe = Recipe(dict.fromkeys(models, 1.0), (), exclusive=False, mean=mean)
+        planned, used = planned_sums(self.predicting, recipe), len(self.context.used_folds())
+        present = allocated_bytes([planned.folder])
+        seconds = sum(predict_seconds(each, work, used) for each in self.measured.values())
+        return Line(
+            "submit",
+            f"{work.images} test maps, summed",
+            FILES_A_STORE,  # members instead of sources
+            planned.certain_bytes,
+            min(present, planned.certain_bytes),
+            seconds / len(self.context.machine.devices),
+        )
+
+    def _row_bytes(self, work: Work) -> int:
+        settings, reader = self.context.experiment.submission, align.run(self.context)
+        records = self.predicting.survey.of("train")
+        size = pixels = 0
+        for sample in self.predicting.survey.samples("train", typical(records, SAMPLES)):
+            shape = self.predicting.survey.sizes["train", sample.id]
+            for plane in reader.truth(sample, shape).planes:
+                text = rle.to_text(rle.runs_of(plane, settings.order), relative=settings.relative)
+                size += len(text) + len(sample.id) + len(settings.key)
+            pixels += shape[0] * shape[1]
+        return round(size / pixels * work.pixels)

@@ -1,0 +1,170 @@
+"""Which maps the members make and of what; how missing ones are shared out as jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline.data.catalog import Part as SamplePart
+from pipeline.errors import ArtefactError
+from pipeline.inference.job import VERSION, InferJob, Output, Weights
+from pipeline.inference.sinks import Sink
+from pipeline.maps import MapShape
+from pipeline.maps.planned import PlannedStore
+from pipeline.stages import align, check, folds
+from pipeline.stages.check import Survey
+from pipeline.stages.context import StageContext
+from pipeline.stages.train import Member
+from pipeline.workspace import Part, fingerprint, is_fresh, named_files
+
+TOGETHER_BYTES = 2**30  # weights of the models that one job holds, so that memory has a bound
+SOURCE: dict[Part, SamplePart] = {"oof": "train", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """Everything that says which maps there are to be."""
+
+    context: StageContext
+    survey: Survey
+    table: pd.DataFrame
+    members: Mapping[tuple[str, int], Member]
+
+    @classmethod
+    def of(cls, context: StageContext, members: Mapping[tuple[str, int], Member]) -> Predicting:
+        return cls(context, check.run(context), folds.run(context), members)
+
+    def ids(self, part: Part) -> list[str]:
+        """The images of that part that get maps."""
+        if part == "test":
+            return [record.id for record in self.survey.of("test")]
+        used: list[str] = self.table.loc[
+            self.table["fold"].isin(self.context.used_folds()), "id"
+        ].tolist()
+        return used
+
+    def shapes(self, part: Part) -> tuple[MapShape, ...]:
+        sizes = self.survey.sizes
+        return tuple(MapShape(each, *sizes[SOURCE[part], each]) for each in self.ids(part))
+
+    def store(self, model: str, part: Part) -> PlannedStore:
+        """The model's store of that part."""
+        infer = self.context.experiment.models[model].infer
+        return PlannedStore(
+            folder=self.context.workspace.maps(model, part),
+            shapes=self.shapes(part),
+            classes=self.context.experiment.data.class_names,
+            fingerprint=self._fingerprint(model, part),
+            dtype=infer.dtype,
+            codec=infer.codec,
+            sources=self.sources(model, part),
+        )
+
+    def _fingerprint(self, model: str, part: Part) -> str:
+        """Everything that all maps of a store have in common; `sources` holds the rest."""
+        config, data = self.context.experiment.models[model], self.context.experiment.data
+        return fingerprint(
+            VERSION,
+            part,
+            config.network.model_copy(update={"weights": None, "allow_partial": False}),
+            config.train.resize,
+            config.infer.model_copy(update={"batch": 1, "compile": False}),
+            data.class_names,
+            data.exclusive,
+            data.frame,
+            None if config.reference == "none" else align.settings_of(self.context),
+            [(shape.id, shape.height, shape.width) for shape in self.shapes(part)],
+            self.context.used_folds(),
+        )
+
+    def sources(self, model: str, part: Part) -> dict[str, str]:
+        """Id → fingerprint of the image's bytes and of the weights that predict it.
+
+        Of out-of-fold maps, those of the chosen folds: the other members may not be trained yet.
+        """
+        digests, folds = self.survey.digests, self.context.folds()
+        if part == "test":
+            weights = [self._checksum(model, fold) for fold in self.context.used_folds()]
+            return {each: fingerprint(digests["test", each], weights) for each in self.ids("test")}
+        by_fold = {fold: [self._checksum(model, fold)] for fold in folds}
+        chosen = self.table[self.table["fold"].isin(folds)]
+        return {
+            each: fingerprint(digests["train", each], by_fold[fold])
+            for each, fold in zip(chosen["id"], chosen["fold"], strict=True)
+        }
+
+    def _checksum(self, model: str, fold: int) -> str | None:
+        """Of the weights that predict; None of a member that is not trained, as a plan finds it."""
+        member = self.members[model, fold]
+        if not is_fresh(member.paths.manifest, member.fingerprint):
+            return None
+        return self._weights(model, fold).checksum
+
+    def jobs(
+        self,
+        what: str,
+        part: Part,
+        pending: Mapping[str, Sequence[str]],
+        sink_of: Callable[[Sequence[str]], Sink],
+        used: Sequence[int],
+        share: int = 1,
+    ) -> dict[str, InferJob]:
+        """Jobs, by name, for what each model lacks: models that lack the same share each decoding.
+
+        pending: ids by model; sink_of: where the maps of some models go; used: the folds whose
+        members are averaged; share: how many such calls will divide the devices between them.
+        """
+        jobs = {}
+        for models, ids in self.together(pending, used):
+            for number, some in enumerate(self._split(ids, share)):
+                jobs[f"{what} {','.join(models)} {number}"] = InferJob(
+                    outputs=tuple(self._output(model, used) for model in models),
+                    sink=sink_of(models),
+                    classes=len(self.context.experiment.data.classes),
+                    exclusive=self.context.experiment.data.exclusive,
+                    reader=align.run(self.context),
+                    samples=self.survey.samples(SOURCE[part], some),
+                )
+        return jobs
+
+    def together(
+        self, pending: Mapping[str, Sequence[str]], used: Sequence[int]
+    ) -> Iterator[tuple[list[str], Sequence[str]]]:
+        """Models that lack the same images, as many as may be in memory at once; and the images."""
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for model, ids in pending.items():
+            alike.setdefault(tuple(ids), []).append(model)
+        for ids, models in alike.items():
+            group: list[str] = []
+            size = 0
+            for model in models if ids else ():
+                own = sum(self._weights(model, fold).size for fold in used)
+                if group and size + own > TOGETHER_BYTES:
+                    yield group, ids
+                    group, size = [], 0
+                group, size = [*group, model], size + own
+            if group:
+                yield group, ids
+
+    def _split(self, ids: Sequence[str], share: int) -> list[Sequence[str]]:
+        """Contiguous ranges of nearly equal length, one a device."""
+        size = -(-len(ids) // max(1, len(self.context.machine.devices) // share))
+        return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+    def _output(self, model: str, used: Sequence[int]) -> Output:
+        weights = tuple(self._weights(model, fold) for fold in used)
+        return Output(self.context.experiment.models[model], weights)
+
+    def _weights(self, model: str, fold: int) -> Weights:
+        return weights_of(self.members[model, fold])
+
+
+def weights_of(member: Member) -> Weights:
+    """The weights that predict."""
+    path = member.paths.weights(member.manifest.get("weights", "plain"))
+    named = named_files(member.paths.manifest)
+    if path not in named:
+        raise ArtefactError(f"{member.paths.manifest} names no {path.name}; delete it, run make")
+    return Weights(member.name, path, named[path].sha256)

@@ -1,0 +1,45 @@
+"""Puts files of starting weights into their networks, before hours are spent on other members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.checks.findings import Finding
+from pipeline.errors import ConfigError
+from pipeline.models.factory import build_model
+from pipeline.models.grafting.weights import PRETRAINED
+from pipeline.models.provenance import starting_point
+from pipeline.stages.context import StageContext
+from pipeline.workspace import fingerprint, is_fresh, write_manifest
+
+
+def misfits(context: StageContext) -> list[Finding]:
+    """An error for every model whose file of weights is not of its encoder.
+
+    Networks that took their weights once are not built again while the files stay as they are.
+    """
+    data = context.experiment.data
+    chosen = {
+        name: model.network
+        for name, model in context.experiment.models.items()
+        if model.weights not in (None, PRETRAINED)
+    }
+    if not chosen:
+        return []
+    channels = 3 if data.reference is None else 6
+    networks = {name: [spec, starting_point(spec)] for name, spec in chosen.items()}
+    made_from = fingerprint("weights/1", networks, channels)
+    if is_fresh(context.workspace.weights_manifest, made_from):
+        return []
+
+    def found() -> Iterator[Finding]:
+        for name, spec in chosen.items():
+            try:
+                build_model(spec, classes=len(data.classes), in_channels=channels)
+            except ConfigError as error:
+                yield Finding("error", f"models.{name}.weights", str(error))
+
+    findings = list(found())
+    if not findings:
+        write_manifest(context.workspace.weights_manifest, made_from)
+    return findings

@@ -1,0 +1,135 @@
+"""Which rows are sent, in which order, and what they are called: the sample file's wishes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.config import SubmissionConfig
+from pipeline.data.row_keys import Key, listed_keys, named, stripped, table_key
+from pipeline.data.tables import read_table
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of the file: the names in it, and how it is written."""
+
+    names: tuple[str, ...]
+    line: str
+    """As it stands in the sample file: blanks, quotes and all, without its end."""
+    delimiter: str = ","
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Header:
+        """A comma-separated header of those names."""
+        line = io.StringIO(newline="")
+        csv.writer(line, lineterminator="").writerow(names)
+        return cls(tuple(names), line.getvalue())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the file: which sample and class it is about, and what it is called."""
+
+    key: str
+    id: str
+    plane: int
+    class_name: str = ""
+    """Said in a column of its own, if there is one."""
+
+    @property
+    def cells(self) -> Key:
+        return self.key, self.class_name
+
+
+def plan_rows(
+    settings: SubmissionConfig, root: Path, ids: Sequence[str], classes: Sequence[str]
+) -> tuple[list[Row], Header]:
+    """The keys to send in order, and the header.
+
+    With a sample file, its header and delimiter, its keys as they stand, and its order; DataError
+    when its keys are not the test images'. A key that it repeats is sent as often, except where
+    objects have a row each: they are as many as were found. Without a sample, the ids in order,
+    classes in order within them.
+    """
+    names = classes if settings.rows == "class" else ("",)
+    rows = {
+        key: Row(key[0], sample_id, plane, key[1])
+        for sample_id in ids
+        for plane, name in enumerate(names)
+        for key in [table_key(settings, sample_id, name)]
+    }
+    if len(rows) < len(ids) * len(names):
+        raise DataError(f"submission.key: {settings.key!r} calls two (image, class) the same")
+    if settings.sample is None:
+        first, last = settings.columns
+        header = Header.of((first, *_class_column(settings), last))
+        return list(rows.values()), header
+    return _as_in_sample(root / settings.sample, rows, settings)
+
+
+def _as_in_sample(
+    path: Path, rows: Mapping[Key, Row], settings: SubmissionConfig
+) -> tuple[list[Row], Header]:
+    table = read_table(path, ())
+    _check_header(path, table.header, settings)
+    cells = dict(zip(roles_of(table.header, settings), table.header, strict=True))
+    said = table[cells["class"]] if "class" in cells else [""] * len(table)
+    written = list(zip(table[cells["key"]], said, strict=True))
+    if settings.rows == "instance":
+        written = list(dict.fromkeys(written))
+    by_stripped = {stripped(key): row for key, row in rows.items()}
+    _compare(path, [stripped(key) for key in written], by_stripped, settings)
+    planned = [
+        replace(by_stripped[stripped(key)], key=key[0], class_name=key[1]) for key in written
+    ]
+    return planned, Header(table.header, table.header_line, table.delimiter)
+
+
+def _class_column(settings: SubmissionConfig) -> tuple[str, ...]:
+    return (settings.class_,) if settings.class_ else ()
+
+
+def _check_header(path: Path, header: Sequence[str], settings: SubmissionConfig) -> None:
+    if settings.class_ is None:
+        if len(header) != 2:
+            raise DataError(
+                f"{path} has the header {list(header)}; a sample has an id and a mask column, and "
+                "if it has one for the class, name that as submission.class"
+            )
+    elif len(header) != 3 or settings.class_ not in header:
+        raise DataError(
+            f"{path} has the header {list(header)}; with submission.class: {settings.class_} it "
+            "has that column, an id and a mask column"
+        )
+
+
+def roles_of(names: Sequence[str], settings: SubmissionConfig) -> list[str]:
+    """What each column holds: the id comes before the mask unless `columns` names them otherwise;
+    the class stands anywhere.
+    """
+    others = [name for name in names if name != settings.class_]
+    swapped = tuple(others) == settings.columns[::-1]
+    roles = iter(("mask", "key") if swapped else ("key", "mask"))
+    return ["class" if name == settings.class_ else next(roles) for name in names]
+
+
+def _compare(
+    path: Path, wanted: Sequence[Key], rows: Mapping[Key, Row], settings: SubmissionConfig
+) -> None:
+    strange = list(dict.fromkeys(key for key in wanted if key not in rows))
+    missing = sorted(set(rows) - set(wanted))
+    if strange:
+        ours = f"; our keys look like {named(next(iter(rows)))}" if rows else ""
+        raise DataError(
+            f"{path} asks for {listed_keys(strange)}, for which there is no test image{ours} "
+            f"(submission.key: {settings.key!r})"
+        )
+    if missing:
+        raise DataError(
+            f"{path} does not ask for {listed_keys(missing)}; are the test images its own?"
+        )

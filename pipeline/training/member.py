@@ -1,0 +1,33 @@
+"""What training one member takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.config import EnsembleConfig, ModelConfig
+from pipeline.data.catalog import Sample
+from pipeline.data.samples import SampleReader
+from pipeline.workspace import MemberPaths
+
+VERSION = "member/2"
+"""Bumped when the same inputs train to other weights than before."""
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """One member: a model on all folds but one. Picklable, so that any worker can train it."""
+
+    name: str
+    model: ModelConfig
+    ensemble: EnsembleConfig
+    classes: tuple[str, ...]
+    exclusive: bool
+    losses: dict[str, float]
+    reader: SampleReader
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+    paths: MemberPaths
+    fingerprint: str
+    made_from: Mapping[str, str]
+    """Fingerprints of what the member depends on, by what it is; of them `fingerprint` is made."""

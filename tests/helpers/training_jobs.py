@@ -1,0 +1,49 @@
+"""A training job of tiny discs, and what running it takes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pipeline.execution.executor import JobContext
+from pipeline.interruption import StopFlag
+from pipeline.reporting import JobProgress
+from pipeline.stages import check, folds, train
+from pipeline.training.member import TrainJob
+from tests.helpers.competitions import TINY, context
+
+
+def train_job(discs: Path, folder: Path, decoder: str = "linknet", **training: Any) -> TrainJob:
+    blocks = {"size": [32, 32], "epochs": 2, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
+    stage = context(discs, folder, train=blocks, models={"a": {"decoder": decoder, **TINY}})
+    survey, table = check.run(stage), folds.run(stage)
+    return train._job(stage, survey, table, train.align.run(stage), "a", 0)
+
+
+def job_context(folder: Path, stop: StopFlag | None = None) -> JobContext:
+    flag = StopFlag() if stop is None else stop
+    return JobContext("cpu", JobProgress(folder / "progress", "job"), flag)
+
+
+def member_bytes(folder: Path) -> dict[str, str]:
+    """A checksum of every file of a member."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".")
+    }
+
+
+class StopAtStep(StopFlag):
+    """A signal that arrives after a number of looks between steps."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._left = looks
+
+    def __bool__(self) -> bool:
+        self._left -= 1
+        if self._left <= 0:
+            self.signal_number = 15
+        return self.signal_number != 0

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.errors import ConfigError
+from pipeline.models.grafting.dilation import dilate
+from pipeline.models.grafting.probe import PROBE_SIZES, trace
+from tests.helpers.small_models import Toy, model
+
+
+@pytest.mark.parametrize(
+    "encoder", ["test_resnet", "test_efficientnet", "test_convnext", "efficientvit_m0"]
+)
+@pytest.mark.parametrize("stride", [8, 16])
+def test_the_last_stages_stay_at_the_output_stride(encoder: str, stride: int) -> None:
+    network = model("pspnet", encoder, output_stride=stride)
+    features = network.encoder(torch.rand(1, 3, 64, 96))
+    sizes = [tuple(feature.shape[2:]) for feature in features]
+    assert sizes == [
+        (64 // s, 96 // s) for s in (min(level, stride) for level in (2, 4, 8, 16, 32))
+    ]
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "test_convnext", "test_efficientnet"])
+def test_weights_are_the_same_and_so_are_the_early_features(encoder: str) -> None:
+    light, dilated = (model("pspnet", encoder, output_stride=s).encoder for s in (32, 8))
+    dilated.load_state_dict(light.state_dict())
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        for early, other in list(zip(light(image), dilated(image), strict=True))[:3]:
+            assert torch.equal(early, other)
+
+
+def test_a_dilated_map_holds_the_undilated_one() -> None:
+    """Every fourth cell of the dilated map is a cell of the original."""
+    torch.manual_seed(0)
+    toy = Toy().eval()
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        plain = [image]
+        for stage in toy.stages:
+            plain.append(stage(plain[-1]))
+        dilate(toy, trace(toy, PROBE_SIZES[0]), 8)
+        dilated = image
+        for stage in toy.stages:
+            dilated = stage(dilated)
+    assert dilated.shape[2:] == (8, 8)
+    torch.testing.assert_close(dilated[..., ::4, ::4], plain[-1])
+
+
+def test_undoing_restores_every_layer() -> None:
+    toy = Toy()
+    before = [repr(module) for module in toy.modules()]
+    undo = dilate(toy, trace(toy, PROBE_SIZES[0]), 8)
+    assert [repr(module) for module in toy.modules()] != before
+    undo()
+    assert [repr(module) for module in toy.modules()] == before
+
+
+def test_what_cannot_be_dilated_is_light_unless_asked_for() -> None:
+    assert model("pspnet", "test_vit").encoder.output_stride == 32
+    with pytest.raises(ConfigError, match="'test_vit' cannot be dilated to output stride 8"):
+        model("pspnet", "test_vit", output_stride=8)
+
+
+def test_decoders_that_need_all_reductions_refuse_an_output_stride() -> None:
+    with pytest.raises(ConfigError, match="'unet' needs every reduction"):
+        model("unet", "test_resnet", output_stride=8)
+
+
+def test_the_auxiliary_head_speaks_in_training_alone() -> None:
+    network = model("pspnet", "test_resnet")
+    images = torch.rand(2, 3, 40, 56)
+    assert isinstance(network.auxiliary, nn.Module)
+    assert network.auxiliary_weight == 0.4
+    assert network(images).shape == (2, 2, 40, 56)
+    logits, auxiliary = network.train()(images)
+    assert logits.shape == auxiliary.shape == (2, 2, 40, 56)
+    assert model("pspnet", "test_resnet", output_stride=32).auxiliary is None
