@@ -84,11 +84,12 @@ def _experiment(arguments: argparse.Namespace, motion: str, ways: dict[str, str]
         "demo": "screens" if is_demo else None,
         "data": {**LAYOUT, "root": str(root), "drop": dropped},
         "align": {"motion": motion},
+        "input": {"resize": arguments.resize},
         "folds": {"count": 2},
         "models": {name: {**network, "reference": way} for name, way in ways.items()},
         "train": {
             "size": [96, 96], "batch": 4, "epochs": 2, "steps": arguments.steps // 2,
-            "lr": arguments.lr, "ema": 0.98, "resize": arguments.resize,
+            "lr": arguments.lr, "ema": 0.98,
             "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
         },
         "infer": {"tta": ["identity"]},

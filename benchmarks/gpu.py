@@ -159,7 +159,7 @@ class Training:
             model=ModelConfig(**model, weights=None, train=train),
             ensemble=EnsembleConfig(),
             classes=("a",),
-            exclusive=False,
+            multiclass=False,
             losses={"bce": 1, "dice": 1},
             reader=SampleReader(data),
             train=self.samples,

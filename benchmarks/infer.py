@@ -122,7 +122,7 @@ def infer(
         outputs=(Output(model, tuple(weights)),),
         sink=StoreSink((store,)),
         classes=1,
-        exclusive=False,
+        multiclass=False,
         reader=SampleReader(data),
         samples=tuple(Sample(path.stem, path) for path in paths),
     )

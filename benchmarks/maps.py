@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.choices import Codec, MapDtype
 from pipeline.maps import MapShape, MapStore, disk
-from pipeline.maps.header import Codec
-from pipeline.maps.quantise import MapDtype, dequantise, quantise
+from pipeline.maps.quantise import dequantise, quantise
 from tests.helpers.shared_data import SHARED_DATA
 
 SIZE = (1280, 1918)

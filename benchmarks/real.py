@@ -18,7 +18,7 @@ import yaml
 
 from pipeline.config import Experiment, load_experiment
 from pipeline.data.ground_truth import Truth
-from pipeline.metrics import get_metric
+from pipeline.metrics import metric_of
 from pipeline.reporting import SilentReporter
 from pipeline.stages import align, check
 from pipeline.stages.context import StageContext
@@ -41,7 +41,7 @@ def main() -> None:
 def _print(name: str, experiment: Experiment) -> None:
     workspace = Workspace(experiment.name)
     facts = yaml.safe_load(workspace.blend.read_text())
-    print(f"### {name}: {experiment.ensemble.metric_name}\n")
+    print(f"### {name}: {experiment.metric_name}\n")
     print(workspace.scorecard("md").read_text())
     low, high = facts["score"]["interval"]
     print(f"Interval for a test set of this size: {low:.4f} … {high:.4f}.", end=" ")
@@ -53,7 +53,7 @@ def _baselines(experiment: Experiment) -> tuple[float, float]:
     """What no class anywhere, and the most frequent class everywhere, score on all images."""
     context = StageContext(experiment, Workspace(experiment.name), SilentReporter())
     survey, reader = check.run(context), align.run(context)
-    metric = get_metric(experiment.ensemble.metric_name, **experiment.ensemble.metric_options)
+    metric = metric_of(experiment.metric)
     truths = [
         reader.truth(sample, survey.sizes["train", sample.id]) for sample in survey.catalog.train
     ]

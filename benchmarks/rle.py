@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from pipeline.data.rle import Order, decode, encode
+from pipeline.config.choices import RleOrder
+from pipeline.data.rle import decode, encode
 
 PAIRS = 31
 
@@ -30,12 +31,12 @@ def car_like(size: tuple[int, int], seed: int) -> NDArray[np.uint8]:
     return (((rows / 0.6) ** 2 + (columns / 0.7) ** 2 + fray) < 1).astype(np.uint8)
 
 
-def coco_rle(mask: NDArray[np.uint8], order: Order) -> dict[str, object]:
+def coco_rle(mask: NDArray[np.uint8], order: RleOrder) -> dict[str, object]:
     scan = np.asfortranarray(mask) if order == "column" else mask.T
     return dict(coco.encode(scan))
 
 
-def coco_encode(mask: NDArray[np.uint8], order: Order) -> str:
+def coco_encode(mask: NDArray[np.uint8], order: RleOrder) -> str:
     """The same text as ours from pycocotools' compressed counts."""
     counts = unpacked(coco_rle(mask, order)["counts"])
     ends = np.cumsum(counts)
@@ -59,7 +60,7 @@ def unpacked(text: bytes) -> list[int]:
     return counts
 
 
-def coco_decode(text: str, size: tuple[int, int], order: Order) -> NDArray[np.uint8]:
+def coco_decode(text: str, size: tuple[int, int], order: RleOrder) -> NDArray[np.uint8]:
     numbers = np.array(text.split(), np.int64).reshape(-1, 2)
     gaps = numbers[:, 0] - 1
     gaps[1:] -= numbers[:-1].sum(axis=1) - 1
@@ -82,7 +83,7 @@ def timed(work: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def report(size: tuple[int, int], order: Order) -> None:
+def report(size: tuple[int, int], order: RleOrder) -> None:
     mask = car_like(size, seed=1)
     text = encode(mask, order)
     assert text == coco_encode(mask, order)

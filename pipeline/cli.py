@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pipeline.config import Experiment, load_experiment
-from pipeline.config.base import nearest, shortened
+from pipeline.config.base import shortened
 from pipeline.console import ConsoleReporter
 from pipeline.disk_space import disk_error
 from pipeline.errors import ConfigError, MaskmillError
 from pipeline.stages.context import ORDER, StageContext
+from pipeline.suggestions import did_you_mean
 from pipeline.workspace import Workspace
 
 COMMANDS = {
@@ -70,7 +71,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"argument command: invalid choice: '(.*?)' \(choose", message)
         if unknown:
-            message = f"there is no command {shortened(unknown[1])}{nearest(unknown[1], COMMANDS)}"
+            message = (
+                f"there is no command {shortened(unknown[1])}{did_you_mean(unknown[1], COMMANDS)}"
+            )
         words = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
         raise ConfigError(f"{words}; see {self.prog} --help")
 

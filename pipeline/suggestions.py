@@ -1,4 +1,4 @@
-"""Names that a user may write, and the nearest ones when he mistypes."""
+"""The nearest valid names to one that a user mistyped: the only home of "did you mean"."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from difflib import SequenceMatcher
 
 from pipeline.errors import ConfigError
 
+ALIKE = 0.55
+"""Names below this likeness (0..1) are no typing mistake of each other."""
+_SHORT_LIST = 20
+
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The `count` known names most like `name`, the most alike first."""
     return sorted(known, key=lambda other: (-_likeness(name, other), other))[:count]
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """`; did you mean …?` with the valid names closest to `name`, or all of a short list."""
+    names = sorted(valid)
+    close = [other for other in nearest_names(name, names) if _likeness(name, other) >= ALIKE]
+    if close:
+        shown = [repr(each) if " " in each else each for each in close]
+        return f"; did you mean {' or '.join(shown)}?"
+    return f"; valid: {', '.join(names)}" if 0 < len(names) <= _SHORT_LIST else ""
 
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:

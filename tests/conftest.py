@@ -7,6 +7,10 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("suite")
 
 # A make that a test starts would take itself for a part of the make that runs the tests, and
 # report its failures in other words.

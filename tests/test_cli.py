@@ -82,7 +82,7 @@ def test_every_mistake_of_the_experiment_is_in_one_message(
         "models.b.encoder=resnet43",
         "train.loss={dise: 1}",
         "infer.tta=[hflp]",
-        "ensemble.metric=dicee",
+        "metric=dicee",
         "ensemble.postprocess=[minimum_aria]",
         "folds.cuont=3",
     ]

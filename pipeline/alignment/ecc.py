@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from pipeline.alignment.compare import Pair
-from pipeline.alignment.geometry import FloatArray, Motion, corner_distance
+from pipeline.alignment.geometry import FloatArray, corner_distance
+from pipeline.config.choices import Motion
 
 _ITERATIONS = 40
 _EPSILON = 1e-4

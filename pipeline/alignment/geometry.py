@@ -6,14 +6,13 @@ of the image to the pixel of the reference that shows the same thing. Sizes are 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import expm
 
-Motion = Literal["translation", "euclidean", "affine", "homography"]
+from pipeline.config.choices import Motion
+
 FloatArray = npt.NDArray[np.float64]
 Size = tuple[int, int]
 

@@ -12,7 +12,6 @@ from pipeline.alignment.ecc import improve
 from pipeline.alignment.features import match
 from pipeline.alignment.geometry import (
     FloatArray,
-    Motion,
     Size,
     map_points,
     rescale,
@@ -21,6 +20,7 @@ from pipeline.alignment.geometry import (
 )
 from pipeline.alignment.pyramid import Level
 from pipeline.config import AlignSettings
+from pipeline.config.choices import Motion
 
 # Quality (of the coarsest pictures) from which on no other kind of start is tried.
 _GOOD = 0.7

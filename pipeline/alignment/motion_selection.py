@@ -7,16 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.alignment.compare import Pair, correlation
-from pipeline.alignment.geometry import (
-    FloatArray,
-    Motion,
-    corner_distance,
-    map_points,
-    rescale,
-)
+from pipeline.alignment.geometry import FloatArray, corner_distance, map_points, rescale
 from pipeline.alignment.motion_test import Evidence
 from pipeline.alignment.pyramid import Level
 from pipeline.alignment.refine import Fit, fit
+from pipeline.config.choices import Motion
 
 # F values beyond this have a probability of 1 % for 2 or 3 and 12 degrees of freedom.
 SUPPORTED = 6.9

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.alignment.compare import Pair
-from pipeline.alignment.geometry import PARAMETERS, FloatArray, Motion, compose
+from pipeline.alignment.geometry import PARAMETERS, FloatArray, compose
 from pipeline.alignment.normal_equations import Cells, cell_fields, measure, normal_equations
+from pipeline.config.choices import Motion
 
 _LONGEST_STEP = 4.0
 _SLOWEST = 0.75

@@ -12,16 +12,16 @@ _LEAST = 1 / 510
 
 
 def signed_level(
-    probabilities: NDArray[np.float32], thresholds: Sequence[float], exclusive: bool
+    probabilities: NDArray[np.float32], thresholds: Sequence[float], multiclass: bool
 ) -> NDArray[np.float32]:
     """CHW probabilities and a threshold a class -> CHW, at least 0 just where a class is decided.
 
-    Log-odds, because those change evenly across a border where probabilities bend; of exclusive
+    Log-odds, because those change evenly across a border where probabilities bend; of multiclass
     classes the log of probability / threshold over the largest of the others.
     """
     known = np.clip(probabilities, _LEAST, 1 - _LEAST)
     limits = np.clip(np.asarray(thresholds, np.float32), _LEAST, 1 - _LEAST)[:, None, None]
-    if not exclusive:
+    if not multiclass:
         return np.asarray(_odds(known) - _odds(limits), np.float32)
     shares = np.log(known / limits)
     ranked = np.sort(shares, axis=0)

@@ -188,11 +188,11 @@ def _weight_problems(experiment: Experiment) -> Iterator[Finding]:
 
 
 def _metric_problems(experiment: Experiment) -> Iterator[Finding]:
-    metric = experiment.ensemble.metric_name
+    metric = experiment.metric_name
     if scores_objects(metric) and not experiment.data.has_objects:
         yield Finding(
             "error",
-            "ensemble.metric",
+            "metric",
             f"{metric} scores objects, and data.masks does not tell them apart: give a file an "
             "object (masks/{id}/*.png) or a row an object (instances: true), or choose a metric of "
             "pixels such as dice",

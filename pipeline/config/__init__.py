@@ -7,7 +7,6 @@ from pipeline.config.data import (
     FrameConfig,
     GroupTable,
     MaskTable,
-    RleOrder,
     RowKeys,
     SubmissionConfig,
 )
@@ -18,6 +17,7 @@ from pipeline.config.training import (
     AugmentConfig,
     EnsembleConfig,
     InferConfig,
+    InputConfig,
     JitterConfig,
     TileConfig,
     TrainConfig,
@@ -33,6 +33,7 @@ __all__ = [
     "FrameConfig",
     "GroupTable",
     "InferConfig",
+    "InputConfig",
     "JitterConfig",
     "MaskTable",
     "ModelConfig",

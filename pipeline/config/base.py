@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -93,15 +92,6 @@ def check_names(kind: str, values: Iterable[Any], info: ValidationInfo) -> None:
             problems.append(str(error))
     if problems:
         raise ValueError("; ".join(problems))
-
-
-def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:
-    """`; did you mean …?` with the valid names closest to `name`, or all of a short list."""
-    names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; valid: {', '.join(names)}" if 0 < len(names) <= 20 else ""
 
 
 def shortened(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.base import Block
+from pipeline.config.choices import RleOrder
 from pipeline.config.limits import PixelValue, Shift, Size
 from pipeline.config.patterns import (
     FilePath,
@@ -16,8 +17,6 @@ from pipeline.config.patterns import (
     file_pattern,
     with_placeholder,
 )
-
-RleOrder = Literal["row", "column"]
 
 
 def _one_line(name: str) -> str:
@@ -125,7 +124,7 @@ class DataConfig(Block):
     group: str | GroupTable | None = None
     classes: dict[ClassName, PixelValue] = Field(min_length=1, max_length=1000)
     """Name → pixel value. One class of value 1 is whatever is not zero (masks of 0/1 or 0/255)."""
-    exclusive: bool = False
+    multiclass: bool = False
     void: PixelValue | None = None
     drop: tuple[str, ...] = ()
     """Training ids left out on purpose (corrupt files, leaks)."""
@@ -177,8 +176,8 @@ class DataConfig(Block):
             yield "two classes share a pixel value"
         if self.void is not None and self.void in values:
             yield f"void: {self.void} is also the value of a class"
-        if self.exclusive and len(values) < 2:
-            yield "exclusive: true needs two classes or more"
+        if self.multiclass and len(values) < 2:
+            yield "multiclass: true needs two classes or more"
 
     def _mask_problems(self) -> Iterator[str]:
         masks = self.masks
@@ -192,8 +191,8 @@ class DataConfig(Block):
         if isinstance(self.masks, MaskTable) and several and self.masks.instances:
             yield "masks.instances: true takes one class"
         by_object = isinstance(self.masks, str) and "*" in self.masks and not several
-        if (self.exclusive or self.void is not None) and (table or by_class or by_object):
-            key = "exclusive: true" if self.exclusive else f"void: {self.void}"
+        if (self.multiclass or self.void is not None) and (table or by_class or by_object):
+            key = "multiclass: true" if self.multiclass else f"void: {self.void}"
             yield f"{key} goes with masks that are one file of pixel values an image"
 
     @property

@@ -12,7 +12,7 @@ from pipeline.config.alignment import AlignSettings
 from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig, FoldsConfig, SubmissionConfig
 from pipeline.config.model import ModelSpec
-from pipeline.config.training import EnsembleConfig, InferConfig, TrainConfig
+from pipeline.config.training import EnsembleConfig, InferConfig, InputConfig, TrainConfig
 from pipeline.workspace import Workspace
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
@@ -24,8 +24,10 @@ RESERVED = {*Workspace.folders_of_a_run(), "ensemble"}
 
 
 class ModelConfig(ModelSpec):
-    """One model: its network, and its own `train` and `infer` (the global ones, overridden)."""
+    """One model: its network, and its own `input`, `train` and `infer` (the global ones,
+    overridden)."""
 
+    input: InputConfig = InputConfig()
     train: TrainConfig = TrainConfig()
     infer: InferConfig = InferConfig()
 
@@ -48,6 +50,9 @@ class Experiment(Block):
     demo: str | None = None
     """The embedded competition to draw at `data.root` when it is not there."""
     data: DataConfig
+    metric: str | dict[str, Any] = "dice"
+    """The competition's score: a name, or `{name: fbeta, beta: 0.5}`."""
+    input: InputConfig = InputConfig()
     align: AlignSettings = AlignSettings()
     folds: FoldsConfig = FoldsConfig()
     models: dict[ModelName, ModelConfig] = Field(min_length=1, max_length=MOST_MODELS)
@@ -61,6 +66,17 @@ class Experiment(Block):
     def _known_demo(cls, demo: str | None, info: ValidationInfo) -> str | None:
         check_names("demo", [demo] if demo is not None else [], info)
         return demo
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(
+        cls, metric: str | dict[str, Any], info: ValidationInfo
+    ) -> str | dict[str, Any]:
+        named = {"name": metric} if isinstance(metric, str) else metric
+        if not isinstance(named.get("name"), str):
+            raise ValueError("a mapping needs the key `name`")
+        check_names("metric", [named], info)
+        return metric
 
     @field_validator("models", mode="before")
     @classmethod
@@ -79,7 +95,7 @@ class Experiment(Block):
     def _fits_together(self) -> Self:
         problems = [*self._weights_problems(), *self._threshold_problems()]
         problems += [*self._submission_problems(), *self._reference_problems()]
-        problems += [*self._dtype_problems(), *self._exclusive_problems()]
+        problems += [*self._dtype_problems(), *self._multiclass_problems()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -107,20 +123,20 @@ class Experiment(Block):
         listed = ", ".join(f"{name} {dtype}" for name, dtype in by_model.items())
         return [f"infer.dtype: a blend needs maps of one dtype, and the models have {listed}"]
 
-    def _exclusive_problems(self) -> list[str]:
-        if not self.data.exclusive:
+    def _multiclass_problems(self) -> list[str]:
+        if not self.data.multiclass:
             return []
         problems = []
         if self.ensemble.postprocess:
             problems.append(
-                "ensemble.postprocess: steps act on one class at a time, and data.exclusive wants "
+                "ensemble.postprocess: steps act on one class at a time, and data.multiclass wants "
                 "exactly one a pixel; leave postprocess empty"
             )
         threshold = self.ensemble.threshold
         if 0 in (threshold if isinstance(threshold, tuple) else (threshold,)):
             problems.append(
-                "ensemble.threshold: exclusive classes are compared by probability ÷ threshold, "
-                "and 0 divides nothing"
+                "ensemble.threshold: multiclass maps are compared by probability ÷ threshold, so "
+                "no threshold may be 0"
             )
         return problems
 
@@ -143,9 +159,14 @@ class Experiment(Block):
         ]
 
     @property
+    def metric_name(self) -> str:
+        """The metric's name in the registry."""
+        return self.metric if isinstance(self.metric, str) else str(self.metric["name"])
+
+    @property
     def losses(self) -> dict[str, float]:
         """The losses that `loss: null` stands for."""
-        return {"ce" if self.data.exclusive else "bce": 1.0, "dice": 1.0}
+        return {"ce" if self.data.multiclass else "bce": 1.0, "dice": 1.0}
 
 
 def slug(text: str) -> str:

@@ -20,6 +20,8 @@ Checks = Mapping[str, Callable[[Any], object]]
 
 _MOST_BASES = 100
 _MOST_SPREAD = 10**5
+_SPREAD = ("input", "train", "infer")
+"""The blocks of which each model may override any key."""
 _WHOLE = frozenset({"classes", "loss", "metric", "weights"})
 """Mappings that are one value: who says them again replaces them."""
 _NEVER_NULL = frozenset(
@@ -31,6 +33,7 @@ _NEVER_NULL = frozenset(
         "folds",
         "frame",
         "infer",
+        "input",
         "models",
         "reference_jitter",
         "submission",
@@ -147,12 +150,12 @@ def _mapping_at(raw: dict[str, Any], keys: list[str]) -> dict[str, Any]:
 
 
 def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Lay each model's `train` and `infer` over the global ones."""
+    """Lay each model's `input`, `train` and `infer` over the global ones."""
     models = raw.get("models")
     if not isinstance(models, dict) or len(models) > MOST_MODELS:
         return dict(raw)  # which is refused
-    if len(models) * (_count(raw.get("train")) + _count(raw.get("infer"))) > _MOST_SPREAD:
-        raise ConfigError(f"{source}: train and infer, laid under each model, are too many values")
+    if len(models) * sum(_count(raw.get(block)) for block in _SPREAD) > _MOST_SPREAD:
+        raise ConfigError(f"{source}: global blocks, laid under each model, are too many values")
     return {**raw, "models": {name: _spread(raw, model) for name, model in models.items()}}
 
 
@@ -160,7 +163,7 @@ def _spread(raw: Mapping[str, Any], model: Any) -> Any:
     if not isinstance(model, dict):
         return model
     blocks = {}
-    for block in ("train", "infer"):
+    for block in _SPREAD:
         shared, own = raw.get(block) or {}, model.get(block) or {}
         if isinstance(shared, dict) and isinstance(own, dict):
             blocks[block] = _merged(shared, own)

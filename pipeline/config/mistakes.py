@@ -9,18 +9,20 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.base import is_block, nearest, shortened
+from pipeline.config.base import is_block, shortened
+from pipeline.suggestions import did_you_mean
 
 Path = tuple[Any, ...]
 
 GONE = {
-    (
-        "infer",
-        "checkpoint",
-    ): "removed in 0.2: the weights after the last step always predict, since "
-    "an epoch chosen on the fold that is scored flatters the score",
+    ("infer", "checkpoint"): "removed in 0.2: the weights after the last step always predict, "
+    "since an epoch chosen on the fold that is scored flatters the score",
+    ("infer", "merge"): "now infer.mean: arithmetic (was mean), geometric or logit",
+    ("train", "resize"): "now input.resize",
+    ("ensemble", "metric"): "now metric, at the top level",
+    ("data", "exclusive"): "now data.multiclass",
 }
-"""Keys that there were, as (block, key), and what to do without them."""
+"""Keys that there were, as (block, key), and where they went."""
 
 _MOST_TOLD = 200
 _LONGEST_KEY = 80
@@ -79,9 +81,11 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
     if kind == "extra_forbidden" and tuple(path[-2:]) in GONE:
         hint = f"; {GONE[tuple(path[-2:])]}"
     elif kind == "extra_forbidden":
-        hint = nearest(str(path[-1])[:_LONGEST_KEY], _keys_of(path[:-1], experiment))
+        hint = did_you_mean(str(path[-1])[:_LONGEST_KEY], _keys_of(path[:-1], experiment))
     elif kind == "literal_error":
-        hint = nearest(str(problem["input"])[:_LONGEST_KEY], _choices(problem["ctx"]["expected"]))
+        hint = did_you_mean(
+            str(problem["input"])[:_LONGEST_KEY], _choices(problem["ctx"]["expected"])
+        )
     words = _WORDS.get(kind, message)
     return Mistake(path, _KEY if _KEY in location else kind, words, problem["input"], hint)
 

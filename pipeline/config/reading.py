@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.base import nearest, shortened
+from pipeline.config.base import shortened
 from pipeline.config.yaml_loader import MOST_DEPTH, StrictLoader
 from pipeline.errors import ConfigError
+from pipeline.suggestions import did_you_mean
 
 _MOST_BYTES = 2**19
 _MOST_VALUES = 10**5
@@ -42,7 +43,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = _bounded_text(path)
     except FileNotFoundError:
         known = [str(each) for each in sorted(path.parent.glob("*.yaml"))]
-        raise ConfigError(f"there is no experiment {path}{nearest(str(path), known)}") from None
+        raise ConfigError(
+            f"there is no experiment {path}{did_you_mean(str(path), known)}"
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path} cannot be read as YAML: it is not UTF-8 text ({error.reason} at byte "

@@ -1,4 +1,4 @@
-"""The `train` and `infer` blocks; a model may override any key of either."""
+"""The `input`, `train` and `infer` blocks; a model may override any key of each."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.config.base import Block, check_names
+from pipeline.config.choices import (
+    Codec,
+    MapDtype,
+    Mean,
+    Optimizer,
+    PrecisionWish,
+    TileWeights,
+)
 from pipeline.config.limits import Count, Probability, Size, Weight
 
 MOST_WORKERS = 256
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PEAK_RATES = {"adamw": 3e-4, "sgd": 1e-2}
 """Learning rates for `train.lr: null`: a rate that suits one optimizer hardly moves another."""
 
@@ -46,18 +53,30 @@ class AugmentConfig(Block):
     """How often the reference is taken for missing, and blank."""
 
 
+class InputConfig(Block):
+    """What a network is shown of an image, in training and inference alike."""
+
+    resize: float | Size | None = None
+    """A factor, or H, W. Maps come back at the image's size."""
+
+    @field_validator("resize")
+    @classmethod
+    def _grows_or_shrinks(cls, resize: float | Size | None) -> float | Size | None:
+        if isinstance(resize, float) and not 0.01 <= resize <= 16:
+            raise ValueError("a factor between 0.01 and 16, or [H, W]")
+        return resize
+
+
 class TrainConfig(Block):
     """How one member is trained."""
 
     size: Size = (256, 256)
     """H, W of the random crop; smaller images are padded by reflection."""
-    resize: float | Size | None = None
-    """A factor, or H, W: for training and inference alike. Maps come back at the image's size."""
     batch: Count = 8
     epochs: int = Field(20, ge=1, le=100_000)
     steps: int | None = Field(None, ge=1, le=100_000)
     """Steps an epoch; null: as many as see every image once."""
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Optimizer = "adamw"
     lr: float | None = Field(None, ge=1e-12, le=100)
     """Peak of the learning rate; null: the optimizer's own default, see `PEAK_RATES`."""
     weight_decay: float = Field(1e-4, ge=0, le=100)
@@ -66,9 +85,9 @@ class TrainConfig(Block):
     clip: float | None = Field(1.0, ge=1e-6, le=1e6)
     """Largest norm of the gradient."""
     loss: dict[str, Annotated[float, Field(ge=1e-6, le=1e6)]] | None = None
-    """Weights of named losses; null: bce + dice, for exclusive classes ce + dice."""
+    """Weights of named losses; null: bce + dice, for mutually exclusive classes ce + dice."""
     ema: float | None = Field(0.998, gt=0, lt=1)
-    precision: Precision = "auto"
+    precision: PrecisionWish = "auto"
     workers: int | Literal["auto"] = "auto"
     """Loader processes a job; auto: none on a CPU, 4 for each accelerator."""
     cache: int = Field(1024, ge=0, le=2**22)
@@ -82,13 +101,6 @@ class TrainConfig(Block):
     def peak_rate(self) -> float:
         """The learning rate after warm-up."""
         return PEAK_RATES[self.optimizer] if self.lr is None else self.lr
-
-    @field_validator("resize")
-    @classmethod
-    def _grows_or_shrinks(cls, resize: float | Size | None) -> float | Size | None:
-        if isinstance(resize, float) and not 0.01 <= resize <= 16:
-            raise ValueError("a factor between 0.01 and 16, or [H, W]")
-        return resize
 
     @field_validator("loss")
     @classmethod
@@ -113,28 +125,36 @@ class TileConfig(Block):
 
     size: Size
     overlap: float = Field(0.25, ge=0, le=0.95)
-    weights: Literal["gaussian", "pyramid", "uniform"] = "gaussian"
+    weights: TileWeights = "gaussian"
 
 
 class InferConfig(Block):
     """How members predict."""
 
     tta: tuple[str, ...] = Field(("identity", "hflip"), min_length=1, max_length=64)
-    merge: Literal["mean", "geometric", "logit"] = "mean"
+    mean: Mean = "arithmetic"
+    """Over views and folds; `rank` is for `ensemble.mean` alone."""
     tile: TileConfig | None = None
     batch: Count = 8
     """Images a forward pass on an accelerator; on a CPU one, so that results are bit-equal."""
-    precision: Precision = "auto"
+    precision: PrecisionWish = "auto"
     channels_last: bool = True
     compile: bool = False
-    dtype: Literal["uint8", "uint16", "float16"] = "uint8"
-    codec: Literal["raw", "blosc2"] = "raw"
+    dtype: MapDtype = "uint8"
+    codec: Codec = "raw"
 
     @field_validator("tta")
     @classmethod
     def _known_views(cls, tta: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         check_names("tta", [tta], info)
         return tta
+
+    @field_validator("mean")
+    @classmethod
+    def _of_one_image(cls, mean: Mean) -> Mean:
+        if mean == "rank":
+            raise ValueError("ranks compare models: use ensemble.mean: rank")
+        return mean
 
     @field_validator("tile", mode="before")
     @classmethod
@@ -145,26 +165,14 @@ class InferConfig(Block):
 class EnsembleConfig(Block):
     """How members become one decision."""
 
-    metric: str | dict[str, Any] = "dice"
-    """A name, or `{name: fbeta, beta: 0.5}`."""
-    mean: Literal["arithmetic", "geometric", "rank"] = "arithmetic"
+    mean: Mean = "arithmetic"
+    """Over models: of probabilities, of their logarithms, of their logits, or of their ranks."""
     weights: Literal["search", "equal"] | dict[str, Weight] = "search"
     threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
     postprocess: tuple[str | dict[str, Any], ...] = Field((), max_length=20)
     accumulate: bool = False
     """Sum the test maps straight into one store, with the weights that the OOF maps gave, instead
     of keeping a store a model: the same decisions from 4 bytes a pixel, however many models."""
-
-    @field_validator("metric")
-    @classmethod
-    def _known_metric(
-        cls, metric: str | dict[str, Any], info: ValidationInfo
-    ) -> str | dict[str, Any]:
-        named = {"name": metric} if isinstance(metric, str) else metric
-        if not isinstance(named.get("name"), str):
-            raise ValueError("a mapping needs the key `name`")
-        check_names("metric", [named], info)
-        return metric
 
     @field_validator("postprocess")
     @classmethod
@@ -173,12 +181,3 @@ class EnsembleConfig(Block):
     ) -> tuple[str | dict[str, Any], ...]:
         check_names("step", steps, info)
         return steps
-
-    @property
-    def metric_name(self) -> str:
-        return self.metric if isinstance(self.metric, str) else str(self.metric["name"])
-
-    @property
-    def metric_options(self) -> dict[str, Any]:
-        metric = {} if isinstance(self.metric, str) else self.metric
-        return {key: value for key, value in metric.items() if key != "name"}

@@ -31,11 +31,11 @@ def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def resize_planes(
-    planes: NDArray[np.uint8], size: Size, *, exclusive: bool = False
+    planes: NDArray[np.uint8], size: Size, *, multiclass: bool = False
 ) -> NDArray[np.uint8]:
     """CHW planes of 0/1 at `size`: 1 where the class covers at least half of the pixel.
 
-    exclusive: where it covers more of it than any other class, so that just one has the pixel.
+    multiclass: where it covers more of it than any other class, so that just one has the pixel.
     """
     if planes.shape[1:] == size:
         return planes
@@ -45,7 +45,7 @@ def resize_planes(
         for plane in planes
     ]
     shares = np.stack(full)
-    if exclusive:
+    if multiclass:
         largest = shares.argmax(axis=0) == np.arange(len(shares))[:, None, None]
         return np.asarray(largest & (shares > 0)).view(np.uint8)
     return np.asarray(shares >= 128).view(np.uint8)

@@ -8,23 +8,21 @@ The order is "row" (right, then down: Carvana, Vesuvius) or "column" (down, then
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.config.choices import RleOrder
 from pipeline.errors import DataError
 
-Order = Literal["row", "column"]
 Runs = NDArray[np.int64]
 
 _LARGEST = 10**12  # more pixels than any image has; sums of such numbers stay within int64
 
 
 def encode(
-    mask: NDArray[np.bool_] | NDArray[np.uint8], order: Order, *, relative: bool = False
+    mask: NDArray[np.bool_] | NDArray[np.uint8], order: RleOrder, *, relative: bool = False
 ) -> str:
     """The text of a mask HW (non-zero = inside); "" for an empty one.
 
@@ -34,7 +32,7 @@ def encode(
 
 
 def decode(
-    text: str, size: tuple[int, int], order: Order, *, relative: bool = False
+    text: str, size: tuple[int, int], order: RleOrder, *, relative: bool = False
 ) -> NDArray[np.bool_]:
     """The mask, bool HW, that a text describes; blank text is an empty mask.
 
@@ -44,7 +42,7 @@ def decode(
     return mask_of(from_text(text, relative=relative), size, order)
 
 
-def runs_of(mask: NDArray[np.bool_] | NDArray[np.uint8], order: Order) -> Runs:
+def runs_of(mask: NDArray[np.bool_] | NDArray[np.uint8], order: RleOrder) -> Runs:
     """The runs of a mask HW, int64 (R, 2): start from 0 in scan order, and length."""
     inside = (mask if mask.dtype == np.bool_ else mask != 0).view(np.uint8)
     flat = np.ravel(cv2.transpose(inside) if order == "column" else inside)
@@ -56,7 +54,7 @@ def runs_of(mask: NDArray[np.bool_] | NDArray[np.uint8], order: Order) -> Runs:
     return np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1)
 
 
-def mask_of(runs: Runs, size: tuple[int, int], order: Order) -> NDArray[np.bool_]:
+def mask_of(runs: Runs, size: tuple[int, int], order: RleOrder) -> NDArray[np.bool_]:
     """The mask, bool HW, of sorted and disjoint runs; DataError for a run past the end."""
     height, width = size
     beyond = f"ends past the last of the image's {height * width} pixels"

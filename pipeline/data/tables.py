@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from pipeline.data.csv_lines import lines_of, read_text, records_of
 from pipeline.errors import ArtefactError, DataError
+from pipeline.suggestions import did_you_mean
 
 DELIMITERS = (",", ";", "\t")
 
@@ -130,9 +130,8 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
 
 
 def _alike(column: str, header: Sequence[str]) -> str:
-    folded = {name.strip().casefold(): name for name in header}
-    close = get_close_matches(column.strip().casefold(), folded, n=1)
-    return f"; did you mean {folded[close[0]]!r}?" if close else ""
+    hint = did_you_mean(column.strip(), header)
+    return hint if "mean" in hint else ""  # all columns are listed anyway
 
 
 def _fault(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.config.base import nearest
 from pipeline.demo.finish import PRIVATE
 from pipeline.demo.screens.competition import draw_screens
 from pipeline.demo.turntable.competition import draw_turntable
 from pipeline.errors import ConfigError, DataError
+from pipeline.suggestions import did_you_mean
 
 DEMOS: dict[str, Callable[[Path], None]] = {"turntable": draw_turntable, "screens": draw_screens}
 
@@ -17,7 +17,7 @@ DEMOS: dict[str, Callable[[Path], None]] = {"turntable": draw_turntable, "screen
 def get_demo(name: str) -> Callable[[Path], None]:
     """What draws the demo of that name into a folder; ConfigError for an unknown one."""
     if name not in DEMOS:
-        raise ConfigError(f"there is no demo {name!r}{nearest(name, DEMOS)}")
+        raise ConfigError(f"there is no demo {name!r}{did_you_mean(name, DEMOS)}")
     return DEMOS[name]
 
 

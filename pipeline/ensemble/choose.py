@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from pipeline.ensemble.summary import (
     facts_of_model,
     facts_of_score,
 )
-from pipeline.metrics import Metric, get_metric
+from pipeline.metrics import Metric, metric_of
 
 
 def choose_blend(
     source: OofSource,
+    metric_wish: str | Mapping[str, Any],
     settings: EnsembleConfig,
     classes: Sequence[str],
     sampling: Sampling,
@@ -40,9 +41,10 @@ def choose_blend(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Everything `ensemble.yaml` says, and the blend's score of every image (id, fold, score).
 
-    scratch: a folder for temporary files; warn: told what could not be done, and why.
+    metric_wish: as the experiment writes it; scratch: a folder for temporary files; warn: told
+    what could not be done, and why.
     """
-    metric = get_metric(settings.metric_name, **settings.metric_options)
+    metric = metric_of(metric_wish)
     thresholds = _thresholds(settings.threshold, len(classes))
     if settings.postprocess:
         source = keep_truths(source, scratch)
@@ -55,7 +57,7 @@ def choose_blend(
     outcome = procedure.run(lambda fold, rule: settings.weights)
     worths = member_worths(procedure, outcome, SEED)
     facts = {
-        "metric": settings.metric,
+        "metric": metric_wish,
         "mean": settings.mean,
         **facts_of_choice(evidence.oof, outcome.whole, classes),
         "score": facts_of_score(metric, outcome, sampling),

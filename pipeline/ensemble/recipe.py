@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.choices import RleOrder
 from pipeline.ensemble.blending.kernel import blend, decide, decide_runs
 from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.blending.stream import SummedMaps
@@ -22,13 +23,13 @@ Maps = Sequence[NDArray[Any]] | SummedMaps
 class Recipe:
     """weights: by model, summing to 1; thresholds: a class each; steps: post-processing, in order.
 
-    exclusive: thresholds divide the classes' probabilities, and the largest quotient wins. One
+    multiclass: thresholds divide the classes' probabilities, and the largest quotient wins. One
     thread an image: whoever has many images maps over them (`threads.ordered`).
     """
 
     weights: dict[str, float]
     thresholds: tuple[float, ...]
-    exclusive: bool
+    multiclass: bool
     mean: Mean
     steps: tuple[ChosenStep, ...] = ()
 
@@ -44,11 +45,11 @@ class Recipe:
         """The decision CHW of one image, after post-processing."""
         weights = list(self.weights.values())
         decision = decide(
-            maps, weights, self.thresholds, exclusive=self.exclusive, mean=self.mean, threads=1
+            maps, weights, self.thresholds, multiclass=self.multiclass, mean=self.mean, threads=1
         )
         return apply_steps(decision, self.blend(maps), self.steps) if self.steps else decision
 
-    def runs(self, maps: Maps, order: Literal["row", "column"]) -> list[Runs] | None:
+    def runs(self, maps: Maps, order: RleOrder) -> list[Runs] | None:
         """The decision as runs, a class each, without a mask; None when steps need the mask."""
         if self.steps:
             return None
@@ -58,7 +59,7 @@ class Recipe:
             weights,
             self.thresholds,
             order,
-            exclusive=self.exclusive,
+            multiclass=self.multiclass,
             mean=self.mean,
             threads=1,
         )

@@ -65,7 +65,7 @@ class InferJob:
     outputs: tuple[Output, ...]
     sink: Sink
     classes: int
-    exclusive: bool
+    multiclass: bool
     reader: SampleReader
     samples: tuple[Sample, ...]
 
@@ -91,8 +91,8 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     return Predictor(
         [_load(job, output.model, weights) for weights in output.members],
         output.model.infer,
-        resize=output.model.train.resize,
-        exclusive=job.exclusive,
+        resize=output.model.input.resize,
+        multiclass=job.multiclass,
         device=device,
     )
 

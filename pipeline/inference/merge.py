@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-MergeKind = Literal["mean", "geometric", "logit"]
+from pipeline.config.choices import Mean
 
 # Probabilities that saturate (exact 0 or 1 in half precision) have no finite logarithm, and one
 # such view must not outvote all others: geometric and logit means see them clamped by this much.
@@ -19,15 +17,15 @@ CLASS_AXIS = -3
 class RunningMerge:
     """The mean of maps that come one after another, holding one float32 sum.
 
-    `mean` averages probabilities, `geometric` their logarithms, `logit` their logits. Exclusive
-    maps (a softmax over the classes, axis -3) stay a distribution: their logits are log p up to
-    a constant, so `geometric` and `logit` are then the same thing, softmax(mean(log p)).
+    `arithmetic` averages probabilities, `geometric` their logarithms, `logit` their logits.
+    Multiclass maps (a softmax over the classes, axis -3) stay a distribution: their logits are
+    log p up to a constant, so `geometric` and `logit` are then the same, softmax(mean(log p)).
     The same maps in another order give the same result up to float32 rounding.
     """
 
-    def __init__(self, kind: MergeKind, *, exclusive: bool) -> None:
+    def __init__(self, kind: Mean, *, multiclass: bool) -> None:
         self._kind = kind
-        self._exclusive = exclusive
+        self._multiclass = multiclass
         self._count = 0
         self._sum: Tensor | None = None
 
@@ -45,15 +43,15 @@ class RunningMerge:
         """The merged float32 ...CHW map in 0..1 of all that was added so far."""
         assert self._sum is not None, "nothing was added"
         average = self._sum / self._count
-        if self._kind == "mean":
+        if self._kind == "arithmetic":
             return average
-        if self._exclusive:
+        if self._multiclass:
             return average.softmax(CLASS_AXIS)
         return average.exp() if self._kind == "geometric" else average.sigmoid()
 
     def _transformed(self, probabilities: Tensor) -> Tensor:
-        if self._kind == "mean":
+        if self._kind == "arithmetic":
             return probabilities
-        if self._kind == "logit" and not self._exclusive:
+        if self._kind == "logit" and not self._multiclass:
             return torch.logit(probabilities, EPSILON)
         return probabilities.clamp_(min=EPSILON).log_()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
 
 import torch
 
+from pipeline.config.choices import Precision, PrecisionWish
 from pipeline.errors import ResourceError
 
-Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def resolve(wish: Literal["auto", "fp32", "bf16", "fp16"], device: str) -> Precision:
+def resolve(wish: PrecisionWish, device: str) -> Precision:
     """The format for `device`; `auto` is bf16 where a GPU has it, else fp16, and fp32 on a CPU.
 
     ResourceError for bf16 on a GPU that cannot compute in it at all.

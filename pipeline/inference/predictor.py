@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.config import InferConfig, TileConfig
+from pipeline.config.choices import TileWeights
 from pipeline.data.resize import resize_image, working_size
 from pipeline.errors import ResourceError
 from pipeline.inference.device_memory import DoesNotFitError, fetched_later, fitting, host_tensor
 from pipeline.inference.merge import RunningMerge
 from pipeline.inference.padding import pad_to_multiple
 from pipeline.inference.precision import autocast, resolve
-from pipeline.inference.tiles import Tile, TileMerger, WeightKind, plan_tiles, tile_weights
+from pipeline.inference.tiles import Tile, TileMerger, plan_tiles, tile_weights
 from pipeline.inference.tta import View, group_by_shape, parse_tta
 
 Size = tuple[int, int]
@@ -40,7 +41,7 @@ class Predictor:
         settings: InferConfig,
         *,
         resize: float | Size | None,
-        exclusive: bool,
+        multiclass: bool,
         device: str,
     ) -> None:
         self._device = torch.device(device)
@@ -49,7 +50,7 @@ class Predictor:
         self._views = parse_tta(settings.tta)
         self._weights: dict[Size, Tensor] = {}
         self._resize = resize
-        self._exclusive = exclusive
+        self._multiclass = multiclass
         self._precision = resolve(settings.precision, device)
         on_cpu = self._device.type == "cpu"
         self.images = 1 if on_cpu else settings.batch
@@ -116,7 +117,7 @@ class Predictor:
 
     def _merged(self, inputs: Tensor, size: Size) -> Tensor:
         """N×classes×H×W: all views by all networks, merged."""
-        merge = RunningMerge(self._settings.merge, exclusive=self._exclusive)
+        merge = RunningMerge(self._settings.mean, multiclass=self._multiclass)
         for views in self._together(size, len(inputs)):
             stacked = torch.cat([view.apply(inputs) for view in views])
             for network in self._networks:
@@ -155,7 +156,7 @@ class Predictor:
             whole.extend(one for one in finished if one is not None)
         return torch.stack(whole)
 
-    def _weights_of(self, tile: Tile, kind: WeightKind) -> Tensor:
+    def _weights_of(self, tile: Tile, kind: TileWeights) -> Tensor:
         """`tile_weights`, made and copied once, since each copy waits for the device."""
         size = (tile.height, tile.width)
         if size not in self._weights:
@@ -185,7 +186,7 @@ class Predictor:
         with autocast(self._device, self._precision):
             logits = network(padded)
         logits = crop(logits).float()
-        return logits.softmax(dim=1) if self._exclusive else logits.sigmoid()
+        return logits.softmax(dim=1) if self._multiclass else logits.sigmoid()
 
     def _prepared(self, network: nn.Module) -> nn.Module:
         network = network.to(self._device).eval()

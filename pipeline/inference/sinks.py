@@ -10,9 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.choices import MapDtype
 from pipeline.errors import MaskmillError
 from pipeline.maps import Accumulator, MapStore
-from pipeline.maps.quantise import MapDtype, quantise
+from pipeline.maps.quantise import quantise
 
 Maps = Sequence[NDArray[np.float32]]
 """A probability map CHW of one image, a model each."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.config.choices import TileWeights
 from pipeline.errors import ConfigError
 
 Size = tuple[int, int]
-WeightKind = Literal["gaussian", "pyramid", "uniform"]
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -71,7 +71,7 @@ def cut(image: NDArray[np.generic], tile: Tile, shape: Size) -> NDArray[np.gener
     return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 
 
-def tile_weights(tile: Size, kind: WeightKind) -> Tensor:
+def tile_weights(tile: Size, kind: TileWeights) -> Tensor:
     """How much each pixel of a tile counts: float32 HW, > 0, at most 1, symmetric.
 
     gaussian: standard deviation an eighth of the side (Isensee et al. 2021, nnU-Net);
@@ -81,7 +81,7 @@ def tile_weights(tile: Size, kind: WeightKind) -> Tensor:
     return torch.outer(rows, columns).to(torch.float32)
 
 
-def _profile(side: int, kind: WeightKind) -> Tensor:
+def _profile(side: int, kind: TileWeights) -> Tensor:
     offset = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2).abs()
     if kind == "gaussian":
         return torch.exp(-0.5 * (offset / (side / 8)).square())

@@ -7,7 +7,6 @@ A view is written as parts joined by `+`, done from left to right: `hflip`, `sca
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from pipeline.inference.view_steps import (
     Step,
     Symmetry,
 )
+from pipeline.suggestions import nearest_names
 
 MOST_PARTS = 8
 MOST_VIEWS = 64
@@ -143,7 +143,7 @@ def _step(part: str, entry: str) -> Step:
 def _unknown(part: str, entry: str) -> str:
     examples = {"scale": "scale:1.25", "brightness": "brightness:0.1", "gamma": "gamma:0.9"}
     known = [*SYMMETRIES, *GROUPS, *examples]
-    close = difflib.get_close_matches(part.partition(":")[0], known, n=1, cutoff=0)[0]
+    (close,) = nearest_names(part.partition(":")[0], known, 1)
     return (
         f"tta: '{part}' in '{entry}' is no transform; did you mean "
         f"'{examples.get(close, close)}'? Known: {', '.join(examples.get(n, n) for n in known)}"

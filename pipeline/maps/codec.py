@@ -13,9 +13,9 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.choices import Codec
 from pipeline.errors import ConfigError
 from pipeline.maps import npy
-from pipeline.maps.header import Codec
 from pipeline.maps.index import MapIndex
 
 Bytes = NDArray[np.uint8]

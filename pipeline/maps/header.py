@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.config.choices import Codec
 from pipeline.errors import ArtefactError
 from pipeline.workspace import fingerprint
 
-Codec = Literal["raw", "blosc2"]
 FORMAT = 1
 
 

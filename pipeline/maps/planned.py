@@ -8,13 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.config.choices import Codec, MapDtype
 from pipeline.errors import ArtefactError
 from pipeline.maps.accumulate import Accumulator, SourceDtype
 from pipeline.maps.codec import codec_of
-from pipeline.maps.header import Codec
 from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import HEADER
-from pipeline.maps.quantise import MapDtype
 from pipeline.maps.sources import read_sources, write_sources
 from pipeline.maps.store import MapStore
 from pipeline.workspace import empty_folder

@@ -7,15 +7,15 @@ every map down by half a step.
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.config.choices import MapDtype
 from pipeline.errors import ArtefactError, TrainingError
 
-MapDtype = Literal["uint8", "uint16", "float16"]
 Stored = NDArray[Any]
 
 LEVELS: dict[str, int] = {"uint8": 255, "uint16": 65535}

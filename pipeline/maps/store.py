@@ -16,12 +16,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.choices import Codec, MapDtype
 from pipeline.errors import ArtefactError, MaskmillError
 from pipeline.maps.files import Problem, StoreFiles
-from pipeline.maps.header import Codec, StoreHeader
+from pipeline.maps.header import StoreHeader
 from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import index_sha256
-from pipeline.maps.quantise import MapDtype, Stored, dequantise, quantise
+from pipeline.maps.quantise import Stored, dequantise, quantise
 
 
 class MapStore:

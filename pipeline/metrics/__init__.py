@@ -6,8 +6,9 @@ The docstring of that function states the rule for empty masks and where the rul
 from __future__ import annotations
 
 import inspect
-from difflib import get_close_matches
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from pipeline.errors import ConfigError
 from pipeline.metrics.counts import counts
@@ -23,8 +24,9 @@ from pipeline.metrics.pixels import (
     right_pixels,
     tgs,
 )
+from pipeline.suggestions import check_name
 
-__all__ = ["METRICS", "Metric", "counts", "get_metric", "scores_objects"]
+__all__ = ["METRICS", "Metric", "counts", "get_metric", "metric_of", "scores_objects"]
 
 GREATEST = 1000  # of an option: squared and multiplied by counts it stays a number
 
@@ -46,12 +48,18 @@ def get_metric(name: str, **options: float) -> Metric:
 
     Raises ConfigError for an unknown name (with the nearest known ones) or wrong options.
     """
-    if name not in METRICS:
-        nearest = get_close_matches(name, METRICS, n=3, cutoff=0.4) or METRICS
-        raise ConfigError(f"metric {name!r} is not known; nearest: {', '.join(nearest)}")
+    check_name("metric", name, METRICS)
     kind, measure, score = METRICS[name]
     _check_options(name, score, options)
     return kind(name, measure, partial(score, **options))
+
+
+def metric_of(wish: str | Mapping[str, Any]) -> Metric:
+    """The metric that an experiment asks for: a name, or `{name: fbeta, beta: 0.5}`."""
+    if isinstance(wish, str):
+        return get_metric(wish)
+    options = dict(wish)
+    return get_metric(options.pop("name"), **options)
 
 
 def scores_objects(name: str) -> bool:

@@ -96,7 +96,7 @@ def right_pixels(decision: NDArray[np.bool_] | NDArray[np.int32], truth: Truth) 
 def pixel_accuracy(right_and_valid: Counts) -> Scores:
     """The share of valid pixels whose classes are all decided rightly; from `right_pixels`.
 
-    With exclusive classes the usual pixel accuracy. Empty masks need no rule; no valid pixel: 1.
+    Of multiclass maps the usual pixel accuracy. Empty masks need no rule; no valid pixel: 1.
     """
     return ratio(right_and_valid[..., 0, 0], right_and_valid[..., 0, 1])
 

@@ -129,8 +129,8 @@ def _predict(
     predictor = Predictor(
         [network],
         settings,
-        resize=job.member.model.train.resize,
-        exclusive=job.member.exclusive,
+        resize=job.member.model.input.resize,
+        multiclass=job.member.multiclass,
         device=context.device,
     )
     several = list(images.values())

@@ -80,7 +80,7 @@ def _borders(context: StageContext, recipes: Mapping[str, Recipe]) -> Borders:
         for each in ids:
             truth, maps = reader.truth(samples[each], survey.sizes["train", each]), read(each)
             for name, recipe in recipes.items():
-                levels = signed_level(recipe.blend(maps), recipe.thresholds, recipe.exclusive)
+                levels = signed_level(recipe.blend(maps), recipe.thresholds, recipe.multiclass)
                 for label, plane, level in zip(classes, truth.planes, levels, strict=True):
                     border = border_distances(plane > 0, level, truth.valid)
                     for row in [label] if len(classes) == 1 else [label, ALL]:

@@ -65,7 +65,7 @@ def run(context: StageContext) -> Ensembled:
     recipe = Recipe(
         weights=facts["weights"],
         thresholds=tuple(facts["thresholds"].values()),
-        exclusive=experiment.data.exclusive,
+        multiclass=experiment.data.multiclass,
         mean=_mean(context, inferred.oof),
         steps=steps_from_yaml(facts["postprocess"]),
     )
@@ -115,6 +115,7 @@ def _chosen(
     )
     return choose_blend(
         _source(context, survey, ids, inferred.oof),
+        context.experiment.metric,
         context.experiment.ensemble,
         context.experiment.data.class_names,
         sampling,
@@ -135,7 +136,7 @@ def _source(
         maps=reader_of(oof),
         truth=lambda each: reader.truth(samples[each], survey.sizes["train", each]),
         mean=_mean(context, oof),
-        exclusive=context.experiment.data.exclusive,
+        multiclass=context.experiment.data.multiclass,
     )
 
 
@@ -146,6 +147,8 @@ def _mean(context: StageContext, oof: dict[str, MapStore]) -> Mean:
     histograms = None
     if name == "rank":
         histograms = [histogram_of(store, store.ids) for store in oof.values()]
+    elif name == "logit" and context.experiment.data.multiclass:
+        name = "geometric"  # a softmax has log p for logits
     return make_mean(name, dtype, histograms)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.config.base import nearest
 from pipeline.errors import ArtefactError, ConfigError
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.notes import SCORE, as_score, note_of, note_text, read_note
+from pipeline.suggestions import did_you_mean
 from pipeline.workspace import write_atomic
 
 
@@ -49,7 +49,7 @@ def _note(context: StageContext, label: str | None) -> Path:
     known = {path.stem: path for path in notes}
     if wanted not in known:
         raise ArtefactError(
-            f"LABEL={label!r}: there is no such submission in {folder}{nearest(wanted, known)}"
+            f"LABEL={label!r}: there is no such submission in {folder}{did_you_mean(wanted, known)}"
         )
     return known[wanted]
 

@@ -73,7 +73,7 @@ def _show(
     context: StageContext, table: pd.DataFrame, facts: dict[str, Any], hidden: float | None
 ) -> None:
     rows = [[str(cell) for cell in row] for row in table.fillna("").to_numpy().tolist()]
-    metric = context.experiment.ensemble.metric_name
+    metric = context.experiment.metric_name
     context.reporter.table(
         f"scorecard of {context.experiment.name}: {metric}", table.columns.tolist(), rows
     )

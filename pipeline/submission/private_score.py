@@ -14,7 +14,7 @@ from pipeline.data.images import read_bytes
 from pipeline.data.masks.values import decode_inside
 from pipeline.data.row_keys import table_key
 from pipeline.errors import DataError
-from pipeline.metrics import get_metric
+from pipeline.metrics import metric_of
 from pipeline.submission.table import read_submission
 
 
@@ -22,7 +22,7 @@ def private_score(submission: Path, masks: Mapping[str, Path], experiment: Exper
     """The metric of a one-class, row-an-image submission; masks: by id, non-zero inside."""
     settings = experiment.submission
     sent = dict(read_submission(submission))
-    metric = get_metric(experiment.ensemble.metric_name, **experiment.ensemble.metric_options)
+    metric = metric_of(experiment.metric)
     measures = []
     for sample_id, path in masks.items():
         inside = decode_inside(read_bytes(path), path)

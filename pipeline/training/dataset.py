@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.config import TrainConfig
+from pipeline.config import InputConfig, TrainConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.frame import continue_planes
 from pipeline.data.resize import resize_image, resize_planes, working_size
@@ -26,11 +26,16 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Augmented crops as uint8 tensors: image CHW, planes CHW, validity 1HW."""
 
     def __init__(
-        self, samples: Sequence[Sample], reader: SampleReader, settings: TrainConfig
+        self,
+        samples: Sequence[Sample],
+        reader: SampleReader,
+        settings: TrainConfig,
+        shown: InputConfig,
     ) -> None:
         self._samples = samples
         self._reader = reader
         self._settings = settings
+        self._shown = shown
         self._pad = reader.data.frame.pad
         self._augmenter = Augmenter(settings.size, settings.augment)
         self._cache = _Cache(settings.cache * 2**20)
@@ -55,13 +60,13 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def _decode(self, sample: Sample) -> Decoded:
         image = self._reader.image(sample)
         truth, pad = self._reader.truth(sample, self._reader.own_size(image)), self._pad
-        size = working_size((image.shape[0], image.shape[1]), self._settings.resize)
+        size = working_size((image.shape[0], image.shape[1]), self._shown.resize)
         valid = truth.valid
         if valid is not None:
             continued = continue_planes(valid[None].view(np.uint8), pad)
             valid = resize_planes(continued, size)[0].view(np.bool_)
         continued = continue_planes(truth.planes, pad)
-        planes = resize_planes(continued, size, exclusive=self._reader.data.exclusive)
+        planes = resize_planes(continued, size, multiclass=self._reader.data.multiclass)
         return resize_image(image, size), planes, valid
 
 

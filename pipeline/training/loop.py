@@ -67,7 +67,7 @@ class TrainingRun:
     def __init__(self, job: TrainJob, context: JobContext) -> None:
         self.job, self.context, self.settings = job, context, job.model.train
         self.device = torch.device(context.device)
-        data = TrainingSet(job.train, job.reader, self.settings)
+        data = TrainingSet(job.train, job.reader, self.settings, job.model.input)
         pin = self.device.type == "cuda"
         self.loader = EpochLoader(data, self.settings, self._workers(), pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
@@ -143,7 +143,7 @@ class TrainingRun:
 
     def _loss(self, output: Tensor | tuple[Tensor, Tensor], truth: Tensor, valid: Tensor) -> Tensor:
         def loss(logits: Tensor) -> Tensor:
-            return weighted_loss(self.job.losses, logits, truth, valid, self.job.exclusive)
+            return weighted_loss(self.job.losses, logits, truth, valid, self.job.multiclass)
 
         if isinstance(output, Tensor):
             return loss(output)

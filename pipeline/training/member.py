@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline.config import EnsembleConfig, ModelConfig
+from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.workspace import MemberPaths
@@ -20,9 +21,9 @@ class TrainJob:
 
     name: str
     model: ModelConfig
-    ensemble: EnsembleConfig
+    metric: str | dict[str, Any]
     classes: tuple[str, ...]
-    exclusive: bool
+    multiclass: bool
     losses: dict[str, float]
     reader: SampleReader
     train: tuple[Sample, ...]

@@ -8,7 +8,7 @@ from torch import nn
 from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
-from pipeline.metrics import get_metric
+from pipeline.metrics import metric_of
 from pipeline.training.member import TrainJob
 
 PLAIN_THRESHOLD = 0.5
@@ -20,7 +20,7 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
     Raises TrainingError when the network puts out something that is no probability, and
     InterruptedRunError after a signal.
     """
-    metric = get_metric(job.ensemble.metric_name, **job.ensemble.metric_options)
+    metric = metric_of(job.metric)
     # its layout in memory stays, too: another one would give other bits in the steps to come;
     # nor is it compiled, which would be done anew in every epoch
     plain = job.model.infer.model_copy(
@@ -29,8 +29,8 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
     predictor = Predictor(
         [network],
         plain,
-        resize=job.model.train.resize,
-        exclusive=job.exclusive,
+        resize=job.model.input.resize,
+        multiclass=job.multiclass,
         device=context.device,
     )
     measures = []
@@ -44,14 +44,14 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
                 f"{job.name} predicts NaN for {sample.id}: it has diverged; lower "
                 "train.lr. It is not counted as trained."
             )
-        decision = _decided(job.reader.own_maps(probabilities), job.exclusive)
+        decision = _decided(job.reader.own_maps(probabilities), job.multiclass)
         truth = job.reader.truth(sample, job.reader.own_size(image))
         measures.append(metric.measure(decision, truth))
     return float(metric.aggregate(np.stack(measures)))
 
 
-def _decided(probabilities: np.ndarray, exclusive: bool) -> np.ndarray:
-    if not exclusive:
+def _decided(probabilities: np.ndarray, multiclass: bool) -> np.ndarray:
+    if not multiclass:
         return np.asarray(probabilities > PLAIN_THRESHOLD)
     winner = probabilities.argmax(axis=0)
     return np.asarray(winner == np.arange(len(probabilities))[:, None, None])

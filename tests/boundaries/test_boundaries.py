@@ -173,14 +173,14 @@ def test_without_borders_there_is_nothing_to_say(mask: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("exclusive", [False, True])
-def test_levels_are_not_negative_where_a_class_is_decided(seed: int, exclusive: bool) -> None:
+@pytest.mark.parametrize("multiclass", [False, True])
+def test_levels_are_not_negative_where_a_class_is_decided(seed: int, multiclass: bool) -> None:
     from pipeline.ensemble.blending.kernel import decide
 
     random = np.random.default_rng(seed)
     maps = random.random((3, 30, 40)).astype(np.float32)
-    maps = maps / maps.sum(axis=0) if exclusive else maps
+    maps = maps / maps.sum(axis=0) if multiclass else maps
     thresholds = [0.3, 0.5, 0.6]
-    level = signed_level(dequantise(quantise(maps, "uint8")), thresholds, exclusive)
-    decided = decide([quantise(maps, "uint8")], [1.0], thresholds, exclusive=exclusive)
+    level = signed_level(dequantise(quantise(maps, "uint8")), thresholds, multiclass)
+    decided = decide([quantise(maps, "uint8")], [1.0], thresholds, multiclass=multiclass)
     assert np.mean((level >= 0) != decided) < 0.005

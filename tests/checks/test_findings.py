@@ -132,9 +132,8 @@ def test_weights_that_are_not_there_are_named_before_training(tmp_path: Path) ->
 def test_a_metric_of_objects_needs_masks_that_tell_them_apart(metric: str, tmp_path: Path) -> None:
     draw(tmp_path)
     chosen = experiment(tmp_path)
-    ensemble = chosen.ensemble.model_copy(update={"metric": metric})
-    found = one(found_in(chosen.model_copy(update={"ensemble": ensemble})), "error")
-    assert found.subject == "ensemble.metric" and metric in found.text
+    found = one(found_in(chosen.model_copy(update={"metric": metric})), "error")
+    assert found.subject == "metric" and metric in found.text
     for masks, fine in [
         ("masks/{id}*.png", True),
         ({"csv": "t.csv", "instances": True}, True),

@@ -49,7 +49,7 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
         ({"masks": {**CSV, "key": "{id}\r"}}, "data.masks.key: .*holds a line break"),
         ({"classes": {"a": 1, "b": 1}}, "share a pixel value"),
         ({"classes": {"a": 1, "b": 2}, "void": 2}, "void: 2 is also the value of a class"),
-        ({"exclusive": True}, "two classes or more"),
+        ({"multiclass": True}, "two classes or more"),
         ({"images": "train/*.jpg"}, "data.images: 'train/.*needs {id}"),
         ({"masks": "m.png"}, "data.masks: 'm.png': needs {id}"),
         ({"test": "test"}, "data.test: 'test': needs {id}"),
@@ -68,7 +68,10 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
         ),
         ({"masks": CSV, "void": 255}, "void: 255 goes with masks that are one file"),
         ({"masks": "{id}/*.png", "void": 255}, "void: 255 goes with masks that are one file"),
-        ({"masks": "{id}_{class}.png", "classes": TWO, "exclusive": True}, "exclusive: true goes"),
+        (
+            {"masks": "{id}_{class}.png", "classes": TWO, "multiclass": True},
+            "multiclass: true goes",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(keys: dict[str, Any], says: str) -> None:
@@ -82,4 +85,4 @@ def test_all_that_does_not_fit_is_said_at_once() -> None:
 
 
 def test_several_classes_may_lie_in_folders_with_any_name() -> None:
-    assert data(classes=TWO, masks="*/masks/{id}.*", exclusive=True, void=255).void == 255
+    assert data(classes=TWO, masks="*/masks/{id}.*", multiclass=True, void=255).void == 255

@@ -22,7 +22,7 @@ HUGE: list[Any] = [-1, 10**30, -(10**30), 10**400, 1e308, float("nan"), float("i
 NUMBERS = [
     "train.batch", "train.epochs", "train.steps", "train.lr", "train.weight_decay", "train.warmup",
     "train.clip", "train.loss.bce", "train.ema", "train.workers", "train.cache", "train.seed",
-    "train.resize", "train.size.0", "train.augment.rotate", "train.augment.affine",
+    "input.resize", "train.size.0", "train.augment.rotate", "train.augment.affine",
     "train.augment.reference_jitter.shift", "infer.batch", "infer.tile.size.1",
     "infer.tile.overlap", "folds.count", "folds.seed", "folds.use.0", "align.max_rotation",
     "align.max_scale", "align.min_correlation", "align.max_uncertainty", "align.iterations",
@@ -58,7 +58,7 @@ def test_numbers_out_of_any_range_are_named(key: str, value: Any) -> None:
     assert len(said) < 2000
 
 
-@pytest.mark.parametrize("key", ["train.size", "infer.tile", "submission.size", "train.resize"])
+@pytest.mark.parametrize("key", ["train.size", "infer.tile", "submission.size", "input.resize"])
 @pytest.mark.parametrize(
     "size", [[0, 0], [-5, 5], [200_000, 200_000], [65_536, 65_536], [8], [8, 8, 8], [8.5, 8]]
 )
@@ -81,7 +81,7 @@ def test_the_names_of_a_run_are_no_models() -> None:
 @pytest.mark.parametrize(
     "key",
     ["name", "data.root", "data.images", "data.test", "data.group", "data.masks", "data.drop",
-     "data.classes", "submission.sample", "submission.empty", "infer.tta", "ensemble.metric",
+     "data.classes", "submission.sample", "submission.empty", "infer.tta", "metric",
      "ensemble.postprocess"],
 )  # fmt: skip
 def test_text_that_no_file_can_hold_is_named(key: str, text: str) -> None:

@@ -85,17 +85,17 @@ def test_extends_lays_a_file_over_another(tmp_path: Path) -> None:
 
 def test_extends_replaces_mappings_that_are_one_value(tmp_path: Path) -> None:
     base = MINIMAL.replace("[car]", "{car: 1, bus: 2}")
-    ensemble = "ensemble: {metric: {name: fbeta, beta: 2}, weights: {a: 1}}\n"
+    ensemble = "metric: {name: fbeta, beta: 2}\nensemble: {weights: {a: 1}}\n"
     submission = "submission: {rows: class, key: '{id}_{class}'}\n"
     write(tmp_path, "base.yaml", base + ensemble + submission)
     top = write(
         tmp_path,
         "top.yaml",
-        "extends: base.yaml\ndata: {classes: {van: 3, bus: 4}}\nensemble: {metric: {name: dice}}\n",
+        "extends: base.yaml\ndata: {classes: {van: 3, bus: 4}}\nmetric: {name: dice}\n",
     )
     loaded = load_experiment(top)
     assert loaded.data.classes == {"van": 3, "bus": 4}
-    assert loaded.ensemble.metric == {"name": "dice"}
+    assert loaded.metric == {"name": "dice"}
 
 
 def test_extends_with_an_empty_block_keeps_the_base(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_wrong_override_is_named(override: str, says: str, tmp_path: Path) -> 
 
 
 def test_an_experiment_is_frozen_and_survives_a_round_trip() -> None:
-    first = experiment(train={"size": [32, 48], "resize": 0.5}, infer={"tile": [64, 64]})
+    first = experiment(train={"size": [32, 48]}, input={"resize": 0.5}, infer={"tile": [64, 64]})
     again = Experiment.model_validate(first.model_dump(mode="json"))
     assert again == first
     with pytest.raises(Exception, match="frozen"):

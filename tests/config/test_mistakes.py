@@ -20,7 +20,7 @@ WORDS = (
 KEYS = st.sampled_from(WORDS)
 MODEL = {"decoder": "unet", "encoder": "vgg16"}
 EXCLUSIVE = {
-    "data": {"classes": ["a", "b"], "exclusive": True},
+    "data": {"classes": ["a", "b"], "multiclass": True},
     "submission": {"rows": "class", "key": "{id}_{class}"},
 }
 
@@ -41,7 +41,7 @@ def test_all_mistakes_come_in_one_message() -> None:
         folds={"count": "five"},
         data={"rott": "x", "classes": {"car": "red"}, "group": "("},
         models={"b": {"decoder": "unet"}, "c/d": MODEL},
-        ensemble={"metric": 3},
+        metric=3,
         submission={"rows": "clas"},
     )
     found = "\n".join(lines)
@@ -58,7 +58,7 @@ def test_all_mistakes_come_in_one_message() -> None:
         "data.group: '(': not a regular expression",
         "models.b.encoder: is required",
         "models.c/d: 'c/d': ",
-        "ensemble.metric: 3: should be text; put it in quotes or should be a block of keys",
+        "metric: 3: should be text; put it in quotes or should be a block of keys",
         "submission.rows: 'clas': should be 'image', 'class' or 'instance'; did you mean class?",
     ]:
         assert expected in found, expected
@@ -168,11 +168,12 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         },
         train={"loss": {"bad4": 1, "good": 1, "bad5": 2}},
         infer={"tta": ["bad6"]},
-        ensemble={"metric": {"name": "bad7"}, "postprocess": ["bad8", "good", {"bad9": 1}]},
+        metric={"name": "bad7"},
+        ensemble={"postprocess": ["bad8", "good", {"bad9": 1}]},
     )  # fmt: skip
     assert [line.split(": ")[0] for line in lines] == [
-        "models.a.decoder", "models.a.encoder", "models.b.train.loss", "train.loss", "infer.tta",
-        "ensemble.metric", "ensemble.postprocess",
+        "metric", "models.a.decoder", "models.a.encoder", "models.b.train.loss", "train.loss",
+        "infer.tta", "ensemble.postprocess",
     ]  # fmt: skip
     text = "\n".join(lines)
     assert all(text.count(f"bad{n}") >= 1 for n in range(1, 10))
@@ -195,11 +196,11 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         ({"folds": {"count": 2, "use": [0, 7]}}, "use: [0, 7]: folds are 0 to 1"),
         ({"folds": {"use": []}}, "use: []: folds are 0 to 4"),
         ({"submission": {"key": "x"}}, "needs {id} in it"),
-        ({"ensemble": {"metric": {"beta": 2}}}, "a mapping needs the key `name`"),
+        ({"metric": {"beta": 2}}, "a mapping needs the key `name`"),
         ({"models": {"blend": MODEL}}, "blend: a folder of its own"),
         ({"models": {}}, "models: "),
         ({"train": {"loss": {}}}, "at least one loss"),
-        ({"train": {"resize": 0}}, "a factor between 0.01 and 16"),
+        ({"input": {"resize": 0}}, "a factor between 0.01 and 16"),
         ({"train": {"workers": -1}}, "0 to 256, or auto"),
         ({"train": {"lr": float("inf")}}, "train.lr: inf: should be a finite number"),
         ({"train": {"loss": {"bce": float("nan")}}}, "train.loss.bce: nan: "),
@@ -210,9 +211,9 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         ),
         (
             {**EXCLUSIVE, "ensemble": {"postprocess": ["fill_holes"]}},
-            "steps act on one class at a time, and data.exclusive",
+            "steps act on one class at a time, and data.multiclass",
         ),
-        ({**EXCLUSIVE, "ensemble": {"threshold": [0.5, 0]}}, "0 divides nothing"),
+        ({**EXCLUSIVE, "ensemble": {"threshold": [0.5, 0]}}, "no threshold may be 0"),
     ],
 )
 def test_what_does_not_fit_together_is_said(blocks: dict[str, Any], says: str) -> None:

@@ -131,7 +131,7 @@ def test_a_competition_can_be_said(name: str, tmp_path: Path) -> None:
     experiment = build_experiment(
         {
             **blocks, "name": "x", "models": MODELS, "data": data, "submission": submission,
-            "ensemble": {"metric": named},
+            "metric": named,
         },
         source=name,
         checks={"metric": lambda asked: get_metric(**asked)},

@@ -37,7 +37,7 @@ def test_every_sample_is_found_and_some_are_read(name: str, train: int, test: in
         truth = reader.read(sample, (height, width))
         assert channels == 3
         assert truth.planes.shape == (len(data.classes), height, width)
-        if data.exclusive:
+        if data.multiclass:
             assert truth.valid is not None
             assert np.array_equal(truth.planes.sum(axis=0) == 1, truth.valid)
     rows, _ = plan_rows(

@@ -82,10 +82,10 @@ def test_what_has_the_size_is_not_touched() -> None:
     assert resize_planes(planes, (4, 5)) is planes
 
 
-def test_exclusive_planes_give_every_pixel_to_one_class() -> None:
+def test_multiclass_planes_give_every_pixel_to_one_class() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 4, (37, 53))
     planes = (labels == np.arange(4)[:, None, None]).astype(np.uint8)
     for size in ((12, 20), (60, 90)):
-        assert (resize_planes(planes, size, exclusive=True).sum(axis=0) == 1).all()
+        assert (resize_planes(planes, size, multiclass=True).sum(axis=0) == 1).all()
     assert (resize_planes(planes, (12, 20)).sum(axis=0) != 1).any()

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from pipeline.data.rle import Order, decode, encode, from_text, mask_of, runs_of, to_text
+from pipeline.config.choices import RleOrder
+from pipeline.data.rle import decode, encode, from_text, mask_of, runs_of, to_text
 from pipeline.errors import DataError
 
-ORDERS: tuple[Order, ...] = ("row", "column")
+ORDERS: tuple[RleOrder, ...] = ("row", "column")
 
 
 @st.composite
@@ -23,7 +24,7 @@ def masks(draw: st.DrawFn) -> NDArray[np.bool_]:
     return np.random.default_rng(draw(st.integers(0, 10**6))).random(size) < coverage
 
 
-def slow_encode(mask: NDArray[np.bool_], order: Order, relative: bool) -> str:
+def slow_encode(mask: NDArray[np.bool_], order: RleOrder, relative: bool) -> str:
     """The definition, one pixel after the other."""
     pixels = [*mask.reshape(-1, order="F" if order == "column" else "C").tolist(), False]
     numbers, begin, previous_end = [], None, 0
@@ -39,7 +40,7 @@ def slow_encode(mask: NDArray[np.bool_], order: Order, relative: bool) -> str:
 @settings(deadline=None)
 @given(masks(), st.sampled_from(ORDERS), st.booleans())
 def test_text_is_the_slow_one_and_comes_back(
-    mask: NDArray[np.bool_], order: Order, relative: bool
+    mask: NDArray[np.bool_], order: RleOrder, relative: bool
 ) -> None:
     text = encode(mask, order, relative=relative)
     assert text == slow_encode(mask, order, relative)
@@ -51,7 +52,7 @@ def test_text_is_the_slow_one_and_comes_back(
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning:pycocotools")
 @settings(deadline=None)
 @given(masks(), st.sampled_from(ORDERS))
-def test_pycocotools_reads_the_same_mask(mask: NDArray[np.bool_], order: Order) -> None:
+def test_pycocotools_reads_the_same_mask(mask: NDArray[np.bool_], order: RleOrder) -> None:
     scan = mask if order == "column" else mask.T
     counts = [int(number) for number in encode(mask, order, relative=True).split()]
     if rest := mask.size - sum(counts):
@@ -63,7 +64,7 @@ def test_pycocotools_reads_the_same_mask(mask: NDArray[np.bool_], order: Order) 
 
 @settings(deadline=None)
 @given(masks(), st.sampled_from(ORDERS))
-def test_runs_alone_make_the_text_and_the_mask(mask: NDArray[np.bool_], order: Order) -> None:
+def test_runs_alone_make_the_text_and_the_mask(mask: NDArray[np.bool_], order: RleOrder) -> None:
     runs = runs_of(mask, order)
     assert runs.dtype == np.int64
     assert runs.shape == (len(runs), 2)
@@ -74,13 +75,13 @@ def test_runs_alone_make_the_text_and_the_mask(mask: NDArray[np.bool_], order: O
 
 @pytest.mark.parametrize("value", [1, 255])
 @pytest.mark.parametrize("order", ORDERS)
-def test_uint8_masks_count_whatever_is_not_zero(value: int, order: Order) -> None:
+def test_uint8_masks_count_whatever_is_not_zero(value: int, order: RleOrder) -> None:
     mask = np.random.default_rng(3).random((7, 12)) < 0.4
     assert encode(mask.astype(np.uint8) * np.uint8(value), order) == encode(mask, order)
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_views_of_larger_arrays_encode_like_copies(order: Order) -> None:
+def test_views_of_larger_arrays_encode_like_copies(order: RleOrder) -> None:
     mask = np.random.default_rng(4).random((30, 40)) < 0.5
     view = mask[3:20:2, ::-3]
     assert encode(view, order) == encode(view.copy(), order)
@@ -97,7 +98,7 @@ def test_the_two_orders_by_hand() -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_first_and_last_pixel_count(order: Order) -> None:
+def test_first_and_last_pixel_count(order: RleOrder) -> None:
     mask = np.zeros((3, 5), bool)
     mask[0, 0] = mask[-1, -1] = True
     assert encode(mask, order) == "1 1 15 1"
@@ -107,7 +108,7 @@ def test_first_and_last_pixel_count(order: Order) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_full_and_empty(order: Order) -> None:
+def test_full_and_empty(order: RleOrder) -> None:
     assert encode(np.ones((4, 6), bool), order) == "1 24"
     assert decode("1 24", (4, 6), order).all()
     assert encode(np.zeros((4, 6), bool), order) == ""
@@ -146,7 +147,7 @@ WRONG_ABSOLUTE = {
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(("text", "message"), [*WRONG.items(), *WRONG_ABSOLUTE.items()])
-def test_wrong_text_is_refused_by_run(text: str, message: str, order: Order) -> None:
+def test_wrong_text_is_refused_by_run(text: str, message: str, order: RleOrder) -> None:
     with pytest.raises(DataError, match=message):
         decode(text, (4, 6), order)
 

@@ -50,7 +50,7 @@ def test_tables_are_text_as_it_stands(
     [
         ("id|x\na|1\n", "has no column 'id'; it has ['id|x']"),
         ("id,y\n", "has no column 'x'; it has ['id', 'y']"),
-        ("ID,X\n", "has no column 'id'; it has ['ID', 'X']; did you mean 'ID'?"),
+        ("ID,X\n", "has no column 'id'; it has ['ID', 'X']; did you mean ID?"),
         ("", "cannot be read as CSV: its first line"),
         ("\n\nid,x\n", "its first line, the header, is empty"),
         ("id,x,x\n", "has the column 'x' twice"),

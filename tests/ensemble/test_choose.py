@@ -25,7 +25,7 @@ def chosen(data, folds, tmp_path, test_groups=3):
     warnings: list[str] = []
     sampling = Sampling(folds, GROUPS, test_groups)
     facts, scores = choose_blend(
-        data, EnsembleConfig(), ["car"], sampling, tmp_path, warnings.append
+        data, "dice", EnsembleConfig(), ["car"], sampling, tmp_path, warnings.append
     )
     return facts, scores, warnings
 
@@ -52,7 +52,7 @@ def test_the_facts_name_what_was_chosen_what_it_competed_with_and_the_best_model
     data, folds = source(images=8, members=2, noise=3.0), np.array([0, 0, 1, 1, 0, 0, 1, 1])
     settings = EnsembleConfig(postprocess=("minimum_area",))
     sampling = Sampling(folds, GROUPS, 3)
-    facts, _ = choose_blend(data, settings, ["car"], sampling, tmp_path, lambda text: None)
+    facts, _ = choose_blend(data, "dice", settings, ["car"], sampling, tmp_path, lambda text: None)
     rules = facts["threshold_rules"]
     assert list(rules) == ["half", "plateau", "searched"]
     assert rules[facts["threshold_rule"]]["thresholds"] == facts["thresholds"]

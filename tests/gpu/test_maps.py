@@ -41,11 +41,11 @@ class Decided(nn.Module):
 
 
 def _predictor(
-    network: nn.Module, device: str, exclusive: bool = False, **settings: Any
+    network: nn.Module, device: str, multiclass: bool = False, **settings: Any
 ) -> Predictor:
     config = InferConfig(**{"tta": ("identity",), "precision": "fp32", **settings})
     return Predictor(
-        [copy.deepcopy(network)], config, resize=None, exclusive=exclusive, device=device
+        [copy.deepcopy(network)], config, resize=None, multiclass=multiclass, device=device
     )
 
 
@@ -71,10 +71,10 @@ def test_a_gpu_and_a_cpu_make_the_same_maps(device: str, decoder: str) -> None:
     _assert_near(maps, _predictor(network, "cpu", **settings).predict(images), HALF_STEP)
 
 
-def test_exclusive_classes_and_scaled_views(device: str) -> None:
+def test_multiclass_classes_and_scaled_views(device: str) -> None:
     images = _images((45, 61), (97, 131))
     network = Decided("unet", classes=3)
-    settings = {"tta": ("flips", "scale:1.25"), "merge": "geometric", "exclusive": True}
+    settings = {"tta": ("flips", "scale:1.25"), "mean": "geometric", "multiclass": True}
     maps = _predictor(network, device, **settings).predict(images)
     _assert_near(maps, _predictor(network, "cpu", **settings).predict(images), HALF_STEP)
     for each in maps:

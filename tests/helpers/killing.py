@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -30,11 +31,13 @@ def _make() -> int:
     """The process id of a fork that makes everything."""
     pid = os.fork()
     if pid == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         with Path("log").open("w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             os._exit(cli.main(["all", "--config", "discs.yaml", "--jobs", "1"]))
+    with suppress(OSError):  # whoever is first: a kill may come before the fork has run at all
+        os.setpgid(pid, pid)
     return pid
 
 
@@ -67,6 +70,7 @@ def main(kills: int, seed: int) -> None:
             os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             killed += 1
+            Path("kills").write_text(f"{killed}\n")
             continue
         assert status == 0, Path("log").read_text()
         _remove(Path(chance.choice(REDONE)))

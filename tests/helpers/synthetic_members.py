@@ -12,7 +12,7 @@ from pipeline.ensemble.search.oof import OofSource
 
 def source(
     seed=0, images=6, members=3, classes=1, size=(24, 30), dtype=np.uint8, void=False,
-    exclusive=False, noise=1.0, mean=ARITHMETIC,
+    multiclass=False, noise=1.0, mean=ARITHMETIC,
 ):  # fmt: skip
     """An OofSource; member m's noise grows with m, and image sizes differ."""
     rng = np.random.default_rng(seed)
@@ -22,17 +22,17 @@ def source(
         shape = (classes, height, width)
         field = _smooth(rng, shape) * 6
         planes = field > 0.5
-        if exclusive:
+        if multiclass:
             planes = np.arange(classes)[:, None, None] == field.argmax(axis=0)
             planes &= rng.random((height, width)) > 0.02
         valid = rng.random((height, width)) > 0.1 if void else None
         truths[f"image{number}"] = Truth(planes.astype(np.uint8), valid)
         maps[f"image{number}"] = [
-            _quantised(field + noise * (1 + m) * _smooth(rng, shape), dtype, exclusive)
+            _quantised(field + noise * (1 + m) * _smooth(rng, shape), dtype, multiclass)
             for m in range(members)
         ]
     names = tuple(f"model{m}" for m in range(members))
-    return OofSource(names, tuple(maps), maps.__getitem__, truths.__getitem__, mean, exclusive)
+    return OofSource(names, tuple(maps), maps.__getitem__, truths.__getitem__, mean, multiclass)
 
 
 def _smooth(rng, shape):
@@ -40,8 +40,8 @@ def _smooth(rng, shape):
     return np.stack(planes)
 
 
-def _quantised(logits, dtype, exclusive):
-    if exclusive:
+def _quantised(logits, dtype, multiclass):
+    if multiclass:
         powers = np.exp(logits - logits.max(axis=0))
         probability = powers / powers.sum(axis=0)
     else:

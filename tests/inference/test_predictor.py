@@ -40,10 +40,10 @@ def _network(kind: type[Local] = Wide, seed: int = 0) -> nn.Module:
     return kind().eval()
 
 
-def _predictor(networks: list[nn.Module], exclusive: bool = False, **settings: Any) -> Predictor:
+def _predictor(networks: list[nn.Module], multiclass: bool = False, **settings: Any) -> Predictor:
     resize = settings.pop("resize", None)
     config = InferConfig(**{"tta": ("identity",), **settings})
-    return Predictor(networks, config, resize=resize, exclusive=exclusive, device="cpu")
+    return Predictor(networks, config, resize=resize, multiclass=multiclass, device="cpu")
 
 
 def _images(*sizes: tuple[int, int]) -> list[np.ndarray]:
@@ -51,7 +51,7 @@ def _images(*sizes: tuple[int, int]) -> list[np.ndarray]:
     return [random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
 
 
-def _slow(networks: list[nn.Module], image: np.ndarray, flips: list[list[int]], exclusive: bool):
+def _slow(networks: list[nn.Module], image: np.ndarray, flips: list[list[int]], multiclass: bool):
     """Every view by every network, one at a time."""
     x = torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32) / 255)
     height, width = x.shape[2:]
@@ -64,20 +64,20 @@ def _slow(networks: list[nn.Module], image: np.ndarray, flips: list[list[int]], 
             with torch.no_grad():
                 logits = network(view)
             logits = logits[..., edges[2] : edges[2] + height, edges[0] : edges[0] + width]
-            probabilities = logits.softmax(1) if exclusive else logits.sigmoid()
+            probabilities = logits.softmax(1) if multiclass else logits.sigmoid()
             maps.append(probabilities.flip(flip) if flip else probabilities)
     return torch.stack(maps).mean(0)[0].numpy()
 
 
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("multiclass", [False, True])
 @pytest.mark.parametrize("size", [(64, 96), (40, 51), (33, 32)])
 def test_views_and_networks_average_to_the_slow_loop(
-    size: tuple[int, int], exclusive: bool
+    size: tuple[int, int], multiclass: bool
 ) -> None:
     networks = [_network(seed=0), _network(seed=1)]
     (image,) = _images(size)
-    (fast,) = _predictor(networks, exclusive, tta=("flips",)).predict([image])
-    slow = _slow(networks, image, [[], [3], [2], [2, 3]], exclusive)
+    (fast,) = _predictor(networks, multiclass, tta=("flips",)).predict([image])
+    slow = _slow(networks, image, [[], [3], [2], [2, 3]], multiclass)
     assert fast.shape == (2, *size) and fast.dtype == np.float32
     np.testing.assert_allclose(fast, slow, atol=1e-6)
 
@@ -140,17 +140,17 @@ def test_out_of_memory_halves_the_pass_and_changes_nothing(
         predictor.predict([image])
 
 
-@pytest.mark.parametrize("merge", ["mean", "geometric", "logit"])
-def test_the_kind_of_mean_is_the_configured_one(merge: str) -> None:
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric", "logit"])
+def test_the_kind_of_mean_is_the_configured_one(mean: str) -> None:
     networks = [_network(Local, seed) for seed in range(3)]
     (image,) = _images((32, 32))
     singles = np.stack([_predictor([n]).predict([image])[0] for n in networks]).astype(np.float64)
     expected = {
-        "mean": lambda p: p.mean(0),
+        "arithmetic": lambda p: p.mean(0),
         "geometric": lambda p: np.exp(np.log(p).mean(0)),
         "logit": lambda p: 1 / (1 + np.exp(-np.log(p / (1 - p)).mean(0))),
-    }[merge](singles)
-    (merged,) = _predictor(networks, merge=merge).predict([image])
+    }[mean](singles)
+    (merged,) = _predictor(networks, mean=mean).predict([image])
     np.testing.assert_allclose(merged, expected, atol=1e-5)
 
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pipeline.config.choices import TileWeights
 from pipeline.errors import ConfigError
-from pipeline.inference.tiles import Tile, TileMerger, WeightKind, cut, plan_tiles, tile_weights
+from pipeline.inference.tiles import Tile, TileMerger, cut, plan_tiles, tile_weights
 
-KINDS: list[WeightKind] = ["gaussian", "pyramid", "uniform"]
+KINDS: list[TileWeights] = ["gaussian", "pyramid", "uniform"]
 lengths = st.integers(1, 200)
 tile_sides = st.integers(1, 64)
 overlaps = st.one_of(st.floats(0, 0.99), st.integers(1, 63))
@@ -36,7 +37,7 @@ def per_pixel(tile: np.ndarray) -> Tensor:
     return torch.stack([x[0] * x[1], (x[2] - x[0]).sigmoid()])
 
 
-def tiled(image: np.ndarray, tile: tuple[int, int], overlap: float, kind: WeightKind) -> Tensor:
+def tiled(image: np.ndarray, tile: tuple[int, int], overlap: float, kind: TileWeights) -> Tensor:
     size = image.shape[:2]
     tiles = plan_tiles(size, tile, overlap)
     merger: TileMerger[str] = TileMerger(tile_weights(tile, kind))
@@ -115,7 +116,7 @@ def mirrored(place: int, size: int) -> int:
 @pytest.mark.parametrize("tile", [(1, 1), (1, 7), (8, 8), (31, 64), (512, 512)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_are_positive_symmetric_and_highest_in_the_middle(
-    kind: WeightKind, tile: tuple[int, int]
+    kind: TileWeights, tile: tuple[int, int]
 ) -> None:
     weights = tile_weights(tile, kind)
     assert weights.dtype == torch.float32 and tuple(weights.shape) == tile
@@ -134,7 +135,7 @@ def test_weights_are_positive_symmetric_and_highest_in_the_middle(
 @pytest.mark.parametrize("overlap", [0, 0.25, 0.5, 0.9, 3])
 @pytest.mark.parametrize("size", [(1, 1), (5, 90), (32, 32), (33, 71), (100, 64)])
 def test_per_pixel_model_gives_the_whole_image_prediction(
-    size: tuple[int, int], overlap: float, kind: WeightKind
+    size: tuple[int, int], overlap: float, kind: TileWeights
 ) -> None:
     image = pixels(size)
     result = tiled(image, (32, 24), overlap, kind)
@@ -145,7 +146,7 @@ def test_per_pixel_model_gives_the_whole_image_prediction(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_merge_equals_a_slow_weighted_mean_of_disagreeing_tiles(kind: WeightKind) -> None:
+def test_merge_equals_a_slow_weighted_mean_of_disagreeing_tiles(kind: TileWeights) -> None:
     size, tile = (37, 50), (16, 12)
     tiles = plan_tiles(size, tile, 0.5)
     maps = torch.rand(len(tiles), 2, *tile, generator=torch.Generator().manual_seed(0))
@@ -165,7 +166,7 @@ def test_merge_equals_a_slow_weighted_mean_of_disagreeing_tiles(kind: WeightKind
 
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(0, 0.9), st.sampled_from(KINDS))
 def test_constant_maps_stay_constant_and_in_range(
-    height: int, width: int, overlap: float, kind: WeightKind
+    height: int, width: int, overlap: float, kind: TileWeights
 ) -> None:
     tiles = plan_tiles((height, width), (16, 16), overlap)
     for value in (0.0, 0.3, 1.0):

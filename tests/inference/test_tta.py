@@ -38,7 +38,7 @@ def model() -> nn.Module:
 def merged(model: nn.Module, names: list[str], images: Tensor) -> Tensor:
     """Stacked the way a predictor does: one batch per output shape."""
     size = (images.shape[-2], images.shape[-1])
-    total = RunningMerge("mean", exclusive=False)
+    total = RunningMerge("arithmetic", multiclass=False)
     for group in group_by_shape(parse_tta(names), size):
         batch = torch.cat([view.apply(images) for view in group])
         for view, maps in zip(group, model(batch).chunk(len(group)), strict=True):

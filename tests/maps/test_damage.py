@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.config.choices import Codec
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapStore
-from pipeline.maps.header import Codec
 from tests.helpers.small_stores import IDS, contents, create, fill, shapes, soft_map
 
 CODECS: list[Codec] = ["raw", "blosc2"]

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.config.choices import Codec
 from pipeline.errors import ResourceError
 from pipeline.maps import MapShape, MapStore
-from pipeline.maps.header import Codec
 from tests.helpers import disks
 from tests.helpers.small_stores import forked
 

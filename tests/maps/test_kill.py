@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.config.choices import MapDtype
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapShape, MapStore
-from pipeline.maps.quantise import MapDtype
 from tests.helpers.small_stores import (
     IDS,
     contents,

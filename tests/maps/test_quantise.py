@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pipeline.config.choices import MapDtype
 from pipeline.errors import ArtefactError, TrainingError
-from pipeline.maps.quantise import LEVELS, MapDtype, dequantise, quantise
+from pipeline.maps.quantise import LEVELS, dequantise, quantise
 
 DTYPES: list[MapDtype] = ["uint8", "uint16", "float16"]
 # Half a step, and what float32 itself loses.

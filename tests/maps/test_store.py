@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.config.choices import Codec, MapDtype
 from pipeline.errors import ArtefactError, ConfigError, TrainingError
 from pipeline.maps import MapShape, MapStore
-from pipeline.maps.header import Codec
-from pipeline.maps.quantise import MapDtype, dequantise, quantise
+from pipeline.maps.quantise import dequantise, quantise
 from tests.helpers.small_stores import CLASSES, IDS, contents, create, fill, shapes, soft_map
 
 LAYOUTS = [(d, c) for c in ("raw", "blosc2") for d in ("uint8", "uint16", "float16")]

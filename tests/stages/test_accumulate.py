@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 ONE: dict[str, Any] = {"train": {"epochs": 1}}
 THREE: dict[str, Any] = {
     **ONE,
-    "data": {"classes": {"background": 0, "red": 1, "green": 2}, "exclusive": True},
+    "data": {"classes": {"background": 0, "red": 1, "green": 2}, "multiclass": True},
     "submission": {"rows": "class", "key": "{id}_{class}"},
 }
 TWO: dict[str, Any] = {

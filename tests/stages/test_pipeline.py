@@ -254,12 +254,12 @@ def test_without_test_images_everything_but_the_submission_is_made(
         submit.run(context(root, workspace, data={"test": None}))
 
 
-def test_two_exclusive_classes_with_void_and_png_free_background(tmp_path: Path) -> None:
+def test_two_multiclass_classes_with_void_and_png_free_background(tmp_path: Path) -> None:
     draw_discs(tmp_path / "data", classes=2)
     stage = context(
         tmp_path / "data", tmp_path / "work",
-        data={"classes": {"background": 0, "red": 1, "green": 2}, "exclusive": True},
-        ensemble={"metric": "mean_iou"},
+        data={"classes": {"background": 0, "red": 1, "green": 2}, "multiclass": True},
+        metric="mean_iou",
         submission={"rows": "class", "key": "{id}_{class}"},
         train={"epochs": 1},
     )  # fmt: skip

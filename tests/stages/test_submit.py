@@ -22,7 +22,7 @@ from tests.helpers.competitions import ONE_MODEL, context, draw_discs
 def rows(maps: np.ndarray, steps: tuple[ChosenStep, ...] = (), **keys: Any) -> list[list[Any]]:
     """The mask of each row of each class."""
     settings = SubmissionConfig.model_validate(keys)
-    recipe = Recipe({"a": 1.0}, (0.5,), exclusive=False, mean=ARITHMETIC, steps=steps)
+    recipe = Recipe({"a": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC, steps=steps)
     size = settings.size or maps.shape[1:]
     runs = _runs_of_image(recipe, [maps], settings)
     return [
@@ -64,7 +64,7 @@ def test_a_row_is_empty_everywhere_or_a_mask(values: tuple[int, int], kind: str,
     maps = np.full((1, 6, 8), values[0], np.uint8)
     maps[0, :, 3:] = values[1]
     settings = SubmissionConfig.model_validate({"rows": how})
-    recipe = Recipe({"a": 1.0}, (0.5,), exclusive=False, mean=ARITHMETIC)
+    recipe = Recipe({"a": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC)
     (runs,) = _runs_of_image(recipe, [maps], settings)
     assert _kind(runs, (6, 8)) == kind
 

@@ -22,7 +22,7 @@ TRUTH = {"a": np.eye(*SIZE, dtype=np.uint8), "b": np.zeros(SIZE, np.uint8)}
 def world(root: Path, **submission: Any) -> tuple[dict[str, Path], Experiment]:
     masks = {key: write(root / f"{key}.gif", palette_gif(values)) for key, values in TRUTH.items()}
     metric = submission.pop("metric", "dice")
-    parts = raw(submission=submission, ensemble={"metric": metric})
+    parts = raw(submission=submission, metric=metric)
     return masks, build_experiment(parts, source="x")
 
 

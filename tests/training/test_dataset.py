@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import AugmentConfig, JitterConfig, TrainConfig
+from pipeline.config import AugmentConfig, InputConfig, JitterConfig, TrainConfig
 from pipeline.data.catalog import Sample, list_samples
 from pipeline.data.samples import BLANK, SampleReader
 from pipeline.training.augmentation import Augmenter
@@ -167,7 +167,9 @@ def test_loader_processes_and_the_cache_change_nothing(
 def _loader(
     samples: tuple[Sample, ...], reader: SampleReader, settings: TrainConfig, workers: int
 ) -> EpochLoader:
-    return EpochLoader(TrainingSet(samples, reader, settings), settings, workers, pin=False)
+    return EpochLoader(
+        TrainingSet(samples, reader, settings, InputConfig()), settings, workers, pin=False
+    )
 
 
 def _assert_equal(first: list[Batch], second: list[Batch]) -> None:
@@ -181,8 +183,8 @@ def test_resized_samples_keep_their_coverage(
     discs: tuple[tuple[Sample, ...], SampleReader], resize: float | tuple[int, int]
 ) -> None:
     samples, reader = discs
-    settings = TrainConfig(size=(32, 32), resize=resize)
-    data = TrainingSet(samples, reader, settings)
+    shown = InputConfig(resize=resize)
+    data = TrainingSet(samples, reader, TrainConfig(size=(32, 32)), shown)
     for sample in samples:
         _, planes, _ = data._decode(sample)
         own = reader.truth(sample, (48, 64)).planes

@@ -27,7 +27,9 @@ def discs(tmp_path: Path) -> Path:
 
 def _loader(job: TrainJob, workers: int) -> EpochLoader:
     settings = job.model.train
-    return EpochLoader(TrainingSet(job.train, job.reader, settings), settings, workers, pin=False)
+    return EpochLoader(
+        TrainingSet(job.train, job.reader, settings, job.model.input), settings, workers, pin=False
+    )
 
 
 def test_processes_hear_no_signal_and_end_when_they_are_closed(discs: Path, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_what_is_kept_does_not_depend_on_the_validation_score(
 def test_another_metric_does_not_train_again(discs: Path, tmp_path: Path) -> None:
     fingerprints = set()
     for metric in ("dice", "iou"):
-        stage = context(discs, tmp_path, ensemble={"metric": metric})
+        stage = context(discs, tmp_path, metric=metric)
         survey, table = check.run(stage), folds.run(stage)
         job = train._job(stage, survey, table, train.align.run(stage), "a", 0)
         fingerprints.add(job.fingerprint)

@@ -7,10 +7,10 @@ import torch
 from pipeline.models.losses import LOSSES, weighted_loss
 
 
-def _batch(exclusive: bool, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _batch(multiclass: bool, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(seed)
     logits = torch.randn(2, 3, 5, 4, generator=random)
-    if exclusive:
+    if multiclass:
         index = torch.randint(0, 3, (2, 5, 4), generator=random)
         planes = torch.nn.functional.one_hot(index, 3).permute(0, 3, 1, 2).float()
     else:
@@ -19,7 +19,7 @@ def _batch(exclusive: bool, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, 
     return logits, planes, valid
 
 
-def _slow(name: str, logits: np.ndarray, planes: np.ndarray, valid: np.ndarray, exclusive: bool):
+def _slow(name: str, logits: np.ndarray, planes: np.ndarray, valid: np.ndarray, multiclass: bool):
     """The same losses pixel by pixel, in float64."""
     sums = np.zeros((3, 3))  # class × (Σpt, Σp, Σt)
     terms = []
@@ -27,9 +27,9 @@ def _slow(name: str, logits: np.ndarray, planes: np.ndarray, valid: np.ndarray, 
         if not valid[n, 0, y, x]:
             continue
         z, t = logits[n, :, y, x].astype(float), planes[n, :, y, x]
-        p = np.exp(z) / np.exp(z).sum() if exclusive else 1 / (1 + np.exp(-z))
+        p = np.exp(z) / np.exp(z).sum() if multiclass else 1 / (1 + np.exp(-z))
         sums += np.stack([p * t, p, t], axis=1)
-        right = (p * t).sum() if exclusive else np.where(t > 0, p, 1 - p)
+        right = (p * t).sum() if multiclass else np.where(t > 0, p, 1 - p)
         focus = (1 - right) ** 2 if name == "focal" else 1
         terms.append(np.mean(-focus * np.log(right)))
     overlap, total = sums[:, 0], sums[:, 1] + sums[:, 2]
@@ -40,22 +40,22 @@ def _slow(name: str, logits: np.ndarray, planes: np.ndarray, valid: np.ndarray, 
     return np.mean(terms)
 
 
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("multiclass", [False, True])
 @pytest.mark.parametrize("name", sorted(LOSSES))
-def test_each_loss_equals_a_slow_one_and_sees_no_void(name: str, exclusive: bool) -> None:
-    if (name == "ce") != exclusive and name in ("ce", "bce"):
-        pytest.skip("bce is for overlapping classes, ce for exclusive ones")
-    logits, planes, valid = _batch(exclusive)
-    loss = LOSSES[name](logits, planes, valid, exclusive)
-    expected = _slow(name, logits.numpy(), planes.numpy(), valid.numpy(), exclusive)
+def test_each_loss_equals_a_slow_one_and_sees_no_void(name: str, multiclass: bool) -> None:
+    if (name == "ce") != multiclass and name in ("ce", "bce"):
+        pytest.skip("bce is for overlapping classes, ce for multiclass ones")
+    logits, planes, valid = _batch(multiclass)
+    loss = LOSSES[name](logits, planes, valid, multiclass)
+    expected = _slow(name, logits.numpy(), planes.numpy(), valid.numpy(), multiclass)
     assert float(loss) == pytest.approx(float(expected), abs=1e-5)
     changed = torch.where(valid > 0, logits, torch.full_like(logits, 3.0))
-    assert float(LOSSES[name](changed, planes, valid, exclusive)) == pytest.approx(float(loss))
+    assert float(LOSSES[name](changed, planes, valid, multiclass)) == pytest.approx(float(loss))
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_a_batch_without_valid_pixels_costs_nothing_and_is_no_nan(name: str) -> None:
-    logits, planes, valid = _batch(exclusive=True)
+    logits, planes, valid = _batch(multiclass=True)
     logits.requires_grad_()
     loss = LOSSES[name](logits, planes, torch.zeros_like(valid), True)
     loss.backward()
@@ -64,7 +64,7 @@ def test_a_batch_without_valid_pixels_costs_nothing_and_is_no_nan(name: str) -> 
 
 
 def test_weights_add_up_and_half_precision_is_summed_in_full() -> None:
-    logits, planes, valid = _batch(exclusive=False)
+    logits, planes, valid = _batch(multiclass=False)
     total = weighted_loss({"bce": 2.0, "dice": 0.5}, logits, planes, valid, False)
     parts = [LOSSES[name](logits, planes, valid, False) for name in ("bce", "dice")]
     assert float(total) == pytest.approx(2 * float(parts[0]) + 0.5 * float(parts[1]))

@@ -100,7 +100,7 @@ class TruthReader:
         """The values that a mask file of several classes may hold."""
         data = self._data
         void = () if data.void is None else (data.void,)
-        return frozenset([*data.classes.values(), *void, *([] if data.exclusive else [0])])
+        return frozenset([*data.classes.values(), *void, *([] if data.multiclass else [0])])
 
     def _refuse_strangers(self, values: NDArray[np.generic], path: Path) -> None:
         data = self._data

@@ -89,8 +89,8 @@ def nearest_level(threshold: float, dtype: DTypeLike) -> int:
 def exclusive_scales(thresholds: Sequence[float]) -> NDArray[np.uint64]:
     """What the sums of each class (C,) are multiplied by before the largest wins: ONE / t.
 
-    Thresholds of exclusive classes only weigh the classes against each other: all equal is the
-    plain argmax. A product stays under 2**62.
+    Thresholds of multiclass maps only weigh the classes against each other: all equal is the plain
+    argmax. A product stays under 2**62.
     """
     values = np.asarray(thresholds, np.float64)
     if not ((values >= 2**-14) & (values <= 16)).all():

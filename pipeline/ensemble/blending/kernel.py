@@ -8,11 +8,11 @@ image: a caller with a thread an image passes 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.choices import RleOrder
 from pipeline.ensemble.blending.fixed_point import ONE, exclusive_scales, limit, top
 from pipeline.ensemble.blending.means import ARITHMETIC, Mean
 from pipeline.ensemble.blending.run_edges import EdgeBlock, runs_from_edges
@@ -45,7 +45,7 @@ def blend(
     def keep(block: Block) -> None:
         part = flat[:, block.part]
         np.multiply(block.sums(), factor, out=part, dtype=np.float32, casting="unsafe")
-        if mean.name == "geometric":
+        if mean.name in ("geometric", "logit"):
             part[:] = mean.from_scale(part)
 
     stream(source, keep, threads)
@@ -57,18 +57,18 @@ def decide(
     weights: Sequence[float],
     thresholds: Sequence[float],
     *,
-    exclusive: bool = False,
+    multiclass: bool = False,
     mean: Mean = ARITHMETIC,
     threads: int | None = None,
 ) -> NDArray[np.bool_]:
     """The decisions, bool CHW: blended probability >= the threshold (C,) of its class.
 
-    exclusive: the class with the largest probability / threshold instead; of equals, the first.
+    multiclass: the class with the largest probability / threshold instead; of equals, the first.
     """
     source = _source(maps, weights, mean)
     decided = np.empty(source.shape, np.bool_)
     flat = decided.reshape(source.shape[0], -1)
-    rule = _decision_rule(source, thresholds, exclusive, mean)
+    rule = _decision_rule(source, thresholds, multiclass, mean)
     stream(source, lambda block: rule(block, flat[:, block.part]), threads)
     return decided
 
@@ -77,9 +77,9 @@ def decide_runs(
     maps: Maps | SummedMaps,
     weights: Sequence[float],
     thresholds: Sequence[float],
-    order: Literal["row", "column"],
+    order: RleOrder,
     *,
-    exclusive: bool = False,
+    multiclass: bool = False,
     mean: Mean = ARITHMETIC,
     threads: int | None = None,
 ) -> list[NDArray[np.int64]]:
@@ -91,7 +91,7 @@ def decide_runs(
     classes, height, width = source.shape
     # In row order the image is one column of height * width pixels.
     lines = (height, width) if order == "column" else (height * width, 1)
-    rule = _decision_rule(source, thresholds, exclusive, mean)
+    rule = _decision_rule(source, thresholds, multiclass, mean)
     blocks: list[list[EdgeBlock]] = []
 
     def keep(block: Block) -> None:
@@ -109,14 +109,14 @@ def _source(maps: Maps | SummedMaps, weights: Sequence[float], mean: Mean) -> So
 
 
 def _decision_rule(
-    source: Source, thresholds: Sequence[float], exclusive: bool, mean: Mean
+    source: Source, thresholds: Sequence[float], multiclass: bool, mean: Mean
 ) -> Rule:
     """A function that fills a bool (C, P) with what a block decides."""
     if len(thresholds) != source.shape[0]:
         raise ConfigError(
             f"ensemble.threshold: {len(thresholds)} thresholds for {source.shape[0]} classes"
         )
-    if exclusive:
+    if multiclass:
         scales = exclusive_scales(thresholds)
         return lambda block, out: _largest(block.sums(), scales, out)
     limits = [limit(mean.to_scale(threshold), source.scale) for threshold in thresholds]

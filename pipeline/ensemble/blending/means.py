@@ -1,4 +1,4 @@
-"""Which mean a blend takes: of the probabilities, of their logarithms, or of their ranks.
+"""Which mean a blend takes: of probabilities, of their logarithms, logits, or ranks.
 
 A mean other than the arithmetic one is a table that turns a stored number into another before the
 weighted sum, so that the kernel, the search and their integer arithmetic stay the same.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pipeline.config import choices
 from pipeline.ensemble.blending.fixed_point import top
 
-MeanName = Literal["arithmetic", "geometric", "rank"]
 UINT16_TOP = 65535
-# The logarithm of a zero: half of what uint8 can tell from zero.
+# What a zero counts as where its logarithm is needed: half of what uint8 can tell from zero.
 LEAST = 1 / 510
 
 
@@ -25,7 +25,7 @@ LEAST = 1 / 510
 class Mean:
     """name; tables: (M or 1, codes) uint16, what each member's stored numbers become, or None."""
 
-    name: MeanName
+    name: choices.Mean
     tables: NDArray[np.uint16] | None = None
 
     def table(self, member: int) -> NDArray[np.uint16] | None:
@@ -41,25 +41,26 @@ class Mean:
 
     def to_scale(self, probability: float) -> float:
         """Where a probability lies on the blend's scale of 0..1."""
-        if self.name != "geometric":
-            return probability
-        return float(_logarithmic(np.float64(probability)))
+        if self.name == "geometric":
+            return float(_logarithmic(np.float64(probability)))
+        return float(_logit(np.float64(probability))) if self.name == "logit" else probability
 
     def from_scale(self, value: Any) -> Any:
         """The probability (scalar or array) that lies at `value` of the blend's scale."""
-        if self.name != "geometric":
-            return value
-        return (np.exp((1 - value) * np.log(LEAST)) - LEAST) / (1 - LEAST)
+        if self.name == "geometric":
+            return (np.exp((1 - value) * np.log(LEAST)) - LEAST) / (1 - LEAST)
+        return _from_logit(value) if self.name == "logit" else value
 
 
 ARITHMETIC = Mean("arithmetic")
 
 
 def make_mean(
-    name: MeanName, dtype: DTypeLike, histograms: Sequence[NDArray[np.int64]] | None = None
+    name: choices.Mean, dtype: DTypeLike, histograms: Sequence[NDArray[np.int64]] | None = None
 ) -> Mean:
     """The mean of this name for maps stored as `dtype` (uint8, uint16 or float16).
 
+    In multiclass maps a logit is log p up to a constant: take the geometric mean there.
     histograms: (codes,) int64 a member, how often each stored number occurs in its OOF maps; the
     rank mean needs them.
     """
@@ -69,6 +70,8 @@ def make_mean(
     values = probabilities(dtype)
     if name == "geometric":
         return Mean("geometric", _quantised(_logarithmic(values))[None])
+    if name == "logit":
+        return Mean("logit", _quantised(_logit(values))[None])
     return ARITHMETIC if np.dtype(dtype).kind == "u" else Mean(name, _quantised(values)[None])
 
 
@@ -87,6 +90,18 @@ def _quantised(values: NDArray[np.float64]) -> NDArray[np.uint16]:
 def _logarithmic(probability: Any) -> Any:
     """0..1 to 0..1, linear in log(p) but for a shift that keeps log(0) finite."""
     return 1 - np.log(LEAST + probability * (1 - LEAST)) / np.log(LEAST)
+
+
+def _logit(probability: Any) -> Any:
+    """0..1 to 0..1, linear in log(p / (1 - p)) of a p that is kept within LEAST of 0 and 1."""
+    inner = LEAST + probability * (1 - 2 * LEAST)
+    return 0.5 + np.log(inner / (1 - inner)) / (2 * np.log((1 - LEAST) / LEAST))
+
+
+def _from_logit(value: Any) -> Any:
+    """The inverse of `_logit`."""
+    odds = np.exp((value - 0.5) * 2 * np.log((1 - LEAST) / LEAST))
+    return (odds / (1 + odds) - LEAST) / (1 - 2 * LEAST)
 
 
 def _rank_tables(values: NDArray[np.float64], histograms: NDArray[np.int64]) -> NDArray[np.uint16]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.base import nearest, shortened
+from pipeline.config.base import shortened
 from pipeline.ensemble.postprocessing import (
     fill_holes,
     gate,
@@ -22,6 +22,7 @@ from pipeline.ensemble.postprocessing import (
     watershed,
 )
 from pipeline.errors import ConfigError
+from pipeline.suggestions import did_you_mean
 
 Function = Callable[[NDArray[np.bool_], NDArray[np.float32], float], NDArray[np.bool_]]
 
@@ -73,7 +74,7 @@ def get_step(item: str | Mapping[str, Any]) -> Step:
         )
     name = str(name)
     if name not in STEPS:
-        raise ConfigError(f"ensemble.postprocess: no step {name!r}{nearest(name, STEPS)}")
+        raise ConfigError(f"ensemble.postprocess: no step {name!r}{did_you_mean(name, STEPS)}")
     if values is None:
         return STEPS[name]
     listed = isinstance(values, list | tuple) and 0 < len(values) <= MOST_VALUES

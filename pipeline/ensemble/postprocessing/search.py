@@ -99,7 +99,7 @@ def search_steps(
     give. For the nested score a part's blend is applied to the other parts' images too, to choose
     the step's value there. A step is kept where its gain exceeds one standard error.
     """
-    assert not decisions.source.exclusive, "steps act on one class at a time"
+    assert not decisions.source.multiclass, "steps act on one class at a time"
     kept: Steps = ()
     part_steps: dict[int, Steps] = dict.fromkeys(by_part, ())
     trials = []

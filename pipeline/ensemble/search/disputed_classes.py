@@ -31,7 +31,7 @@ GRID = tuple(0.5 * 2 ** (step / 4) for step in range(-4, 5))
 
 @dataclass(frozen=True)
 class DisputedClasses:
-    """The disputed pixels of exclusive classes, for metrics that are made of counts.
+    """The disputed pixels of mutually exclusive classes, for metrics that are made of counts.
 
     values: flat uint8 or uint16, an (M, C, P) block for each image and true class; starts,
     lengths: (images, C + 1), where its block begins and its P (class C: none is true); base:

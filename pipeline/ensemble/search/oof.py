@@ -30,7 +30,7 @@ class OofSource:
     maps: Callable[[str], Sequence[NDArray[Any]]]
     truth: Callable[[str], Truth]
     mean: Mean = ARITHMETIC
-    exclusive: bool = False
+    multiclass: bool = False
 
     def scaled(self, maps: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """Each member's map as the integers that are summed, (C, pixels) uint8 or uint16.

@@ -21,7 +21,7 @@ def gather(
     given = None if isinstance(thresholds, str) else sorted(set(thresholds))
     if not metric.from_counts:
         return whole_images.whole_images(keep_truths(source, folder), metric, given)
-    if source.exclusive:
+    if source.multiclass:
         return disputed_classes.find_disputed_classes(
             source, folder, given or disputed_classes.GRID
         )

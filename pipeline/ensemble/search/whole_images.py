@@ -79,9 +79,9 @@ class WholeImages:
         self, id: str, shares: Shares, thresholds: NDArray[np.float64]
     ) -> Iterator[Measures]:
         maps, truth, weights = self.source.maps(id), self.source.truth(id), (shares / ONE).tolist()
-        exclusive, mean = self.source.exclusive, self.source.mean
+        multiclass, mean = self.source.multiclass, self.source.mean
         for row in thresholds.tolist():
-            decision = decide(maps, weights, row, exclusive=exclusive, mean=mean, threads=1)
+            decision = decide(maps, weights, row, multiclass=multiclass, mean=mean, threads=1)
             yield self.metric.measure(decision, truth)
 
     def _moments(self, id: str, shares: Shares) -> NDArray[np.float64]:
@@ -105,6 +105,6 @@ def whole_images(
     source: OofSource, metric: Metric, grid: Sequence[float] | None = None
 ) -> WholeImages:
     """The images of a source, measured by a metric; grid: the thresholds to try, ascending."""
-    tried = np.array(grid or (disputed_classes.GRID if source.exclusive else GRID))
+    tried = np.array(grid or (disputed_classes.GRID if source.multiclass else GRID))
     classes = len(source.maps(source.ids[0])[0])
     return WholeImages(source, metric, classes, tried, int(np.abs(tried - 0.5).argmin()))

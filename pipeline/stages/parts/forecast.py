@@ -130,7 +130,7 @@ class Forecast:
         """As if every model had weight: the ensemble may spare some of them."""
         models = list(self.measured)
         mean = make_mean("arithmetic", self.context.experiment.models[models[0]].infer.dtype)
-        recipe = Recipe(dict.fromkeys(models, 1.0), (), exclusive=False, mean=mean)
+        recipe = Recipe(dict.fromkeys(models, 1.0), (), multiclass=False, mean=mean)
         planned, used = planned_sums(self.predicting, recipe), len(self.context.used_folds())
         present = allocated_bytes([planned.folder])
         seconds = sum(predict_seconds(each, work, used) for each in self.measured.values())

@@ -61,7 +61,7 @@ def render(
 
 
 def _headline(context: StageContext, ensembled: Ensembled) -> Headline:
-    score, metric = ensembled.facts["score"], context.experiment.ensemble.metric_name
+    score, metric = ensembled.facts["score"], context.experiment.metric_name
     low, high = score["interval"]
     note = f"{score['interval_level']:.0%} of test sets like this one: {low:.4f} … {high:.4f}"
     if score["nested"] is None:
@@ -93,7 +93,7 @@ def _curves(context: StageContext) -> Picture:
         ]
         for model in context.experiment.models
     }
-    metric = context.experiment.ensemble.metric_name
+    metric = context.experiment.metric_name
     figure = learning_curves(histories, {"training loss": ["loss"], metric: ["score"]})
     return Picture(figure_uri(figure), "one line a fold; the score is of the held-out fold, at 0.5")
 

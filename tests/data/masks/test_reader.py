@@ -99,7 +99,7 @@ def test_void_counts_nowhere(tmp_path: Path) -> None:
 def test_exclusive_classes_fill_every_valid_pixel(tmp_path: Path) -> None:
     values = np.where(VALUES == 0, 9, VALUES).astype(np.uint8)
     save(tmp_path / "masks/a.png", values)
-    keys: dict[str, Any] = {"classes": {**CLASSES, "sky": 9}, "exclusive": True}
+    keys: dict[str, Any] = {"classes": {**CLASSES, "sky": 9}, "multiclass": True}
     assert (truth_of(tmp_path, **keys).planes.sum(axis=0) == 1).all()
     save(tmp_path / "masks/a.png", VALUES)
     with pytest.raises(DataError, match=r"a\.png holds the values 0, which are no class"):

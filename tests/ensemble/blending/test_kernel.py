@@ -94,15 +94,15 @@ def test_blend_is_the_weighted_mean(dtype):
     assert np.abs(blend(maps, weights, mean) - expected).max() < 6 / ONE + 1e-5
 
 
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("multiclass", [False, True])
 @pytest.mark.parametrize("order", ["row", "column"])
-def test_results_do_not_depend_on_blocks_or_threads(monkeypatch, exclusive, order):
+def test_results_do_not_depend_on_blocks_or_threads(monkeypatch, multiclass, order):
     maps = random_maps(5, 5, (3, 31, 17))
     weights, thresholds = [1, 2, 3, 4, 5], [0.4, 0.5, 0.6]
 
     def everything(threads):
-        runs = decide_runs(maps, weights, thresholds, order, exclusive=exclusive, threads=threads)
-        decided = decide(maps, weights, thresholds, exclusive=exclusive, threads=threads)
+        runs = decide_runs(maps, weights, thresholds, order, multiclass=multiclass, threads=threads)
+        decided = decide(maps, weights, thresholds, multiclass=multiclass, threads=threads)
         return blend(maps, weights, threads=threads).tobytes(), decided.tobytes(), str(runs)
 
     expected = everything(1)
@@ -145,7 +145,7 @@ def test_exclusive_decisions_take_the_largest_ratio_and_of_equals_the_first():
     shares = integer_weights(weights)
     sums = sum(share * m.astype(np.uint64) for share, m in zip(shares, maps, strict=True))
     expected = (sums / np.array(thresholds)[:, None, None]).argmax(axis=0)
-    decided = decide(maps, weights, thresholds, exclusive=True)
+    decided = decide(maps, weights, thresholds, multiclass=True)
     assert (decided.sum(axis=0) == 1).all()
     assert (decided.argmax(axis=0) == expected).all()
     assert not decided[2].any()
@@ -161,9 +161,20 @@ def test_geometric_mean_is_the_exponential_of_the_mean_logarithm():
     assert np.abs(got * (1 - least) + least - expected).max() < 1e-3
 
 
-def test_geometric_decisions_threshold_the_geometric_blend():
+def test_logit_mean_is_the_sigmoid_of_the_mean_logit():
+    maps = random_maps(1, 3, (1, 20, 20))
+    weights = np.array([0.5, 0.25, 0.25])
+    least = 1 / 510
+    inner = least + np.stack(maps) / 255 * (1 - 2 * least)
+    logits = np.tensordot(weights, np.log(inner / (1 - inner)), 1)
+    got = blend(maps, weights, make_mean("logit", np.uint8))
+    assert np.abs(got * (1 - 2 * least) + least - 1 / (1 + np.exp(-logits))).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["geometric", "logit"])
+def test_decisions_threshold_the_blend_of_their_mean(name):
     maps = random_maps(2, 3, (1, 40, 40))
-    mean = make_mean("geometric", np.uint8)
+    mean = make_mean(name, np.uint8)
     blended = blend(maps, [1, 1, 1], mean)
     decided = decide(maps, [1, 1, 1], [0.3], mean=mean)
     clear = np.abs(blended - 0.3) > 1e-4
@@ -220,7 +231,7 @@ def test_a_rank_is_the_middle_of_those_that_share_it():
 def test_one_member_has_its_own_values_whatever_the_mean():
     maps = random_maps(4, 1, (1, 30, 30))
     histogram = [np.bincount(maps[0].ravel(), minlength=256)]
-    for name in ("arithmetic", "geometric", "rank"):
+    for name in ("arithmetic", "geometric", "logit", "rank"):
         blended = blend(maps, [3.0], make_mean(name, np.uint8, histogram))
         assert np.abs(blended - maps[0] / 255).max() < 2e-3, name
 

@@ -44,8 +44,8 @@ def test_sums_decide_as_their_members(seed: int, dtype: Any, kind: Any) -> None:
     weights = (random.random(members) * (random.random(members) < 0.8) + 1e-3).tolist()
     mean = make_mean(kind, dtype) if kind != "arithmetic" or dtype == "float16" else ARITHMETIC
     sums = _summed(stored, weights, mean)
-    for exclusive in [False, True][:classes]:
-        settings: dict[str, Any] = {"exclusive": exclusive, "mean": mean, "threads": 1}
+    for multiclass in [False, True][:classes]:
+        settings: dict[str, Any] = {"multiclass": multiclass, "mean": mean, "threads": 1}
         assert np.array_equal(
             decide(sums, weights, thresholds, **settings),
             decide(stored, weights, thresholds, **settings),

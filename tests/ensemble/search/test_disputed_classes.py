@@ -24,7 +24,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_counts_equal_those_of_whole_decisions(case, tmp_path):
-    data = source(exclusive=True, **case)
+    data = source(multiclass=True, **case)
     oof = find_disputed_classes(data, tmp_path)
     assert 0 < oof.share < 1
     rng = np.random.default_rng(1)
@@ -34,14 +34,14 @@ def test_counts_equal_those_of_whole_decisions(case, tmp_path):
         for row, found in zip(levels, oof.weigh(shares)(levels), strict=True):
             for image, id in enumerate(data.ids):
                 decided = decide(
-                    data.maps(id), shares / ONE, oof.grid[row], exclusive=True, mean=data.mean
+                    data.maps(id), shares / ONE, oof.grid[row], multiclass=True, mean=data.mean
                 )
                 assert (found[image] == counts(decided, data.truth(id))).all()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_search_over_disputed_pixels_equals_the_search_over_all(case, tmp_path):
-    data = source(exclusive=True, **case)
+    data = source(multiclass=True, **case)
     pruned = find_disputed_classes(data, tmp_path)
     full = find_disputed_classes(data, tmp_path, prune=False)
     assert full.share == 1
@@ -50,13 +50,13 @@ def test_the_search_over_disputed_pixels_equals_the_search_over_all(case, tmp_pa
 
 
 def test_select_takes_the_images_in_the_order_asked_for(tmp_path):
-    oof = find_disputed_classes(source(exclusive=True, classes=3), tmp_path)
+    oof = find_disputed_classes(source(multiclass=True, classes=3), tmp_path)
     shares, levels, rows = integer_weights([1, 2, 3]), np.array([[4, 4, 4], [0, 8, 3]]), [4, 1]
     assert (oof.select(rows).weigh(shares)(levels) == oof.weigh(shares)(levels)[:, rows]).all()
 
 
 def test_all_thresholds_equal_is_the_plain_argmax(tmp_path):
-    oof = find_disputed_classes(source(exclusive=True, classes=3), tmp_path)
+    oof = find_disputed_classes(source(multiclass=True, classes=3), tmp_path)
     levels = np.repeat(np.arange(len(GRID))[:, None], 3, axis=1)
     measured = oof.weigh(integer_weights([1, 1, 1]))(levels)
     assert (measured == measured[oof.start]).all()
@@ -64,6 +64,6 @@ def test_all_thresholds_equal_is_the_plain_argmax(tmp_path):
 
 
 def test_error_correlation_of_a_single_member_with_itself_is_one(tmp_path):
-    oof = find_disputed_classes(source(exclusive=True, classes=3), tmp_path)
+    oof = find_disputed_classes(source(multiclass=True, classes=3), tmp_path)
     found = oof.error_correlations(integer_weights([0, 1, 0]))
     assert found[1] == pytest.approx(1) and (found[[0, 2]] < 1).all()

@@ -25,6 +25,7 @@ CASES = [
     {"members": 1},
     {"noise": 30.0, "members": 8},
     {"mean": make_mean("geometric", np.uint8)},
+    {"mean": make_mean("logit", np.uint8)},
     {"dtype": np.float16, "mean": make_mean("arithmetic", np.float16)},
 ]
 

@@ -105,8 +105,8 @@ def test_nested_is_not_above_tuned_on_average(tmp_path):
     assert np.mean(gaps) > 0.002
 
 
-def test_exclusive_classes_are_nested_too(tmp_path):
-    data, metric = source(exclusive=True, classes=3), get_metric("mean_iou")
+def test_multiclass_classes_are_nested_too(tmp_path):
+    data, metric = source(multiclass=True, classes=3), get_metric("mean_iou")
     folds = np.arange(6) % 2
     oof = find_disputed_classes(data, tmp_path)
     outcome = Procedure(Evidence(oof, folds, np.arange(6)), metric).run(lambda fold, rule: "search")

@@ -82,9 +82,9 @@ def test_a_threshold_that_helps_everywhere_is_found(metric, tmp_path):
     assert outcome.nested.score > outcome.whole.rule_scores["half"] + 0.02
 
 
-def test_of_exclusive_classes_the_argmax_wins_unless_another_choice_is_better_for_sure(tmp_path):
+def test_of_multiclass_classes_the_argmax_wins_unless_another_choice_is_better_for_sure(tmp_path):
     metric = get_metric("mean_iou")
-    fair = source(2, images=9, classes=3, exclusive=True)
+    fair = source(2, images=9, classes=3, multiclass=True)
     outcome = outcome_of(fair, tmp_path, metric=metric)
     assert len(set(outcome.whole.blend.thresholds)) == 1
 

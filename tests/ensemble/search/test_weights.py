@@ -29,7 +29,7 @@ def kernel_score(data, blend, metric=DICE):
     weights = [blend.weights[name] for name in data.names]
     rows = [
         metric.measure(
-            decide(data.maps(id), weights, blend.thresholds, exclusive=data.exclusive),
+            decide(data.maps(id), weights, blend.thresholds, multiclass=data.multiclass),
             data.truth(id),
         )
         for id in data.ids
@@ -38,10 +38,10 @@ def kernel_score(data, blend, metric=DICE):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("multiclass", [False, True])
 @pytest.mark.parametrize("name", ["dice", "mean_iou", "tgs"])
-def test_the_tuned_score_is_what_the_kernel_scores(seed, exclusive, name, tmp_path):
-    data = source(seed, classes=2, exclusive=exclusive)
+def test_the_tuned_score_is_what_the_kernel_scores(seed, multiclass, name, tmp_path):
+    data = source(seed, classes=2, multiclass=multiclass)
     metric = get_metric(name)
     blend = search_blend(gather(data, metric, tmp_path), metric)
     assert kernel_score(data, blend, metric) == blend.score
@@ -139,10 +139,10 @@ def test_two_classes_of_a_mean_over_classes_get_their_own_best_thresholds(tmp_pa
     assert found.score == pytest.approx(np.mean(apart), abs=1e-12)
 
 
-@pytest.mark.parametrize("exclusive", [False, True])
-def test_whole_images_and_disputed_pixels_measure_the_same(exclusive, tmp_path):
+@pytest.mark.parametrize("multiclass", [False, True])
+def test_whole_images_and_disputed_pixels_measure_the_same(multiclass, tmp_path):
     """The slow path for metrics of objects, given a metric of counts, is the fast path's twin."""
-    data = source(classes=2, exclusive=exclusive)
+    data = source(classes=2, multiclass=multiclass)
     fast, slow = gather(data, DICE, tmp_path), whole_images(data, DICE)
     weights, thresholds = {"model0": 3, "model1": 2, "model2": 1}, [0.5, 0.5]
     assert search_blend(slow, DICE, weights, thresholds) == search_blend(
@@ -187,7 +187,7 @@ def test_the_search_works_for_metrics_that_are_not_made_of_counts(tmp_path):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("name", "keys"),
-    [("dsb", {}), ("pixel_accuracy", {}), ("mean_iou", {"classes": 3, "exclusive": True})],
+    [("dsb", {}), ("pixel_accuracy", {}), ("mean_iou", {"classes": 3, "multiclass": True})],
 )
 def test_no_simple_blend_scores_more_than_the_searched_one(seed, name, keys, tmp_path):
     """Not even where a member's own best threshold is far from that of an equal blend."""
@@ -209,7 +209,7 @@ def _cubed(values):
     return np.rint((values / 255.0) ** 3 * 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric", "logit"])
 @pytest.mark.parametrize("threshold", [0.0, 0.003, 0.997, 1.0])
 def test_thresholds_at_the_ends_are_kept_or_refused(mean, threshold, tmp_path):
     data = source(dtype=np.uint16, mean=make_mean(mean, np.uint16))
@@ -223,6 +223,6 @@ def test_thresholds_at_the_ends_are_kept_or_refused(mean, threshold, tmp_path):
 
 def test_whole_images_start_from_a_half(tmp_path):
     data = source(images=2, size=(12, 14))
-    for each in (data, source(images=2, size=(12, 14), classes=2, exclusive=True)):
+    for each in (data, source(images=2, size=(12, 14), classes=2, multiclass=True)):
         whole = whole_images(each, get_metric("pixel_accuracy"))
         assert abs(whole.grid[whole.start] - 0.5) < 0.03

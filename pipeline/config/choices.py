@@ -1,0 +1,24 @@
+"""The closed choices of an experiment, each written once: who acts on one imports it from here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+RleOrder = Literal["row", "column"]
+"""How pixels are counted: along rows (C order), or down columns (Fortran order)."""
+MapDtype = Literal["uint8", "uint16", "float16"]
+"""How a probability is stored."""
+Codec = Literal["raw", "blosc2"]
+"""How the bytes of a stored map are compressed."""
+Mean = Literal["arithmetic", "geometric", "logit", "rank"]
+"""What is averaged: probabilities, their logarithms, their logits, or their ranks."""
+Precision = Literal["fp32", "bf16", "fp16"]
+"""The number format that a network computes in."""
+PrecisionWish = Literal["auto", "fp32", "bf16", "fp16"]
+"""auto: what the device computes fast and well."""
+TileWeights = Literal["gaussian", "pyramid", "uniform"]
+"""How much the pixels of a tile count where tiles overlap."""
+Motion = Literal["translation", "euclidean", "affine", "homography"]
+"""Families of planar warps, each a part of the next."""
+Optimizer = Literal["adamw", "sgd"]
+"""The optimizers that `training.optimizers` builds."""
