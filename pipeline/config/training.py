@@ -70,7 +70,8 @@ class TrainConfig(Block):
     ema: float | None = Field(0.998, gt=0, lt=1)
     precision: Precision = "auto"
     workers: int | Literal["auto"] = "auto"
-    """Loader processes a job; auto: none on a CPU, 4 for each accelerator."""
+    """Loader processes a job; auto: none on a CPU, and for an accelerator one a core that is the
+    job's, as long as each finds work."""
     cache: int = Field(1024, ge=0, le=2**22)
     """MiB of decoded images that a job keeps in memory."""
     save_minutes: float = Field(10, gt=0)

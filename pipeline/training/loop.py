@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from pipeline.cores import loader_workers
 from pipeline.errors import TrainingError
 from pipeline.executor import JobContext
 from pipeline.models.factory import build_model
@@ -240,7 +241,8 @@ class TrainingRun:
     def _workers(self) -> int:
         if self.settings.workers != "auto":
             return self.settings.workers
-        return 4 if self.device.type == "cuda" else 0
+        # a CPU's cores all compute; the executor has given this process its share of threads
+        return loader_workers(torch.get_num_threads()) if self.device.type == "cuda" else 0
 
     def _tell(self, epoch: int) -> None:
         history = self.progress.history
