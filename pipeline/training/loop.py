@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pipeline.cores import loader_workers
 from pipeline.errors import TrainingError
 from pipeline.executor import JobContext
+from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.checkpoint import (
@@ -73,7 +74,8 @@ class TrainingRun:
         self.loader = EpochLoader(data, self.settings, self._workers(), pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
-        self.fabric = make_fabric(self.settings.precision, context.device)
+        self.precision = resolve(self.settings.precision, context.device)
+        self.fabric = make_fabric(self.precision, context.device)
         seed_everything(self.settings.seed)
         network = build_model(
             job.model.network, classes=len(job.classes), in_channels=job.reader.channels
@@ -100,7 +102,8 @@ class TrainingRun:
         start = self.progress.step - epoch * self.steps
         losses: list[Tensor] = []
         for batch in self._until_stopped(self.loader.epoch(epoch, start)):
-            losses.append(self._step(*batch))
+            with plain_float32(self.precision):
+                losses.append(self._step(*batch))
             if len(losses) >= LOOK_EVERY[self.device.type]:
                 self._look(losses)
             self._tell(epoch)
