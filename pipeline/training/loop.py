@@ -69,9 +69,9 @@ class TrainingRun:
     def __init__(self, job: TrainJob, context: JobContext) -> None:
         self.job, self.context, self.settings = job, context, job.model.train
         self.device = torch.device(context.device)
-        data = TrainingSet(job.train, job.reader, self.settings)
-        pin = self.device.type == "cuda"
-        self.loader = EpochLoader(data, self.settings, self._workers(), pin)
+        workers, pin = self._workers(), self.device.type == "cuda"
+        data = TrainingSet(job.train, job.reader, self.settings, shares=max(1, workers))
+        self.loader = EpochLoader(data, self.settings, workers, pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
         self.precision = resolve(self.settings.precision, context.device)
