@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.config.base import Block, check_names
-from pipeline.config.limits import Count, Probability, Size, Weight
+from pipeline.config.limits import Count, CropSize, Probability, Size, Weight
 
 MOST_WORKERS = 256
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -49,7 +49,7 @@ class AugmentConfig(Block):
 class TrainConfig(Block):
     """How one member is trained."""
 
-    size: Size = (256, 256)
+    size: CropSize = (256, 256)
     """H, W of the random crop; smaller images are padded by reflection."""
     resize: float | Size | None = None
     """A factor, or H, W: for training and inference alike. Maps come back at the image's size."""
