@@ -42,3 +42,4 @@ def test_train_says_so_before_it_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"models\.deep: train\.batch: 1 .* set train\.batch: 2"):
         train.run(stage)
     assert not list(tmp_path.glob("runs/discs/deep/*/*"))
+    assert not stage.workspace.fold_table.exists()
