@@ -61,6 +61,8 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 
     Returns the members of the chosen models on all used folds, also those that FOLD= left out.
     """
+    if not folds.stands(context):  # a network that cannot be made must not cost the table
+        _make_networks(context, align.run(context))
     jobs = list_jobs(context)
     started = time.monotonic()
     chosen = [job for (_, fold), job in jobs.items() if fold in context.folds()]
@@ -81,9 +83,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     """The members, trained or not, of the chosen models on all folds that are used or chosen."""
     survey, reader = check.run(context), align.run(context)
-    _rehearse(
-        context, reader
-    )  # before the fold table is written, which a failing command is not to
+    _rehearse(context, reader)
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     jobs = {
@@ -157,6 +157,14 @@ def _rehearse(context: StageContext, reader: SampleReader) -> None:
         if model.train.batch == 1:
             network = _unweighted(model, len(context.experiment.data.class_names), reader.channels)
             check_batch(name, network, reader.channels, model.train)
+
+
+def _make_networks(context: StageContext, reader: SampleReader) -> None:
+    """ConfigError where a chosen model cannot be made, or not with its weights."""
+    classes = len(context.experiment.data.class_names)
+    for name in context.models():
+        network = context.experiment.models[name].network
+        build_model(network, classes=classes, in_channels=reader.channels)
 
 
 def _unweighted(model: ModelConfig, classes: int, channels: int) -> SegmentationModel:
