@@ -9,7 +9,6 @@ left for is named and left out. It draws its data. `--device cpu --quick` rehear
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from benchmarks import blend, infer
 from pipeline.config import DataConfig, EnsembleConfig, ModelConfig, ModelSpec, TrainConfig
+from pipeline.cores import usable_cores
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.execution.executor import JobContext
@@ -98,7 +98,7 @@ def main() -> None:
     if device == "cpu":
         torch.set_num_threads(1)  # as the others that share its cores
     report = Report(arguments.out)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     report.line(f"{infer.device_name(device)}, {cores} cores, torch {torch.__version__}\n")
     report.line("| what | figure | beside |\n|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="gpu bench ") as folder:
@@ -230,7 +230,7 @@ def against_the_card(bench: Training, model: dict[str, str], report: Report) -> 
     report.row(
         f"{what}: batches on the device", f"{alone:.1f} images/s", beside + peak(bench.device)
     )
-    most = max(1, len(os.sched_getaffinity(0)) - 2)
+    most = max(1, usable_cores() - 2)
     for workers in ("auto", most):
         run = bench.run(model, workers=workers)
         loader = run.loader

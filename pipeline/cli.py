@@ -18,7 +18,7 @@ from pipeline.config.base import shortened
 from pipeline.console import ConsoleReporter
 from pipeline.disk_space import disk_error
 from pipeline.errors import ConfigError, MaskmillError
-from pipeline.stages.context import ORDER, StageContext
+from pipeline.stages.context import BY_MEMBER, ORDER, StageContext
 from pipeline.suggestions import did_you_mean
 from pipeline.workspace import Workspace
 
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
         command.add_argument("--jobs", type=_jobs, help="jobs at a time (default: all devices)")
         command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all there are)")
-        if name in ("train", "infer"):
+        if name in BY_MEMBER:
             command.add_argument("--model", help="only these models, comma-separated")
             command.add_argument("--fold", type=_whole, help="only this fold")
         if name == "borders":

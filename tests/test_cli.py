@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipeline import cli
-from tests.helpers.competitions import draw_discs, raw_experiment
+from tests.helpers.competitions import context, draw_discs, raw_experiment, said
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -30,6 +30,20 @@ def test_a_stage_ends_with_what_where_and_the_next_command(
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert last.startswith("folds: 2 folds → folds/discs.csv in ")
     assert last.endswith("; next: make train CONFIG=discs.yaml SET=folds.seed=3")
+
+
+@pytest.mark.parametrize(
+    ("asked", "following"),
+    [("train", "infer MODEL=a,b FOLD=0 CONFIG=x.yaml"), ("infer", "ensemble CONFIG=x.yaml")],
+)
+def test_the_next_command_is_for_the_same_members(
+    tmp_path: Path, asked: str, following: str
+) -> None:
+    """Else `make train FOLD=0` would end with a command that first trains all other folds."""
+    stage = context(tmp_path, tmp_path, asked=asked)
+    stage.model, stage.fold, stage.arguments = "a,b", 0, " CONFIG=x.yaml"
+    stage.done(asked, "2 things", tmp_path, 0.0)
+    assert said(stage).endswith(f"; next: make {following}")
 
 
 def test_the_next_command_is_one_for_the_shell(

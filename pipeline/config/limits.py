@@ -11,6 +11,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 MOST_PIXELS = 2**28
+SMALLEST_SIDE = 32
+"""Of what a network is shown: it halves each side five times."""
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=2**14)]
@@ -31,3 +33,13 @@ def _not_vast(size: tuple[int, int]) -> tuple[int, int]:
 
 Size = Annotated[tuple[Side, Side], AfterValidator(_not_vast)]
 """H, W."""
+
+
+def _not_tiny(size: tuple[int, int]) -> tuple[int, int]:
+    if min(size) < SMALLEST_SIDE:
+        raise ValueError(f"{size[0]} x {size[1]}: a side must have at least {SMALLEST_SIDE} pixels")
+    return size
+
+
+CropSize = Annotated[Size, AfterValidator(_not_tiny)]
+"""H, W of what a network is trained on."""

@@ -15,7 +15,7 @@ from pipeline.config.choices import (
     PrecisionWish,
     TileWeights,
 )
-from pipeline.config.limits import Count, Probability, Size, Weight
+from pipeline.config.limits import Count, CropSize, Probability, Size, Weight
 
 MOST_WORKERS = 256
 PEAK_RATES = {"adamw": 3e-4, "sgd": 1e-2}
@@ -70,7 +70,7 @@ class InputConfig(Block):
 class TrainConfig(Block):
     """How one member is trained."""
 
-    size: Size = (256, 256)
+    size: CropSize = (256, 256)
     """H, W of the random crop; smaller images are padded by reflection."""
     batch: Count = 8
     epochs: int = Field(20, ge=1, le=100_000)
@@ -89,7 +89,8 @@ class TrainConfig(Block):
     ema: float | None = Field(0.998, gt=0, lt=1)
     precision: PrecisionWish = "auto"
     workers: int | Literal["auto"] = "auto"
-    """Loader processes a job; auto: none on a CPU, 4 for each accelerator."""
+    """Loader processes a job; auto: none on a CPU, and for an accelerator one a core that is the
+    job's, as long as each finds work."""
     cache: int = Field(1024, ge=0, le=2**22)
     """MiB of decoded images that a job keeps in memory."""
     save_minutes: float = Field(10, gt=0)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.cores import usable_cores
 from pipeline.errors import ResourceError
 from pipeline.workspace import Workspace
 
@@ -39,7 +40,7 @@ class Machine:
         if missing:
             there = ", ".join([*cuda, "cpu"])
             raise ResourceError(f"no device {', '.join(missing)} here; there is {there}")
-        cores = len(os.sched_getaffinity(0))
+        cores = usable_cores()
         if not chosen or chosen == ["cpu"]:
             chosen = ["cpu"] * (jobs or cores)
         slots = chosen[:jobs] if jobs else chosen

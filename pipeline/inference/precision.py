@@ -30,18 +30,27 @@ def resolve(wish: PrecisionWish, device: str) -> Precision:
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Mixed precision on `device`; for fp32, convolutions in that format and no coarser one."""
+    """Mixed precision on `device`; for fp32, that format and no coarser one."""
     if precision == "fp32":
-        return _without_tf32()
+        return plain_float32(precision)
     return torch.autocast(device.type, dtype=_DTYPES[precision])
 
 
 @contextmanager
-def _without_tf32() -> Iterator[None]:
-    """PyTorch lets cuDNN round the inputs of float32 convolutions to 10 bits of mantissa."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+def plain_float32(precision: Precision) -> Iterator[None]:
+    """Within the block a GPU computes fp32 as a CPU does; other formats are left as they are.
+
+    PyTorch lets cuDNN round the inputs of float32 convolutions to 10 bits of mantissa (TF32), and
+    an environment variable or a library may let it do so in matrix products, too. `train` and
+    `infer` both come through here, so that one precision means one thing.
+    """
+    if precision != "fp32":
+        yield
+        return
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = False
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        convolutions.allow_tf32, products.allow_tf32 = before

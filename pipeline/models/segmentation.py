@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.config.limits import SMALLEST_SIDE
 from pipeline.models.decoders.registry import Parts
 from pipeline.models.encoder import Encoder
-
-SMALLEST_SIDE = 32
 
 
 class SegmentationModel(nn.Module):

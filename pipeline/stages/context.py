@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from pipeline.workspace import Workspace, sweep
 Result = TypeVar("Result")
 
 ORDER = ("demo", "check", "align", "folds", "train", "infer", "ensemble", "submit", "scorecard")
+BY_MEMBER = ("train", "infer")
+"""The stages that can be asked for some models or one fold alone: MODEL=, FOLD=."""
 
 
 @dataclass
@@ -104,12 +107,19 @@ class StageContext:
         line = f"{stage}: {made} → {where} in {_duration(time.monotonic() - started)}"
         following = ORDER[ORDER.index(stage) + 1 :]
         if self.asked == stage and following:
-            line += f"; next: make {self._next(following)}{self.arguments}"
+            line += f"; next: make {self._next(following)}"
         self.reporter.say(line)
 
     def _next(self, following: tuple[str, ...]) -> str:
         skip_alignment = following[0] == "align" and self.experiment.data.reference is None
-        return following[1] if skip_alignment else following[0]
+        stage = following[1] if skip_alignment else following[0]
+        return f"{stage}{self._chosen() if stage in BY_MEMBER else ''}{self.arguments}"
+
+    def _chosen(self) -> str:
+        """MODEL= and FOLD= again: without them the next stage would first train all the others."""
+        given = {"MODEL": self.model, "FOLD": self.fold}
+        texts = {name: str(value) for name, value in given.items() if value is not None}
+        return "".join(f" {name}={shlex.quote(text)}" for name, text in texts.items())
 
 
 def _duration(seconds: float) -> str:

@@ -37,10 +37,9 @@ def run(context: StageContext) -> pd.DataFrame:
     workspace = context.workspace
     context.models(), context.folds()  # a MODEL= or FOLD= that is wrong must not cost the table
     with context.exclusive("folds"):
-        wanted = _fingerprint(context, survey)
         ours = is_as_written(workspace.fold_table, workspace.fold_manifest)
         manifest = read_manifest(workspace.fold_manifest) or {}
-        if workspace.fold_table.is_file() and not (ours and manifest.get("fingerprint") != wanted):
+        if stands(context):
             if not ours and manifest:
                 context.reporter.warn(
                     f"{workspace.fold_table} was edited since it was written, and is used as it "
@@ -57,10 +56,20 @@ def run(context: StageContext) -> pd.DataFrame:
         _show(context, survey, table)
         write_atomic(workspace.fold_table, table.to_csv(index=False))
         rules = _rules(context)
-        write_manifest(workspace.fold_manifest, wanted, [workspace.fold_table], rules=rules)
+        made_from = _fingerprint(context, survey)
+        write_manifest(workspace.fold_manifest, made_from, [workspace.fold_table], rules=rules)
     made = f"{context.experiment.folds.count} folds"
     context.done("folds", made, workspace.fold_table, started)
     return table
+
+
+def stands(context: StageContext) -> bool:
+    """Whether the table that is there will be used as it is, and none be written."""
+    path, manifest = context.workspace.fold_table, context.workspace.fold_manifest
+    if not path.is_file() or not is_as_written(path, manifest):
+        return path.is_file()
+    made_from = (read_manifest(manifest) or {}).get("fingerprint")
+    return made_from == _fingerprint(context, check.run(context))
 
 
 def _made(context: StageContext, survey: Survey, before: pd.DataFrame | None) -> pd.DataFrame:

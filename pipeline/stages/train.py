@@ -15,6 +15,7 @@ from pipeline.execution.executor import Job, JobContext
 from pipeline.locks import hold
 from pipeline.models.factory import build_model
 from pipeline.models.provenance import starting_point
+from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
@@ -60,6 +61,8 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 
     Returns the members of the chosen models on all used folds, also those that FOLD= left out.
     """
+    if not folds.stands(context):  # a network that cannot be made must not cost the table
+        _make_networks(context, align.run(context))
     jobs = list_jobs(context)
     started = time.monotonic()
     chosen = [job for (_, fold), job in jobs.items() if fold in context.folds()]
@@ -80,6 +83,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     """The members, trained or not, of the chosen models on all folds that are used or chosen."""
     survey, reader = check.run(context), align.run(context)
+    _rehearse(context, reader)
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     jobs = {
@@ -142,12 +146,31 @@ def _check_room(context: StageContext, stale: list[TrainJob]) -> None:
 
 
 def _footprint(job: TrainJob) -> Footprint:
-    """Also ConfigError where the network cannot be trained on its batches."""
-    unweighted = job.model.network.model_copy(update={"weights": None})
-    network = build_model(unweighted, classes=len(job.classes), in_channels=job.reader.channels)
-    size = footprint(network, job.model.train)
-    check_batch(job.name.partition("/")[0], network, job.reader.channels, job.model.train)
-    return size
+    network = _unweighted(job.model, len(job.classes), job.reader.channels)
+    return footprint(network, job.model.train)
+
+
+def _rehearse(context: StageContext, reader: SampleReader) -> None:
+    """ConfigError where a chosen model cannot be trained on its batches."""
+    for name in context.models():
+        model = context.experiment.models[name]
+        if model.train.batch == 1:
+            network = _unweighted(model, len(context.experiment.data.class_names), reader.channels)
+            check_batch(name, network, reader.channels, model.train)
+
+
+def _make_networks(context: StageContext, reader: SampleReader) -> None:
+    """ConfigError where a chosen model cannot be made, or not with its weights."""
+    classes = len(context.experiment.data.class_names)
+    for name in context.models():
+        network = context.experiment.models[name].network
+        build_model(network, classes=classes, in_channels=reader.channels)
+
+
+def _unweighted(model: ModelConfig, classes: int, channels: int) -> SegmentationModel:
+    """The model with random numbers, which has the size and shapes of the trained one."""
+    spec = model.network.model_copy(update={"weights": None})
+    return build_model(spec, classes=classes, in_channels=channels)
 
 
 def _train(job: TrainJob, context: JobContext) -> None:

@@ -31,14 +31,16 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         reader: SampleReader,
         settings: TrainConfig,
         shown: InputConfig,
+        shares: int = 1,
     ) -> None:
+        """shares: the processes that have a copy of this, and with it a share of the cache each."""
         self._samples = samples
         self._reader = reader
         self._settings = settings
         self._shown = shown
         self._pad = reader.data.frame.pad
         self._augmenter = Augmenter(settings.size, settings.augment)
-        self._cache = _Cache(settings.cache * 2**20)
+        self._cache = _Cache(settings.cache * 2**20 // shares)
 
     def __len__(self) -> int:
         return len(self._samples)

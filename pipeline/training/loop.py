@@ -17,8 +17,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from pipeline.cores import loader_workers
 from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
+from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.checkpoint import (
@@ -67,12 +69,15 @@ class TrainingRun:
     def __init__(self, job: TrainJob, context: JobContext) -> None:
         self.job, self.context, self.settings = job, context, job.model.train
         self.device = torch.device(context.device)
-        data = TrainingSet(job.train, job.reader, self.settings, job.model.input)
-        pin = self.device.type == "cuda"
-        self.loader = EpochLoader(data, self.settings, self._workers(), pin)
+        workers, pin = self._workers(), self.device.type == "cuda"
+        data = TrainingSet(
+            job.train, job.reader, self.settings, job.model.input, shares=max(1, workers)
+        )
+        self.loader = EpochLoader(data, self.settings, workers, pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
-        self.fabric = make_fabric(self.settings.precision, context.device)
+        self.precision = resolve(self.settings.precision, context.device)
+        self.fabric = make_fabric(self.precision, context.device)
         seed_everything(self.settings.seed)
         network = build_model(
             job.model.network, classes=len(job.classes), in_channels=job.reader.channels
@@ -99,7 +104,8 @@ class TrainingRun:
         start = self.progress.step - epoch * self.steps
         losses: list[Tensor] = []
         for batch in self._until_stopped(self.loader.epoch(epoch, start)):
-            losses.append(self._step(*batch))
+            with plain_float32(self.precision):
+                losses.append(self._step(*batch))
             if len(losses) >= LOOK_EVERY[self.device.type]:
                 self._look(losses)
             self._tell(epoch)
@@ -240,7 +246,8 @@ class TrainingRun:
     def _workers(self) -> int:
         if self.settings.workers != "auto":
             return self.settings.workers
-        return 4 if self.device.type == "cuda" else 0
+        # a CPU's cores all compute; the executor has given this process its share of threads
+        return loader_workers(torch.get_num_threads()) if self.device.type == "cuda" else 0
 
     def _tell(self, epoch: int) -> None:
         history = self.progress.history

@@ -8,17 +8,17 @@ import lightning_fabric
 import numpy as np
 import torch
 
-from pipeline.inference.precision import resolve
+from pipeline.config.choices import Precision
 
 _FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def make_fabric(precision: str, device: str) -> lightning_fabric.Fabric:
+def make_fabric(precision: Precision, device: str) -> lightning_fabric.Fabric:
     kind, _, number = device.partition(":")
     return lightning_fabric.Fabric(
         accelerator=kind,
         devices=[int(number)] if number else 1,
-        precision=_FABRIC_PRECISION[resolve(precision, device)],  # type: ignore[arg-type]
+        precision=_FABRIC_PRECISION[precision],  # type: ignore[arg-type]
     )
 
 

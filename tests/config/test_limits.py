@@ -31,6 +31,13 @@ NUMBERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [[16, 64], [64, 31], [1, 1]])
+def test_a_crop_too_small_for_any_network_is_one_error(size: list[int]) -> None:
+    assert "train.size" in mistake(raw(train={"size": size}))
+    model = {**MODEL, "train": {"size": size}}
+    assert "models.a.train.size" in mistake(raw(models={"a": model}))
+
+
 def mistake(raw_: dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as caught:
         build_experiment(raw_, source="x.yaml", checks=_name_checks())

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.cores import usable_cores
 from pipeline.errors import (
     DataError,
     InterruptedRunError,
@@ -136,7 +137,7 @@ def test_a_device_that_does_not_exist_is_refused() -> None:
 
 
 def test_jobs_and_threads_share_the_cores() -> None:
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     assert Machine.detect(1, ["cpu"]) == Machine(("cpu",), cores)
     assert len(Machine.detect(3, ["cpu"]).devices) == 3
     assert Machine.detect(3, ["cpu"]).threads_each(3) == max(1, cores // 3)

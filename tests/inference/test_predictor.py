@@ -154,13 +154,20 @@ def test_the_kind_of_mean_is_the_configured_one(mean: str) -> None:
     np.testing.assert_allclose(merged, expected, atol=1e-5)
 
 
-def test_fp32_convolutions_are_not_rounded_to_a_coarser_format() -> None:
-    """PyTorch lets cuDNN compute them in TF32, 10 bits of mantissa, unless told otherwise."""
-    before = torch.backends.cudnn.allow_tf32
-    with pytest.raises(ZeroDivisionError), autocast(torch.device("cpu"), "fp32"):
-        assert not torch.backends.cudnn.allow_tf32
-        raise ZeroDivisionError
-    assert torch.backends.cudnn.allow_tf32 == before
+@pytest.mark.parametrize("backend", [torch.backends.cudnn, torch.backends.cuda.matmul])
+def test_fp32_is_not_rounded_to_a_coarser_format(backend: Any) -> None:
+    """PyTorch lets cuDNN compute it in TF32, 10 bits of mantissa, unless told otherwise, and
+    whoever asks for fast matrix products lets cuBLAS.
+    """
+    before = backend.allow_tf32
+    backend.allow_tf32 = True
+    try:
+        with pytest.raises(ZeroDivisionError), autocast(torch.device("cpu"), "fp32"):
+            assert not backend.allow_tf32
+            raise ZeroDivisionError
+        assert backend.allow_tf32
+    finally:
+        backend.allow_tf32 = before
 
 
 def test_more_views_than_a_pass_holds_are_not_stacked() -> None:

@@ -164,6 +164,20 @@ def test_loader_processes_and_the_cache_change_nothing(
     _assert_equal(batches["plain"], batches["processes"])
 
 
+def test_loader_processes_share_the_cache(discs: tuple[tuple[Sample, ...], SampleReader]) -> None:
+    """Each of them has one of its own; together they keep what `train.cache` allows a job."""
+    samples, reader = discs
+    settings = TrainConfig(size=(48, 64), cache=1)
+    (alone, shared) = (TrainingSet(samples, reader, settings, shares) for shares in (1, 64))
+    for data in (alone, shared):
+        for index in range(len(samples)):
+            data[0, index, index]
+    kept = [
+        sum(data._cache.get(i) is not None for i in range(len(data))) for data in (alone, shared)
+    ]
+    assert kept == [len(samples), 1]
+
+
 def _loader(
     samples: tuple[Sample, ...], reader: SampleReader, settings: TrainConfig, workers: int
 ) -> EpochLoader:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from pipeline.errors import InterruptedRunError, TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
+from pipeline.models.losses import weighted_loss
 from pipeline.reporting import JobProgress
 from pipeline.stages import check, folds, train
 from pipeline.training import loop
@@ -180,3 +181,21 @@ def test_members_differ_by_seed_and_fold(discs: Path, tmp_path: Path) -> None:
         train_member(job, _context(tmp_path))
     one, two = (load_file(job.paths.weights("plain")) for job in (first, other))
     assert any(not torch.equal(one[name], two[name]) for name in one)
+
+
+def test_training_in_fp32_is_not_rounded_to_a_coarser_format(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def looked(*arguments: Any) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+        return weighted_loss(*arguments)
+
+    monkeypatch.setattr(loop, "weighted_loss", looked)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        train_member(_job(discs, tmp_path, epochs=1, steps=1), _context(tmp_path))
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    assert seen == [False]

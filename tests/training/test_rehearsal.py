@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import timm
 import torch
 
 from pipeline.config import TrainConfig
 from pipeline.errors import ConfigError
 from pipeline.models.decoders.registry import DECODERS
-from pipeline.stages import train
+from pipeline.stages import folds, train
 from pipeline.training.rehearsal import check_batch
 from tests.helpers.competitions import TINY, context, draw_discs
 from tests.helpers.small_models import model
@@ -42,3 +45,50 @@ def test_train_says_so_before_it_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"models\.deep: train\.batch: 1 .* set train\.batch: 2"):
         train.run(stage)
     assert not list(tmp_path.glob("runs/discs/deep/*/*"))
+    assert not stage.workspace.fold_table.exists()
+
+
+def no_encoder() -> torch.nn.Module:
+    """Whose output is no picture."""
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(1))
+
+
+@pytest.mark.parametrize(
+    ("model_", "training", "says"),
+    [
+        ({"decoder": "deeplabv3plus", **TINY}, {"batch": 1}, "train.batch: 1"),
+        ({"decoder": "unet", "encoder": f"{__name__}:no_encoder", "weights": None}, {}, "grafted"),
+        ({"decoder": "unet", "encoder": "test_resnet"}, {}, "pretrained weights"),
+    ],
+    ids=["batch", "encoder", "weights"],
+)
+def test_a_training_that_cannot_begin_leaves_the_fold_table_alone(
+    tmp_path: Path,
+    model_: dict[str, Any],
+    training: dict[str, Any],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Although an image is gone, and the table would be another."""
+    discs = tmp_path / "discs"
+    draw_discs(discs)
+    folds.run(context(discs, tmp_path))
+    table = context(discs, tmp_path).workspace.fold_table
+    before = table.read_bytes()
+    gone = sorted((discs / "images").iterdir())[0].name
+    for part in ("images", "masks"):
+        (discs / part / gone).unlink()
+    monkeypatch.setattr(timm, "create_model", _offline(timm.create_model))
+    stage = context(discs, tmp_path, models={"a": model_}, train=training)
+    with pytest.raises(ConfigError, match=says):
+        train.run(stage)
+    assert table.read_bytes() == before
+
+
+def _offline(create: Callable[..., torch.nn.Module]) -> Callable[..., torch.nn.Module]:
+    def created(name: str, *, pretrained: bool = False, **options: Any) -> torch.nn.Module:
+        if pretrained:
+            raise OSError("offline")
+        return create(name, **options)
+
+    return created

@@ -13,6 +13,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cores import usable_cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -20,9 +22,10 @@ TOGETHER = 4
 """Items that a thread takes at a time, of many: to wake it costs as much as a small image does."""
 
 
+@cache
 def thread_count() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    return usable_cores()
 
 
 def thread_pool() -> ThreadPoolExecutor:

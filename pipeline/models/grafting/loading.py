@@ -74,9 +74,28 @@ def load_weights(
             f"weights {weights.source} are not those of this encoder: {fit.text()} "
             "(allow_partial: true loads what fits)"
         )
+    _refuse_other_numbers(needed, fit.fitting, weights.source)
     if not fit.is_exact:
         _log.warning("partly loaded from %s: %s", weights.source, fit.text())
     backbone.load_state_dict(fit.fitting, strict=False)
+
+
+def _refuse_other_numbers(needed: dict[str, Tensor], given: dict[str, Tensor], source: str) -> None:
+    """ConfigError for tensors of the right shape whose numbers are no weights: quantised, NaN."""
+    for name, tensor in given.items():
+        if not needed[name].is_floating_point():
+            continue
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ConfigError(
+                f"weights {source}: {name} is of type {kind}; give the file of floating-point "
+                "weights"
+            )
+        if not tensor.isfinite().all() and needed[name].isfinite().all():
+            raise ConfigError(
+                f"weights {source}: {name} holds numbers that are not finite; the file is damaged "
+                "or of a training that diverged, give another"
+            )
 
 
 def _paired(needed: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -105,6 +106,26 @@ def test_a_file_of_which_nothing_fits_is_refused_even_partly(
     with pytest.raises(ConfigError, match=r"0 of \d+ tensors fit; .*\(backbone\.") as error:
         loaded(path, allow_partial=True)
     assert len(str(error.value)) < 600, "three names of each kind, not a line of hundreds"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda each: each * float("nan"), "not finite"),
+        (lambda each: (each * 100).to(torch.int8), "of type int8"),
+        (lambda each: each.to(torch.complex64), "of type complex64"),
+    ],
+    ids=["not finite", "quantised", "complex"],
+)
+@pytest.mark.parametrize("allow_partial", [False, True])
+def test_numbers_that_are_no_weights_are_refused(
+    tmp_path: Path, state: dict[str, torch.Tensor], spoil: Any, says: str, allow_partial: bool
+) -> None:
+    """They have the right names and shapes, and would be trained from."""
+    state["layer2.0.conv1.weight"] = spoil(state["layer2.0.conv1.weight"])
+    path = save(tmp_path / "a.pth", state)
+    with pytest.raises(ConfigError, match=rf"a\.pth: layer2\.0\.conv1\.weight .*{says}"):
+        loaded(path, allow_partial=allow_partial)
 
 
 class Bomb:
