@@ -61,7 +61,7 @@ $(STAMP): requirements.txt
 	@touch $@
 
 test: $(STAMP) lint      ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 test-slow: $(STAMP)      ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
