@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
+from pipeline.atomic_files import file_checksum
 from pipeline.config import DataConfig, InferConfig, ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
@@ -39,7 +40,6 @@ from pipeline.models.factory import build_model
 from pipeline.models.smp_checkpoint import from_smp
 from pipeline.reporting import JobProgress
 from pipeline.training.checkpoint import save_weights
-from pipeline.workspace import file_checksum
 
 ENCODERS = {"resnet18": "resnet18", "mobilenetv3_small_100": "tu-mobilenetv3_small_100"}
 SIZE, IMAGES, BATCH, ROUNDS = (192, 288), 8, 8, 5

@@ -101,6 +101,7 @@ def _infer(folder: Path, models: int) -> None:
     """The same path as the stage's job: decode, predict, quantise, write."""
     import torch
 
+    from pipeline.atomic_files import file_checksum
     from pipeline.config import DataConfig, InferConfig, ModelConfig
     from pipeline.data.catalog import Sample
     from pipeline.data.samples import SampleReader
@@ -112,7 +113,6 @@ def _infer(folder: Path, models: int) -> None:
     from pipeline.models.factory import build_model
     from pipeline.reporting import JobProgress
     from pipeline.training.checkpoint import save_weights
-    from pipeline.workspace import file_checksum
 
     torch.set_num_threads(1)
     model = ModelConfig(

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, create_model
 
 from pipeline.config import TrainConfig
-from pipeline.workspace import fingerprint
+from pipeline.manifests import fingerprint
 from tests.helpers.golden import PATH, golden, sorted_blocks
 
 REMEDY = "bump the VERSION of what is made from it, then run python -m tests.helpers.golden"

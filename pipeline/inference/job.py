@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pipeline.atomic_files import put_aside
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
@@ -21,9 +22,9 @@ from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.sinks import Maps, Sink
+from pipeline.manifests import verified
 from pipeline.models.factory import build_model
 from pipeline.training.checkpoint import load_weights
-from pipeline.workspace import put_aside, verified
 
 VERSION = "maps/2"
 """Bumped when the same weights and images give other maps than before."""

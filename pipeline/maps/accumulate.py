@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.atomic_files import stream_atomic
 from pipeline.errors import ArtefactError
 from pipeline.maps.files import Problem, StoreFiles
 from pipeline.maps.header import StoreHeader
@@ -27,7 +28,6 @@ from pipeline.maps.layout import creating, index_sha256
 from pipeline.maps.npy import map_table
 from pipeline.maps.quantise import LEVELS, Stored
 from pipeline.maps.records import checksum
-from pipeline.workspace import stream_atomic
 
 MEMBERS = "members.npy"
 Sums = NDArray[np.uint32]

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config.choices import Codec
 from pipeline.errors import ArtefactError
-from pipeline.workspace import fingerprint
+from pipeline.manifests import fingerprint
 
 FORMAT = 1
 

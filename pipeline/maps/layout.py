@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.atomic_files import sweep, write_atomic
 from pipeline.errors import ArtefactError
 from pipeline.maps import disk, locks
 from pipeline.maps.codec import SlotCodec, codec_of
 from pipeline.maps.header import StoreHeader, read_header
 from pipeline.maps.index import MapIndex
 from pipeline.maps.records import Records
-from pipeline.workspace import sweep, write_atomic
 
 HEADER = "header.json"
 INDEX = "index.csv"

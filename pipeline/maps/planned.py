@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.atomic_files import empty_folder
 from pipeline.config.choices import Codec, MapDtype
 from pipeline.errors import ArtefactError
 from pipeline.maps.accumulate import Accumulator, SourceDtype
@@ -16,7 +17,6 @@ from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import HEADER
 from pipeline.maps.sources import read_sources, write_sources
 from pipeline.maps.store import MapStore
-from pipeline.workspace import empty_folder
 
 Store = TypeVar("Store", MapStore, Accumulator)
 

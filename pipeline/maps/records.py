@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.atomic_files import stream_atomic
 from pipeline.maps.codec import SlotCodec
 from pipeline.maps.npy import map_table
-from pipeline.workspace import stream_atomic
 
 # 16 bytes divide a disk sector, so that a power failure leaves a record old or new.
 RECORD = np.dtype([("length", "<u8"), ("checksum", "<u4"), ("done", "<u4")])

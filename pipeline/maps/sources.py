@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.workspace import write_atomic
+from pipeline.atomic_files import write_atomic
 
 SOURCES = "sources.json"
 

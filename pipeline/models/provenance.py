@@ -14,11 +14,11 @@ from pathlib import Path
 
 import timm
 
+from pipeline.atomic_files import file_checksum
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.grafting.stitch import parse_seam
 from pipeline.models.grafting.weights import PRETRAINED, local_source
-from pipeline.workspace import file_checksum
 
 
 def starting_point(spec: ModelSpec) -> dict[str, dict[str, object]]:

@@ -16,25 +16,24 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from pipeline.alignment import VERSION, Alignment, align, no_alignment, warp_reference
+from pipeline.atomic_files import stream_atomic, write_atomic
 from pipeline.config import AlignSettings
 from pipeline.data.catalog import Part, Sample
 from pipeline.data.images import read_rgb
 from pipeline.data.inspection import PARTS
 from pipeline.data.samples import BLANK, SampleReader, aligned_path
 from pipeline.execution.executor import Job, JobContext
-from pipeline.stages import check
-from pipeline.stages.check import Survey
-from pipeline.stages.context import StageContext, once
-from pipeline.workspace import (
+from pipeline.manifests import (
     NamedFile,
     fingerprint,
     is_fresh,
     named_files,
     read_manifest,
-    stream_atomic,
-    write_atomic,
     write_manifest,
 )
+from pipeline.stages import check
+from pipeline.stages.check import Survey
+from pipeline.stages.context import StageContext, once
 
 PAIRS_A_JOB = 16
 

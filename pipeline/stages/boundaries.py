@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 
 import pandas as pd
 
+from pipeline.atomic_files import write_atomic
 from pipeline.boundaries import (
     Border,
     BorderFit,
@@ -24,7 +25,6 @@ from pipeline.errors import ConfigError
 from pipeline.stages import align, check, ensemble, infer
 from pipeline.stages.context import StageContext
 from pipeline.stages.ensemble import Ensembled
-from pipeline.workspace import write_atomic
 
 BLEND, ALL = "blend", "all"
 Borders = Mapping[tuple[str, str], Sequence[Border]]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.atomic_files import write_atomic
 from pipeline.checks.findings import Finding, find_problems
 from pipeline.checks.misreadings import find_misreadings, needs_choice
 from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
@@ -30,17 +31,10 @@ from pipeline.data.masks.reader import TruthReader
 from pipeline.data.names import refuse_unwritable
 from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError, DataError
+from pipeline.manifests import fingerprint, is_as_written, is_fresh, read_manifest, write_manifest
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts.starting_weights import misfits
-from pipeline.workspace import (
-    fingerprint,
-    is_as_written,
-    is_fresh,
-    read_manifest,
-    write_atomic,
-    write_manifest,
-)
 
 
 @dataclass(frozen=True)

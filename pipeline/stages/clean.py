@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.atomic_files import empty_folder
 from pipeline.stages.context import StageContext
-from pipeline.workspace import empty_folder
 
 
 def run(context: StageContext) -> None:

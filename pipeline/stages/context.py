@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline.atomic_files import sweep
 from pipeline.config import Experiment
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.reporting import Reporter
-from pipeline.workspace import Workspace, sweep
+from pipeline.workspace import Workspace
 
 Result = TypeVar("Result")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from pipeline.atomic_files import write_atomic
 from pipeline.data.groups import groups_of
 from pipeline.ensemble.blending.means import Mean, make_mean
 from pipeline.ensemble.choose import choose_blend
@@ -18,18 +19,12 @@ from pipeline.ensemble.recipe import Recipe, steps_from_yaml
 from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.summary import Sampling
 from pipeline.errors import DataError
+from pipeline.manifests import fingerprint, is_as_written, is_fresh, write_manifest
 from pipeline.maps import MapStore
 from pipeline.stages import align, check, folds, infer
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.infer import Inferred
-from pipeline.workspace import (
-    fingerprint,
-    is_as_written,
-    is_fresh,
-    write_atomic,
-    write_manifest,
-)
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,15 @@ import time
 import numpy as np
 import pandas as pd
 
+from pipeline.atomic_files import write_atomic
 from pipeline.data.folds import COLUMNS, VERSION, check_fold_table, make_fold_table
 from pipeline.data.refold import FoldChange, extend_fold_table
 from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError
+from pipeline.manifests import fingerprint, is_as_written, read_manifest, write_manifest
 from pipeline.stages import check
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
-from pipeline.workspace import (
-    fingerprint,
-    is_as_written,
-    read_manifest,
-    write_atomic,
-    write_manifest,
-)
 
 
 @once

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.atomic_files import write_atomic
 from pipeline.errors import ArtefactError, ConfigError
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.notes import SCORE, as_score, note_of, note_text, read_note
 from pipeline.suggestions import did_you_mean
-from pipeline.workspace import write_atomic
 
 
 def run(context: StageContext, score: str, label: str | None = None) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.atomic_files import write_atomic
 from pipeline.data.inspection import PARTS
 from pipeline.demo import private_masks
+from pipeline.manifests import fingerprint, is_fresh, write_manifest
 from pipeline.reports.choices import choice_lines, worth_table
 from pipeline.reports.scorecard import scorecard_markdown, scorecard_table
 from pipeline.stages import align, check, ensemble, folds, infer, submit
@@ -17,7 +19,6 @@ from pipeline.stages.context import StageContext, once
 from pipeline.stages.leaderboard import recorded
 from pipeline.stages.parts import report
 from pipeline.submission.private_score import private_score
-from pipeline.workspace import fingerprint, is_fresh, write_atomic, write_manifest
 
 
 @once

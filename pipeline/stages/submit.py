@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.atomic_files import file_checksum, write_atomic
 from pipeline.config import SubmissionConfig
 from pipeline.data import rle
 from pipeline.ensemble.blending.threads import ordered
@@ -22,6 +23,7 @@ from pipeline.ensemble.members import check_members, reader_of
 from pipeline.ensemble.postprocessing.instances import connected_instances
 from pipeline.ensemble.recipe import Maps, Recipe
 from pipeline.errors import DataError
+from pipeline.manifests import fingerprint
 from pipeline.reporting import Advance
 from pipeline.stages import check, ensemble, infer
 from pipeline.stages.check import Survey
@@ -31,7 +33,6 @@ from pipeline.stages.parts import summed_maps
 from pipeline.stages.parts.notes import SCORE, Note, note_of, note_text, read_note, says
 from pipeline.submission.rows import Header, Row, plan_rows
 from pipeline.submission.table import write_checked
-from pipeline.workspace import file_checksum, fingerprint, write_atomic
 
 Runs = NDArray[np.int64]
 

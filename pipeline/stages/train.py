@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.atomic_files import sweep, write_atomic
 from pipeline.config import ModelConfig, TrainConfig
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room
 from pipeline.execution.executor import Job, JobContext
 from pipeline.locks import hold
+from pipeline.manifests import fingerprint, is_fresh, lost_files, read_manifest
 from pipeline.models.factory import build_model
 from pipeline.models.provenance import starting_point
 from pipeline.models.segmentation import SegmentationModel
@@ -23,15 +25,7 @@ from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
 from pipeline.training.member import VERSION, TrainJob
 from pipeline.training.rehearsal import check_batch
-from pipeline.workspace import (
-    MemberPaths,
-    fingerprint,
-    is_fresh,
-    lost_files,
-    read_manifest,
-    sweep,
-    write_atomic,
-)
+from pipeline.workspace import MemberPaths
 
 SPEED_KEYS = ("workers", "cache", "save_minutes")
 """Keys of `train` that say how fast a member is made and how often it is saved, not what it is."""

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from pipeline.errors import ArtefactError
+from pipeline.manifests import damaged_files, read_manifest
 from pipeline.maps import Accumulator, MapStore
 from pipeline.stages.context import StageContext
-from pipeline.workspace import damaged_files, read_manifest
 
 
 def run(context: StageContext) -> None:

@@ -12,12 +12,12 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.atomic_files import stream_atomic
 from pipeline.config import SubmissionConfig
 from pipeline.data import rle
 from pipeline.data.row_keys import named
 from pipeline.errors import DataError
 from pipeline.submission.rows import Header, Row, roles_of
-from pipeline.workspace import stream_atomic
 
 Size = tuple[int, int]
 Runs = NDArray[np.int64]

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from pipeline.atomic_files import write_atomic
 from pipeline.errors import ArtefactError
-from pipeline.workspace import write_atomic
 
 _MAGIC = b"MASKMILL-STATE\n"
 

@@ -17,10 +17,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from pipeline.atomic_files import write_atomic
 from pipeline.cores import loader_workers
 from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.precision import plain_float32, resolve
+from pipeline.manifests import write_manifest
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.checkpoint import (
@@ -39,7 +41,6 @@ from pipeline.training.out_of_memory import naming_the_batch
 from pipeline.training.schedule import learning_rate, make_optimizer
 from pipeline.training.setup import make_fabric, seed_everything
 from pipeline.training.validation import validation_score
-from pipeline.workspace import write_atomic, write_manifest
 
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
 

@@ -21,8 +21,8 @@ from pipeline.config.base import Block
 from pipeline.config.training import PEAK_RATES
 from pipeline.data import folds, inspection
 from pipeline.inference import job as inference
+from pipeline.manifests import fingerprint
 from pipeline.training import member as training
-from pipeline.workspace import fingerprint
 
 PATH = Path(__file__).parents[1] / "fingerprints.json"
 CONFIGS = Path(__file__).parents[2] / "configs"

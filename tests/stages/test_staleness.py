@@ -13,10 +13,10 @@ import safetensors.torch
 import torch
 
 from pipeline.errors import ConfigError, DataError
+from pipeline.manifests import write_manifest
 from pipeline.models.factory import build_model
 from pipeline.stages import check, folds, infer, scorecard, submit, train
 from pipeline.stages.context import StageContext
-from pipeline.workspace import write_manifest
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 
 

@@ -11,13 +11,14 @@ from pipeline.data.catalog import Part as SamplePart
 from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, Output, Weights
 from pipeline.inference.sinks import Sink
+from pipeline.manifests import fingerprint, is_fresh, named_files
 from pipeline.maps import MapShape
 from pipeline.maps.planned import PlannedStore
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.train import Member
-from pipeline.workspace import Part, fingerprint, is_fresh, named_files
+from pipeline.workspace import Part
 
 TOGETHER_BYTES = 2**30  # weights of the models that one job holds, so that memory has a bound
 SOURCE: dict[Part, SamplePart] = {"oof": "train", "test": "test"}

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from pipeline.checks.findings import Finding
 from pipeline.errors import ConfigError
+from pipeline.manifests import fingerprint, is_fresh, write_manifest
 from pipeline.models.factory import build_model
 from pipeline.models.grafting.weights import PRETRAINED
 from pipeline.models.provenance import starting_point
 from pipeline.stages.context import StageContext
-from pipeline.workspace import fingerprint, is_fresh, write_manifest
 
 
 def misfits(context: StageContext) -> list[Finding]:

@@ -19,12 +19,12 @@ from pipeline.ensemble.recipe import Recipe
 from pipeline.execution.executor import Job
 from pipeline.inference.job import predict_range
 from pipeline.inference.sinks import SumSink
+from pipeline.manifests import fingerprint
 from pipeline.maps import Accumulator
 from pipeline.maps.planned import PlannedSums
 from pipeline.stages import ensemble, train
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts.map_jobs import Predicting
-from pipeline.workspace import fingerprint
 
 
 @once

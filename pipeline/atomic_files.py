@@ -1,0 +1,104 @@
+"""Files that appear whole, and what is done with those that did not, or were damaged since."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.disk_space import disk_error
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Put `data` at `path` whole: a reader sees the old file or the new one, never a piece."""
+    payload = data.encode() if isinstance(data, str) else data
+    stream_atomic(path, lambda stream: stream.write(payload), len(payload))
+
+
+def stream_atomic(path: Path, write: Callable[[BinaryIO], object], size: int = 0) -> None:
+    """Like `write_atomic`, for content that `write` puts into the stream piece by piece.
+
+    size: its bytes, if known; ResourceError names them when the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+            Path(stream.name).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise disk_error(error, path, size) from None
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path`, gone afterwards; locked, so that `sweep` knows that its owner lives."""
+    # a name of 255 bytes is the longest there is
+    name = f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    temporary = path.with_name(name)
+    stream = _create_locked(temporary)
+    try:
+        yield stream
+    finally:
+        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what is still to be flushed to a full disk
+            stream.close()
+
+
+def _create_locked(path: Path) -> BinaryIO:
+    while True:
+        stream = path.open("xb")
+        with suppress(OSError):  # a file system without locks: nothing is swept there
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(stream.fileno()).st_nlink:  # not swept before it was locked
+            return stream
+        stream.close()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in `folder` that killed processes left; never a living one's."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError), path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove everything in `folder`, which stays: it may be a link to another disk."""
+    if not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is made again and nobody's bytes are lost; `path`."""
+    with suppress(OSError):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    return path
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
