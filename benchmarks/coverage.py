@@ -2,7 +2,8 @@
 
     python -m benchmarks.coverage [--seeds 40] [--folder runs/coverage]
 
-Every seed draws other cars and trains the demo's U-Net and FPN for a few epochs on two folds; what
+Every seed draws other cars and trains the demo's U-Net and FPN, at half size, for a few epochs on
+two folds; what
 is done is kept in the folder, so a stopped run goes on. With every `result.json` there removed, all
 is chosen and scored anew, and nothing trained. *Bonus* is what the private score gains
 because test maps average the folds' members: the blend's score with both folds' members, less the
@@ -41,7 +42,8 @@ CONFIG = f"""
 extends: {REPOSITORY / "configs" / "demo.yaml"}
 name: coverage
 models: {{linknet_lite: null}}
-train: {{epochs: 5}}
+input: {{resize: 0.5}}
+train: {{epochs: 5, size: [64, 96]}}
 infer: {{tta: [identity]}}
 """
 
