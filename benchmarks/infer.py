@@ -36,10 +36,10 @@ from pipeline.inference.job import InferJob, Output, Weights, predict_range
 from pipeline.inference.sinks import StoreSink
 from pipeline.interruption import StopFlag
 from pipeline.maps import MapShape, MapStore
+from pipeline.models.checkpoint import save_weights
 from pipeline.models.factory import build_model
 from pipeline.models.smp_checkpoint import from_smp
 from pipeline.reporting import JobProgress
-from pipeline.training.checkpoint import save_weights
 
 ENCODERS = {"resnet18": "resnet18", "mobilenetv3_small_100": "tu-mobilenetv3_small_100"}
 SIZE, IMAGES, BATCH, ROUNDS = (192, 288), 8, 8, 5

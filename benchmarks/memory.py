@@ -110,9 +110,9 @@ def _infer(folder: Path, models: int) -> None:
     from pipeline.inference.sinks import StoreSink
     from pipeline.interruption import StopFlag
     from pipeline.maps import MapShape, MapStore
+    from pipeline.models.checkpoint import save_weights
     from pipeline.models.factory import build_model
     from pipeline.reporting import JobProgress
-    from pipeline.training.checkpoint import save_weights
 
     torch.set_num_threads(1)
     model = ModelConfig(

@@ -25,7 +25,7 @@ from pipeline.reporting import JobProgress, SilentReporter
 from pipeline.stages import align, check, folds, train
 from pipeline.stages.context import StageContext
 from pipeline.training.loop import TrainingRun
-from pipeline.training.schedule import make_optimizer
+from pipeline.training.optimizers import make_optimizer
 from pipeline.workspace import Workspace
 
 ROUNDS, STEPS, BATCH, SIZE = 7, 10, 8, (128, 192)

@@ -190,11 +190,15 @@ def _name_checks() -> dict[str, Callable[[Any], object]]:
     from pipeline.models.encoder_names import check_encoder
     from pipeline.models.losses import LOSSES
     from pipeline.suggestions import check_name
+    from pipeline.training.optimizers import OPTIMIZERS
+    from pipeline.training.schedules import SCHEDULES
 
     return {
         "demo": get_demo,
         "decoder": lambda name: check_name("decoder", name, DECODERS),
         "encoder": check_encoder,
+        "optimizer": lambda name: check_name("optimizer", name, OPTIMIZERS),
+        "schedule": lambda name: check_name("schedule", name, SCHEDULES),
         "loss": lambda name: check_name("loss", name, LOSSES),
         "tta": parse_tta,
         "metric": lambda metric: get_metric(**metric),

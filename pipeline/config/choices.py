@@ -20,5 +20,3 @@ TileWeights = Literal["gaussian", "pyramid", "uniform"]
 """How much the pixels of a tile count where tiles overlap."""
 Motion = Literal["translation", "euclidean", "affine", "homography"]
 """Families of planar warps, each a part of the next."""
-Optimizer = Literal["adamw", "sgd"]
-"""The optimizers that `training.optimizers` builds."""

@@ -11,15 +11,12 @@ from pipeline.config.choices import (
     Codec,
     MapDtype,
     Mean,
-    Optimizer,
     PrecisionWish,
     TileWeights,
 )
 from pipeline.config.limits import Count, CropSize, Probability, Size, Weight
 
 MOST_WORKERS = 256
-PEAK_RATES = {"adamw": 3e-4, "sgd": 1e-2}
-"""Learning rates for `train.lr: null`: a rate that suits one optimizer hardly moves another."""
 
 
 class JitterConfig(Block):
@@ -76,12 +73,15 @@ class TrainConfig(Block):
     epochs: int = Field(20, ge=1, le=100_000)
     steps: int | None = Field(None, ge=1, le=100_000)
     """Steps an epoch; null: as many as see every image once."""
-    optimizer: Optimizer = "adamw"
+    optimizer: str = "adamw"
+    """adamw or sgd (`training.optimizers`)."""
     lr: float | None = Field(None, ge=1e-12, le=100)
-    """Peak of the learning rate; null: the optimizer's own default, see `PEAK_RATES`."""
+    """Peak of the learning rate; null: the optimizer's own (3e-4 for adamw, 1e-2 for sgd)."""
+    schedule: str = "cosine"
+    """What the learning rate does after warm-up: cosine or constant (`training.schedules`)."""
     weight_decay: float = Field(1e-4, ge=0, le=100)
     warmup: float = Field(0.05, ge=0, lt=1)
-    """Share of all steps during which the learning rate grows; a cosine takes it down after."""
+    """Share of all steps during which the learning rate grows."""
     clip: float | None = Field(1.0, ge=1e-6, le=1e6)
     """Largest norm of the gradient."""
     loss: dict[str, Annotated[float, Field(ge=1e-6, le=1e6)]] | None = None
@@ -98,10 +98,11 @@ class TrainConfig(Block):
     seed: int = Field(0, ge=0, lt=2**32)
     augment: AugmentConfig = AugmentConfig()
 
-    @property
-    def peak_rate(self) -> float:
-        """The learning rate after warm-up."""
-        return PEAK_RATES[self.optimizer] if self.lr is None else self.lr
+    @field_validator("optimizer", "schedule")
+    @classmethod
+    def _known_name(cls, name: str, info: ValidationInfo) -> str:
+        check_names(str(info.field_name), [name], info)
+        return name
 
     @field_validator("loss")
     @classmethod

@@ -23,8 +23,8 @@ from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.sinks import Maps, Sink
 from pipeline.manifests import verified
+from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
-from pipeline.training.checkpoint import load_weights
 
 VERSION = "maps/2"
 """Bumped when the same weights and images give other maps than before."""

@@ -6,7 +6,8 @@ from torch import nn
 
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
-from pipeline.models.decoders.registry import DECODERS, LIGHT, Features, build_parts
+from pipeline.models.decoders.parts import LIGHT, Features
+from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam

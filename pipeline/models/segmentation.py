@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.config.limits import SMALLEST_SIDE
-from pipeline.models.decoders.registry import Parts
+from pipeline.models.decoders.parts import Parts
 from pipeline.models.encoder import Encoder
 
 

@@ -25,7 +25,7 @@ from pipeline.execution.executor import JobContext
 from pipeline.inference.job import Weights
 from pipeline.inference.predictor import Predictor
 from pipeline.maps import MapShape, MapStore
-from pipeline.training.checkpoint import load_weights
+from pipeline.models.checkpoint import load_weights
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob

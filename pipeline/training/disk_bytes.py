@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from pipeline.config import TrainConfig
+from pipeline.training.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ def footprint(network: nn.Module, settings: TrainConfig) -> Footprint:
         each.numel() * each.element_size() for each in network.parameters() if each.requires_grad
     )
     networks = 2 if settings.ema else 1
-    moments = 2 if settings.optimizer == "adamw" else 1
-    state = networks * weights + moments * trained
+    state = networks * weights + OPTIMIZERS[settings.optimizer].state * trained
     # a new state is written beside the old one
     return Footprint(networks * weights, 2 * state, networks + 3)

@@ -23,22 +23,23 @@ from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.precision import plain_float32, resolve
 from pipeline.manifests import write_manifest
+from pipeline.models.checkpoint import save_weights
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
-from pipeline.training.checkpoint import (
+from pipeline.training.dataset import TrainingSet, steps_an_epoch
+from pipeline.training.ema import MovingAverage
+from pipeline.training.loader import Batch, EpochLoader
+from pipeline.training.member import TrainJob
+from pipeline.training.optimizers import make_optimizer
+from pipeline.training.out_of_memory import naming_the_batch
+from pipeline.training.resume_state import (
     Progress,
     load_state,
     random_state,
     restore_random_state,
     save_state,
-    save_weights,
 )
-from pipeline.training.dataset import TrainingSet, steps_an_epoch
-from pipeline.training.ema import MovingAverage
-from pipeline.training.loader import Batch, EpochLoader
-from pipeline.training.member import TrainJob
-from pipeline.training.out_of_memory import naming_the_batch
-from pipeline.training.schedule import learning_rate, make_optimizer
+from pipeline.training.schedules import learning_rate
 from pipeline.training.setup import make_fabric, seed_everything
 from pipeline.training.validation import validation_score
 

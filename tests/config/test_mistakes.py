@@ -37,7 +37,7 @@ def mistakes(checks: Any = None, **blocks: Any) -> list[str]:
 def test_all_mistakes_come_in_one_message() -> None:
     lines = mistakes(
         trian={"lr": 1},
-        train={"epochs": 0, "optimizer": "adamww", "lr": "fast", "lrr": 1},
+        train={"epochs": 0, "precision": "fp3", "lr": "fast", "lrr": 1},
         folds={"count": "five"},
         data={"rott": "x", "classes": {"car": "red"}, "group": "("},
         models={"b": {"decoder": "unet"}, "c/d": MODEL},
@@ -49,7 +49,7 @@ def test_all_mistakes_come_in_one_message() -> None:
     for expected in [
         "trian: no such key; did you mean train?",
         "train.epochs: 0: should be greater than or equal to 1",
-        "train.optimizer: 'adamww': should be 'adamw' or 'sgd'; did you mean adamw?",
+        "train.precision: 'fp3': should be 'auto', 'fp32', 'bf16' or 'fp16'; did you mean",
         "train.lr: 'fast': should be a valid number",
         "train.lrr: no such key; did you mean lr?",
         "folds.count: 'five': should be a valid integer",

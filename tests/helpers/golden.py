@@ -18,11 +18,11 @@ from pydantic_core import to_jsonable_python
 from pipeline import alignment
 from pipeline.config import Experiment, load_experiment
 from pipeline.config.base import Block
-from pipeline.config.training import PEAK_RATES
 from pipeline.data import folds, inspection
 from pipeline.inference import job as inference
 from pipeline.manifests import fingerprint
 from pipeline.training import member as training
+from pipeline.training.optimizers import OPTIMIZERS
 
 PATH = Path(__file__).parents[1] / "fingerprints.json"
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -34,7 +34,7 @@ def golden() -> dict[str, Any]:
         "versions": [each.VERSION for each in (inspection, folds, alignment, training, inference)],
         "defaults": {
             **{each.__name__: _defaults(each) for each in sorted_blocks()},
-            "PEAK_RATES": PEAK_RATES,
+            "rates": {name: kind.rate for name, kind in OPTIMIZERS.items()},
         },
         "experiments": {
             path.relative_to(CONFIGS).as_posix(): _blocks(load_experiment(path))

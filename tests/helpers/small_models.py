@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from pipeline.config import ModelSpec
-from pipeline.models.decoders.registry import DECODERS, Features, build_parts
+from pipeline.models.decoders.parts import Features
+from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.factory import build_model
 from pipeline.models.grafting.build import Wish, make_graft

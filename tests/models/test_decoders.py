@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pipeline.models.decoders.heads import head
-from pipeline.models.decoders.registry import DECODERS, Features, build_parts
+from pipeline.models.decoders.parts import Features
+from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.factory import parameter_count
 from tests.helpers.small_models import model, shared_model
 

@@ -13,7 +13,20 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.models.decoders.parts import Features, Parts
+
 LAST_CHANNELS = 32
+
+
+def linknet(features: Features, classes: int) -> Parts:
+    """LinkNet (Chaurasia & Culurciello 2017)."""
+    return Parts(LinkNetDecoder(features.channels), linknet_head(classes))
+
+
+def dlinknet(features: Features, classes: int) -> Parts:
+    """D-LinkNet (Zhou et al. 2018): LinkNet with a dilated centre."""
+    decoder = LinkNetDecoder(features.channels, dilated_centre=True)
+    return Parts(decoder, linknet_head(classes))
 
 
 class LinkNetDecoder(nn.Module):

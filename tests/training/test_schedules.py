@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from pipeline.config import TrainConfig
-from pipeline.config.training import PEAK_RATES
 from pipeline.training.ema import MovingAverage
-from pipeline.training.schedule import FLOOR, learning_rate, make_optimizer
+from pipeline.training.optimizers import OPTIMIZERS, make_optimizer, peak_rate
+from pipeline.training.schedules import FLOOR, SCHEDULES, learning_rate
 
 
 def test_the_rate_warms_up_peaks_and_falls_to_its_floor() -> None:
@@ -26,12 +26,29 @@ def test_a_single_step_and_no_warmup_work() -> None:
 
 def test_without_a_rate_each_optimizer_has_its_own() -> None:
     network = torch.nn.Linear(2, 2)
-    for optimizer, rate in PEAK_RATES.items():
-        settings = TrainConfig.model_validate({"optimizer": optimizer, "warmup": 0})
-        assert learning_rate(0, 10, settings) == pytest.approx(rate)
-        assert make_optimizer(network, settings).param_groups[0]["lr"] == rate
-    assert PEAK_RATES["sgd"] > 10 * PEAK_RATES["adamw"]
-    assert TrainConfig(optimizer="sgd", lr=0.5).peak_rate == 0.5
+    for name, kind in OPTIMIZERS.items():
+        settings = TrainConfig(optimizer=name, warmup=0)
+        assert learning_rate(0, 10, settings) == pytest.approx(kind.rate)
+        assert make_optimizer(network, settings).param_groups[0]["lr"] == kind.rate
+    assert OPTIMIZERS["sgd"].rate > 10 * OPTIMIZERS["adamw"].rate
+    assert peak_rate(TrainConfig(optimizer="sgd", lr=0.5)) == 0.5
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_an_optimizer_keeps_as_many_tensors_as_the_plan_counts(name: str) -> None:
+    network = torch.nn.Linear(3, 2)
+    optimizer = make_optimizer(network, TrainConfig(optimizer=name))
+    network(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    for parameter in network.parameters():
+        kept = [each for each in optimizer.state[parameter].values() if torch.is_tensor(each)]
+        assert sum(each.shape == parameter.shape for each in kept) == OPTIMIZERS[name].state
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_every_schedule_begins_at_the_peak_and_never_rises_above_it(name: str) -> None:
+    factors = [SCHEDULES[name](share / 100) for share in range(101)]
+    assert factors[0] == pytest.approx(1) and min(factors) > 0 and max(factors) <= 1
 
 
 def test_biases_and_norms_are_not_decayed() -> None:

@@ -1,10 +1,9 @@
-"""What a training leaves on disk: weights that run no code, and the state to go on from."""
+"""Everything an interrupted training needs to go on, as one checksummed file."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.atomic_files import write_atomic
-from pipeline.errors import ArtefactError
 
 _MAGIC = b"MASKMILL-STATE\n"
 
@@ -31,30 +27,6 @@ class Progress:
     loss_sum: float = 0.0
     """Of the current epoch, so that an interrupted one reports the loss it would have."""
     history: list[dict[str, float]] = field(default_factory=list)
-
-
-def save_weights(path: Path, network: nn.Module, **facts: Any) -> None:
-    """Write a network's tensors as safetensors, with `facts` in its header."""
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    # one entry, because safetensors writes several in an order of its own
-    metadata = {"maskmill": json.dumps(facts, sort_keys=True)}
-    write_atomic(path, save(tensors, metadata=metadata))
-
-
-def load_weights(path: Path, network: nn.Module) -> None:
-    """Put saved tensors into a network of the same shape; ArtefactError when they do not fit."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ArtefactError(f"{path} cannot be read: {error}; train its member again") from None
-    strange = sorted(set(tensors) ^ set(network.state_dict()))
-    if strange:
-        raise ArtefactError(
-            f"{path} holds the weights of another network (e.g. {strange[0]}); delete its folder "
-            "and train its member again"
-        )
-    network.load_state_dict(tensors)
 
 
 def save_state(path: Path, fingerprint: str, content: dict[str, Any]) -> None:

@@ -1,0 +1,54 @@
+"""What a decoder is given and what it gives: the words between encoders, decoders and models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+IMAGE_CHANNELS = 3
+"""What SMP's decoders count as their first feature; ours leave it alone."""
+WIDTHS = (256, 128, 64, 32, 16)
+"""Channels of the U-Net family's blocks, from 1/16 to the image's size."""
+PYRAMID_CHANNELS = 256
+LIGHT = 32
+"""The output stride of a backbone that is not dilated."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an encoder gives: five features at 1/2 .. 1/32, none deeper than `output_stride`.
+
+    ends_with_pool: whether no layer has looked at the deepest one yet (VGG).
+    """
+
+    channels: Sequence[int]
+    output_stride: int = 32
+    ends_with_pool: bool = False
+
+
+@dataclass(frozen=True)
+class Parts:
+    """decoder: [image, *features] -> map; head: map -> logits N x classes x H x W.
+
+    auxiliary: the feature at 1/16 -> logits, weighted by `auxiliary_weight` in training.
+    """
+
+    decoder: nn.Module
+    head: nn.Module
+    auxiliary: nn.Module | None = None
+    auxiliary_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How a decoder is built, and what it wants.
+
+    finest: the finest feature that it uses.
+    output_stride: how far it lets backbones shrink that can be dilated.
+    """
+
+    build: Callable[[Features, int], Parts]
+    finest: int
+    output_stride: int = LIGHT
