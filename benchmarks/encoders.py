@@ -19,7 +19,7 @@ from pathlib import Path
 import timm
 import torch
 
-from pipeline.models.survey import (
+from benchmarks.encoder_survey import (
     DECODERS,
     OK,
     SIZES,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from pipeline.config import ModelSpec
 from pipeline.models.factory import build_model
-from pipeline.models.smp_checkpoint import from_smp
+from pipeline.models.whole_checkpoint import from_smp
 
 PAIRS: tuple[tuple[str, str, str, Callable[..., nn.Module]], ...] = (
     ("unet", "resnet18", "resnet18", smp.Unet),

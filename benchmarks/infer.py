@@ -38,7 +38,7 @@ from pipeline.interruption import StopFlag
 from pipeline.maps import MapShape, MapStore
 from pipeline.models.checkpoint import save_weights
 from pipeline.models.factory import build_model
-from pipeline.models.smp_checkpoint import from_smp
+from pipeline.models.whole_checkpoint import from_smp
 from pipeline.reporting import JobProgress
 
 ENCODERS = {"resnet18": "resnet18", "mobilenetv3_small_100": "tu-mobilenetv3_small_100"}

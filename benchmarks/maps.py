@@ -79,13 +79,9 @@ def one_pair(folder: Path, floats: Floats, source: NDArray[np.uint8]) -> dict[st
     target = new_memmap(folder / "target")
     plain = timed(lambda: copy_batches(source, target))
     rows = {"write, copyto": (plain, 1.0)}
-    quantised, store = new_store(folder / "quantised"), new_store(folder / "float")
-    for name, write in {
-        "write, quantised": lambda ids: quantised.write_raw({i: source[int(i)] for i in ids}),
-        "write, float32": lambda ids: store.write({i: floats[int(i)] for i in ids}),
-    }.items():
-        seconds = timed(lambda write=write: in_batches(write))  # type: ignore[misc]
-        rows[name] = (seconds, plain / seconds)
+    store = new_store(folder / "float")
+    seconds = timed(lambda: in_batches(lambda ids: store.write({i: floats[int(i)] for i in ids})))
+    rows["write, float32"] = (seconds, plain / seconds)
 
     out = np.empty((1, *SIZE), np.uint8)
     target = np.memmap(folder / "target", np.uint8, "r", shape=(COUNT, 1, *SIZE))

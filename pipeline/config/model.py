@@ -20,7 +20,8 @@ class ModelSpec(Block):
     """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
     weights: str | None = "pretrained"
     """null: random; pretrained: an installed package that carries them, then timm's cache or hub
-    (a factory's network is taken as it comes); or the path of a file, or of a folder of them."""
+    (a factory's network is taken as it comes); or the path of a file, or of a folder of them. A
+    file may hold an encoder, or a whole model: of SMP (unet, unetplusplus, manet) or of a run."""
     allow_partial: bool = False
     """Load what fits of the weights and say what does not, instead of refusing."""
     output_stride: Literal[8, 16, 32] | None = None

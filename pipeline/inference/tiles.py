@@ -7,9 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.config.choices import TileWeights
@@ -59,16 +57,6 @@ def _starts(length: int, side: int, overlap: float) -> tuple[list[int], int]:
         return [0], length
     count = math.ceil((length - shared) / (side - shared))
     return [index * (length - side) // (count - 1) for index in range(count)], side
-
-
-def cut(image: NDArray[np.generic], tile: Tile, shape: Size) -> NDArray[np.generic]:
-    """The HWC pixels of a tile, mirrored at bottom and right to (h, w) where it is smaller."""
-    pixels = image[tile.area]
-    missing = (shape[0] - tile.height, shape[1] - tile.width)
-    if not any(missing):
-        return pixels
-    # numpy repeats the reflection where the padding is wider than the image, one pixel included.
-    return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 
 
 def tile_weights(tile: Size, kind: TileWeights) -> Tensor:

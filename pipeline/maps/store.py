@@ -145,17 +145,6 @@ class MapStore:
 
         self._write(rows, stored)
 
-    def write_raw(self, maps: Mapping[str, Stored]) -> None:
-        """Like `write`, for maps that are quantised already."""
-        ids = list(maps)
-        for id, values in maps.items():
-            assert values.dtype == self.dtype, f"{id} is {values.dtype}, the store {self.dtype}"
-
-        def stored(position: int) -> Stored:
-            return np.ascontiguousarray(self._checked(ids[position], maps[ids[position]]))
-
-        self._write(self._files.index.rows(ids), stored)
-
     def read(self, id: str) -> NDArray[np.float32]:
         """The map as float32 CxHxW, within half a step of what was written."""
         return dequantise(self.read_raw(id))

@@ -13,6 +13,7 @@ from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam
 from pipeline.models.reference import input_shape
 from pipeline.models.segmentation import SegmentationModel
+from pipeline.models.whole_checkpoint import load_whole, whole_weights
 from pipeline.suggestions import check_name
 
 
@@ -23,8 +24,9 @@ def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> Segme
     Raises ConfigError for unknown names and for weights that are missing or of another network.
     """
     check_name("decoder", spec.decoder, DECODERS)
+    whole = whole_weights(spec)
     wish = Wish(
-        weights=spec.weights,
+        weights=spec.weights if whole is None else None,
         allow_partial=spec.allow_partial,
         in_channels=input_shape(spec.reference, in_channels)[1],
         output_stride=_wanted_stride(spec),
@@ -34,7 +36,10 @@ def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> Segme
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
     encoder = Encoder(graft, in_channels, DECODERS[spec.decoder].finest, spec.reference)
     features = Features(encoder.channels, encoder.output_stride, graft.ends_with_pool)
-    return SegmentationModel(encoder, build_parts(spec.decoder, features, classes))
+    model = SegmentationModel(encoder, build_parts(spec.decoder, features, classes))
+    if whole is not None:
+        load_whole(model, whole, allow_partial=spec.allow_partial)
+    return model
 
 
 def parameter_count(module: nn.Module) -> int:

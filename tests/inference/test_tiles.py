@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.config.choices import TileWeights
 from pipeline.errors import ConfigError
-from pipeline.inference.tiles import Tile, TileMerger, cut, plan_tiles, tile_weights
+from pipeline.inference.tiles import Tile, TileMerger, plan_tiles, tile_weights
 
 KINDS: list[TileWeights] = ["gaussian", "pyramid", "uniform"]
 lengths = st.integers(1, 200)
@@ -29,6 +29,12 @@ def coverage(size: tuple[int, int], tiles: tuple[Tile, ...]) -> np.ndarray:
 
 def pixels(size: tuple[int, int], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((*size, 3), np.float32)
+
+
+def cut(image: np.ndarray, tile: Tile, shape: tuple[int, int]) -> np.ndarray:
+    """The pixels of a tile, mirrored at bottom and right to `shape` where it is smaller."""
+    missing = (shape[0] - tile.height, shape[1] - tile.width)
+    return np.pad(image[tile.area], ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 
 
 def per_pixel(tile: np.ndarray) -> Tensor:
@@ -90,24 +96,6 @@ def test_image_no_larger_than_the_tile_is_one_tile(size: tuple[int, int]) -> Non
 def test_impossible_overlap_is_refused(overlap: float) -> None:
     with pytest.raises(ConfigError, match=f"overlap {overlap}"):
         plan_tiles((100, 100), (8, 8), overlap)
-
-
-@pytest.mark.parametrize("shape", [(9, 4), (4, 9), (30, 30)])
-def test_cut_mirrors_what_is_missing(shape: tuple[int, int]) -> None:
-    for size in [(1, 1), (4, 4), (3, 2)]:
-        image = pixels(size)
-        piece = cut(image, Tile(0, 0, *size), shape)
-        assert piece.shape == (*shape, 3)
-        assert np.array_equal(piece[: size[0], : size[1]], image)
-        for row, column in itertools.product(range(shape[0]), range(shape[1])):
-            source = (mirrored(row, size[0]), mirrored(column, size[1]))
-            assert np.array_equal(piece[row, column], image[source])
-
-
-def mirrored(place: int, size: int) -> int:
-    while not 0 <= place < size:
-        place = 0 if size == 1 else 2 * (size - 1) - place if place >= size else -place
-    return place
 
 
 # --- weights -----------------------------------------------------------------------------------

@@ -81,13 +81,6 @@ def test_a_second_run_goes_on_from_the_first(tmp_path: Path) -> None:
     assert np.array_equal(second.read_raw(done.id), quantise(soft_map(done), "uint8"))
 
 
-def test_quantised_maps_are_stored_as_they_are(tmp_path: Path) -> None:
-    fill(create(tmp_path / "float"))
-    store = create(tmp_path / "quantised")
-    store.write_raw({shape.id: quantise(soft_map(shape), "uint8") for shape in shapes(IDS)})
-    assert contents(tmp_path / "float") == contents(tmp_path / "quantised")
-
-
 def test_reset_maps_are_pending_and_made_again(tmp_path: Path) -> None:
     fill(create(tmp_path))
     before = contents(tmp_path)

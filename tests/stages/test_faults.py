@@ -85,7 +85,7 @@ def _replace_map(folder: Path) -> None:
     header = json.loads((folder / "header.json").read_text())
     shapes = [MapShape(each, *store.shape(each)[1:]) for each in store.ids]
     writer = MapStore.create(folder, shapes, store.classes, fingerprint=header["fingerprint"])
-    writer.write_raw({store.ids[0]: 255 - store.read_raw(store.ids[0])})
+    writer.write({store.ids[0]: 1 - store.read(store.ids[0])})
 
 
 def test_a_disk_that_fills_up_half_way_is_an_error_and_infer_goes_on_from_there(

@@ -20,7 +20,7 @@ from pipeline.ensemble.search.threshold_grid import middle_of_best, nearest_leve
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metric
 
-Weights = Literal["search", "greedy", "equal"] | Mapping[str, float]
+Weights = Literal["search", "equal"] | Mapping[str, float]
 Thresholds = Literal["search"] | Sequence[float]
 
 ROUNDS = 30
@@ -70,12 +70,12 @@ def as_blend(oof: Oof, choice: Choice) -> Blend:
 def search_choice(oof: Oof, metric: Metric, weights: Weights, thresholds: Thresholds) -> Choice:
     """Like `search_blend`, in integers."""
     search = _Search(oof, metric, thresholds)
-    if weights == "search" or weights == "greedy":
+    if weights == "search":
         members = len(oof.names)
         plain = [np.ones(members), *np.eye(members)]  # equal weights, and each member alone
         simple = [search.tried(integer_weights(each)) for each in plain]
         best = max(simple[0], search.greedy(), key=lambda choice: choice.score)
-        best = search.exchanged(best) if weights == "search" else best
+        best = search.exchanged(best)
         # Trials are compared at coarse thresholds, and none of these may win at its own.
         finished = [search.finished(each) for each in (best, *simple)]
         return max(finished, key=lambda choice: choice.score)

@@ -51,12 +51,18 @@ def _some(kind: str, names: Sequence[str]) -> str:
 
 
 def load_weights(
-    backbone: nn.Module, weights: Weights, *, whole: frozenset[str], allow_partial: bool
+    backbone: nn.Module,
+    weights: Weights,
+    *,
+    whole: frozenset[str],
+    allow_partial: bool,
+    kind: str = "encoder",
 ) -> None:
     """Fill `backbone`; with `allow_partial` what does not fit stays as it is, and a summary is
     logged.
 
-    whole: the names of all tensors of the network before its head was removed.
+    kind: what `backbone` is to the user; whole: the names of all tensors of the network before its
+    head was removed.
     Raises ConfigError for weights that do not fit: in one tensor, or with `allow_partial` in all.
     """
     needed = {name: t for name, t in backbone.state_dict().items() if not name.endswith(_COUNTER)}
@@ -66,12 +72,12 @@ def load_weights(
     fit = _compare(needed, given, whole)
     if not fit.fitting:
         raise ConfigError(
-            f"weights {weights.source} are of another network than this encoder: {fit.text()}; "
-            "give the weights of this encoder, or set weights: null to start from random numbers"
+            f"weights {weights.source} are of another network than this {kind}: {fit.text()}; "
+            f"give the weights of this {kind}, or set weights: null to start from random numbers"
         )
     if not fit.is_exact and not allow_partial:
         raise ConfigError(
-            f"weights {weights.source} are not those of this encoder: {fit.text()} "
+            f"weights {weights.source} are not those of this {kind}: {fit.text()} "
             "(allow_partial: true loads what fits)"
         )
     _refuse_other_numbers(needed, fit.fitting, weights.source)

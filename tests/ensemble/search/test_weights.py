@@ -55,10 +55,8 @@ def test_searching_more_never_scores_less(seed, tmp_path):
     alone = [
         search_blend(oof, DICE, dict(zip(data.names, row, strict=True))).score for row in np.eye(4)
     ]
-    greedy = search_blend(oof, DICE, "greedy").score
     searched = search_blend(oof, DICE).score
-    assert searched > greedy, "here, moving weight between pairs helps further"
-    assert greedy >= max(alone)
+    assert searched > max(alone), "here, a blend is better than any model"
     assert searched >= search_blend(oof, DICE, "equal").score
     assert search_blend(oof, DICE, "equal").score >= search_blend(oof, DICE, "equal", [0.5]).score
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.models.survey import (
+from benchmarks.encoder_survey import (
     DECODERS,
     OK,
     count_macs,

@@ -1,0 +1,82 @@
+"""Checkpoints of whole models, ours and those of segmentation-models-pytorch, as starting weights.
+
+SMP's hold where it has the same encoder and decoder, and names the encoder's tensors as timm does
+(its ResNets, VGGs, DenseNets, `timm-efficientnet-*`, and every `tu-*`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from pipeline.config import ModelSpec
+from pipeline.errors import ConfigError
+from pipeline.models.grafting.loading import load_weights
+from pipeline.models.grafting.weights import PRETRAINED, Weights, read_tensors
+from pipeline.models.segmentation import SegmentationModel
+
+_SAME_OUTPUT = frozenset({"unet", "unetplusplus", "manet"})
+"""Decoders that compute the same here and in SMP from the same tensors. Our others are aligned
+otherwise (corners, strides), so SMP's tensors would fit and mean something else."""
+
+_OURS = {
+    "encoder.graft.backbone.": "encoder.",
+    "decoder.": "decoder.",
+    "head.": "segmentation_head.",
+}
+# SMP wraps the networks that it takes from timm
+_WRAPPED = "encoder.model."
+
+
+def whole_weights(spec: ModelSpec) -> Weights | None:
+    """The weights of a whole model that the description names as a file; None for an encoder's.
+
+    Raises ConfigError for those of SMP in a decoder that computes other outputs from them.
+    """
+    if spec.weights in (None, PRETRAINED) or not Path(spec.weights).is_file():
+        return None
+    state = read_tensors(Path(spec.weights))
+    is_smp = any(key.startswith(_OURS["head."]) for key in state)
+    if not is_smp and not any(key.startswith("encoder.graft.") for key in state):
+        return None
+    if is_smp and spec.decoder not in _SAME_OUTPUT:
+        raise ConfigError(
+            f"weights {spec.weights} are a whole SMP model; decoder {spec.decoder!r} would give "
+            f"other outputs with them than SMP does. {', '.join(sorted(_SAME_OUTPUT))} take such "
+            "files; for the encoder alone, save its state_dict by itself"
+        )
+    return Weights(from_smp(state) if is_smp else state, spec.weights)
+
+
+def load_whole(model: SegmentationModel, weights: Weights, *, allow_partial: bool) -> None:
+    """Fill encoder, decoder and head; with `allow_partial`, a head of other classes stays random.
+
+    Raises ConfigError as `load_weights` does.
+    """
+    load_weights(
+        model, weights, whole=frozenset(), allow_partial=allow_partial, kind="encoder and decoder"
+    )
+
+
+def to_smp(state: Mapping[str, Tensor], *, wrapped: bool = False) -> dict[str, Tensor]:
+    """A SegmentationModel's state under SMP's names; `wrapped` for SMP's `tu-` encoders."""
+    names = {**_OURS, "encoder.graft.backbone.": _WRAPPED} if wrapped else _OURS
+    return {_renamed(key, names): value for key, value in state.items()}
+
+
+def from_smp(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An SMP model's state under a SegmentationModel's names."""
+    wrapped = any(key.startswith(_WRAPPED) for key in state)
+    names = {theirs: ours for ours, theirs in _OURS.items()}
+    if wrapped:
+        names = {_WRAPPED: "encoder.graft.backbone.", **names}
+    return {_renamed(key, names): value for key, value in state.items()}
+
+
+def _renamed(key: str, names: Mapping[str, str]) -> str:
+    for old, new in names.items():
+        if key.startswith(old):
+            return new + key.removeprefix(old)
+    return key

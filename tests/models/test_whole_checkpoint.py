@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+
+from pipeline.config import ModelSpec
+from pipeline.errors import ConfigError
+from pipeline.models.factory import build_model
+from pipeline.models.whole_checkpoint import from_smp, to_smp
+from tests.helpers.small_models import model
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "architecture", "decoder"),
+    [
+        ("resnet18", "resnet18", smp.Unet, "unet"),
+        ("tu-resnet18", "resnet18", smp.Unet, "unet"),
+        ("vgg11_bn", "vgg11_bn", smp.Unet, "unet"),
+        ("resnet18", "resnet18", smp.MAnet, "manet"),
+    ],
+)
+def test_checkpoints_load_both_ways(
+    theirs: str, ours: str, architecture: type[torch.nn.Module], decoder: str
+) -> None:
+    their_model = architecture(theirs, encoder_weights=None, classes=2).eval()
+    our_model = model(decoder, ours)
+    our_model.load_state_dict(from_smp(their_model.state_dict()))
+    images = torch.rand(1, 3, 64, 64)
+    normalised = (images - our_model.encoder.mean) / our_model.encoder.std
+    with torch.no_grad():
+        assert torch.equal(our_model(images), their_model(normalised))
+    back = to_smp(our_model.state_dict(), wrapped=theirs.startswith("tu-"))
+    their_model.load_state_dict(back)
+
+
+def _spec(weights: Path, decoder: str = "unet", **more: bool) -> ModelSpec:
+    return ModelSpec(decoder=decoder, encoder="resnet18", weights=str(weights), **more)
+
+
+def test_a_file_of_a_whole_smp_model_is_what_the_model_starts_from(tmp_path: Path) -> None:
+    theirs = smp.Unet("resnet18", encoder_weights=None, classes=2).eval()
+    torch.save({"state_dict": theirs.state_dict()}, tmp_path / "smp.pth")
+    ours = build_model(_spec(tmp_path / "smp.pth"), classes=2).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = theirs((images - ours.encoder.mean) / ours.encoder.std)
+        assert torch.equal(ours(images), expected)
+
+
+def test_a_head_of_other_classes_is_an_error_or_stays_random(tmp_path: Path) -> None:
+    theirs = smp.Unet("resnet18", encoder_weights=None, classes=5)
+    torch.save(theirs.state_dict(), tmp_path / "smp.pth")
+    with pytest.raises(ConfigError, match=r"head.*5, 16, 3, 3.*instead of \(1, 16, 3, 3"):
+        build_model(_spec(tmp_path / "smp.pth"), classes=1)
+    model = build_model(_spec(tmp_path / "smp.pth", allow_partial=True), classes=1)
+    mine, given = model.state_dict(), from_smp(theirs.state_dict())
+    same = [name for name in mine if torch.equal(mine[name], given[name])]
+    assert {name for name in mine if name not in same} == {"head.0.weight", "head.0.bias"}
+
+
+def test_a_decoder_that_computes_otherwise_refuses_smp_s_file(tmp_path: Path) -> None:
+    theirs = smp.FPN("resnet18", encoder_weights=None, classes=1)
+    torch.save(theirs.state_dict(), tmp_path / "smp.pth")
+    with pytest.raises(ConfigError, match=r"whole SMP model; decoder 'fpn' would give other"):
+        build_model(_spec(tmp_path / "smp.pth", "fpn"), classes=1)
+
+
+def test_the_weights_of_a_run_start_another(tmp_path: Path) -> None:
+    first = build_model(ModelSpec(decoder="linknet", encoder="resnet18", weights=None), classes=1)
+    torch.save(first.state_dict(), tmp_path / "member.pt")
+    second = build_model(_spec(tmp_path / "member.pt", "linknet"), classes=1)
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
