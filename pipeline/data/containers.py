@@ -5,6 +5,7 @@ Pillow decodes, because it raises on truncated files where OpenCV fills the rest
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -77,6 +78,9 @@ def open_picture(data: bytes, path: Path, *, turn: bool = True) -> Picture:
         with _memory_for(image, len(data)):
             image.load()
             header = _header(image, data, previews)
+            if header.format == "JPEG2000" and header.bits > 8 and len(image.getbands()) > 1:
+                # Pillow rounds their largest values up to 256, which it stores as 0
+                raise _RefusedError(f"has {header.bits} bits a channel; convert it to 8-bit PNG")
             if turn and header.orientation != 1:
                 image = ImageOps.exif_transpose(image)
             return Picture(image, header)
@@ -180,6 +184,12 @@ def _bits(image: Image.Image, data: bytes, tag: object) -> int:
         return 8
     if image.format == "PNG":
         return data[24]  # in IHDR, which is the first chunk
+    if image.format == "SGI":
+        return 8 * data[3]
+    if image.format == "PPM":
+        return (largest_in_ppm(data) or 1).bit_length()
+    if image.format == "JPEG2000":
+        return _bits_in_jpeg2000(data)
     if isinstance(tag, tuple) and tag:
         return int(max(tag))
     if isinstance(tag, int):
@@ -187,6 +197,18 @@ def _bits(image: Image.Image, data: bytes, tag: object) -> int:
     if image.mode == "1":
         return 1
     return 16 if image.mode.startswith("I") else 8
+
+
+def largest_in_ppm(data: bytes) -> int | None:
+    """The number that is white in a PGM or PPM; None for other kinds."""
+    fields = re.match(rb"P[2356](?:\s+|#[^\n]*\n)+(?:\d+(?:\s+|#[^\n]*\n)+){2}(\d+)", data)
+    return int(fields[1]) if fields else None
+
+
+def _bits_in_jpeg2000(data: bytes) -> int:
+    """Of the first component, as the codestream's SIZ marker says (ISO 15444-1, A.5.1)."""
+    at = data.find(b"\xff\x51")
+    return (data[at + 40] & 0x7F) + 1 if 0 <= at < len(data) - 40 else 8
 
 
 def _lossy(image: Image.Image, data: bytes, compression: object) -> str:
