@@ -22,7 +22,9 @@ def told(root: Path, **keys: str) -> list[str]:
     return [f"{each.subject}: {each.text}" for each in find_leftovers(list_samples(data), data)]
 
 
-@pytest.mark.parametrize("ending", [".PNG", ".jpeg", ".tiff", ".png.bak", ""])
+@pytest.mark.parametrize(
+    "ending", [".PNG", ".jpeg", ".tiff", ".png.bak", ".png.gz", ".PNG.zip", ""]
+)
 def test_a_pair_lost_on_both_sides_is_named(ending: str, tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", f"images/b{ending}", f"masks/b{ending}")
     images, masks = told(tmp_path)
@@ -58,6 +60,10 @@ def test_links_to_nothing_pipes_and_odd_names_are_errors(tmp_path: Path) -> None
     (tmp_path / "images/b.png").symlink_to(tmp_path / "gone.png")
     os.mkfifo(tmp_path / "images/c.png")
     write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/images/d\xff.png")), b"x")
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/images/e\xff"))
+    write(folder / "f.png", b"x")
+    (nested,) = find_unusable(config(tmp_path, images="images/{id}/f.png"))
+    assert nested.text.startswith(r"the name images/e\xff/f.png is not UTF-8")
     errors = [f"{each.severity} {each.text}" for each in find_unusable(config(tmp_path))]
     assert errors == [
         "error images/b.png is a link to nothing; get it, or remove it",
