@@ -38,6 +38,7 @@ _BACK = {
 }
 """Orientation → what undoes it."""
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SUBFILE, _OLD_SUBFILE = 258, 259, 262, 254, 255
+_MOST_BITS = 64
 _REDUCED_OR_MASK = 0b101
 _MOST_PAGES = 64
 _LOSSY_TIFF = {6, 7, 34712, 34892, 50001}  # JPEG, JPEG 2000, WebP
@@ -217,10 +218,9 @@ def _bits(image: Image.Image, data: bytes, tag: object) -> int:
         return (largest_in_ppm(data) or 1).bit_length()
     if image.format == "JPEG2000":
         return _bits_in_jpeg2000(data)
-    if isinstance(tag, tuple) and tag:
-        return int(max(tag))
-    if isinstance(tag, int):
-        return tag
+    samples = tag if isinstance(tag, tuple) else (tag,)
+    if all(isinstance(each, int) for each in samples) and samples:
+        return min(int(max(samples)), _MOST_BITS)  # of a damaged file anything
     if image.mode == "1":
         return 1
     return 16 if image.mode.startswith("I") else 8
