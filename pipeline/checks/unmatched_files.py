@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
@@ -78,8 +79,14 @@ def find_unusable(data: DataConfig) -> list[Finding]:
 
 
 def _problem(path: Path, root: Path) -> str:
-    if not _is_utf8(path.relative_to(root).as_posix()):
+    name = path.relative_to(root).as_posix()
+    if not _is_utf8(os.fsencode(name)):
         return f"the name {shown_path(path, root)} is not UTF-8; rename the file"
+    if os.fsencode(name) != name.encode(errors="surrogatepass"):
+        return (
+            f"the name {shown_path(path, root)} is UTF-8, and Python reads names as "
+            f"{sys.getfilesystemencoding()} here; set PYTHONUTF8=1"
+        )
     if path.is_file() or path.is_dir():
         return ""
     what = "a link to nothing" if path.is_symlink() else "no regular file"
@@ -105,10 +112,10 @@ def _taken(root: Path, pattern: str) -> Iterator[Path]:
         yield from paths
 
 
-def _is_utf8(name: str) -> bool:
+def _is_utf8(name: bytes) -> bool:
     try:
-        name.encode()
-    except UnicodeEncodeError:
+        name.decode()
+    except UnicodeDecodeError:
         return False
     return True
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,22 @@ def test_links_to_nothing_pipes_and_odd_names_are_errors(tmp_path: Path) -> None
         "error images/c.png is no regular file; get it, or remove it",
         r"error the name images/d\xff.png is not UTF-8; rename the file",
     ]
+
+
+def test_a_locale_without_the_letters_of_a_name_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "images/caf\u00e9.png", "masks/a.png")
+    code = (
+        "from pathlib import Path; from tests.competition.samples import config; "
+        "from pipeline.competition.leftovers import find_unusable; "
+        f"print(find_unusable(config(Path({str(tmp_path)!r})))[0].text)"
+    )
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ascii_alone["PYTHONIOENCODING"] = "utf-8"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **ascii_alone},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "is UTF-8, and Python reads names as ascii here; set PYTHONUTF8=1" in done.stdout
 
 
 def test_names_in_two_unicode_forms_are_one_error(tmp_path: Path) -> None:
