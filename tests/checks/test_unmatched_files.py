@@ -77,8 +77,8 @@ def test_links_to_nothing_pipes_and_odd_names_are_errors(tmp_path: Path) -> None
 def test_a_locale_without_the_letters_of_a_name_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "images/caf\u00e9.png", "masks/a.png")
     code = (
-        "from pathlib import Path; from tests.competition.samples import config; "
-        "from pipeline.competition.leftovers import find_unusable; "
+        "from pathlib import Path; from tests.helpers.data_folders import config; "
+        "from pipeline.checks.unmatched_files import find_unusable; "
         f"print(find_unusable(config(Path({str(tmp_path)!r})))[0].text)"
     )
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

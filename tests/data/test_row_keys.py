@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config import MaskTable
 from pipeline.data.groups import groups_of
 from pipeline.data.row_keys import listed_keys, named, stripped, table_key
-from tests.data.samples import config, write
+from tests.helpers.data_folders import config, write
 
 
 def table(**keys: Any) -> MaskTable:
