@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from pipeline.errors import DataError
 from pipeline.metrics import scores_objects
 from pipeline.submission.rows import plan_rows
 
+_SHOWN = 5  # problems of one kind
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -24,6 +27,8 @@ class Finding:
     severity: Literal["error", "warning"]
     subject: str
     text: str
+    count: int = 1
+    """How many problems it stands for."""
 
 
 def find_problems(
@@ -53,9 +58,23 @@ def find_problems(
 
 
 def _unreadable(records: Sequence[Record]) -> Iterator[Finding]:
+    """The first few samples with each kind of problem in full, and the ids of the others."""
+    kinds: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.problem:
-            yield Finding("error", f"{record.part} {record.id}", record.problem)
+            kinds[record.part, _kind(record)].append(record)
+    for (part, _), alike in kinds.items():
+        shown = alike if len(alike) == _SHOWN + 1 else alike[:_SHOWN]
+        for record in shown:
+            yield Finding("error", f"{part} {record.id}", record.problem)
+        if more := [record.id for record in alike[len(shown) :]]:
+            yield Finding("error", f"{part} {listed(more)}", "the same as above", len(more))
+
+
+def _kind(record: Record) -> str:
+    """The problem without what differs from sample to sample: its id, and numbers."""
+    name = rf"(?<![A-Za-z]){re.escape(record.id)}(?![A-Za-z])"
+    return re.sub(r"\d+", "0", re.sub(name, "", record.problem))
 
 
 def _identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[Finding]:

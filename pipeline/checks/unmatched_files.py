@@ -1,16 +1,17 @@
 """Files that no pattern takes, in folders that a pattern reads, and what stands in a file's place.
 
 Not looked at, by rule: hidden files (`.DS_Store`, `._x`), what Windows leaves (`Thumbs.db`,
-`desktop.ini`), and texts and tables, as they lie beside pictures everywhere.
+`desktop.ini`), and texts, tables and archives, as they lie beside pictures everywhere; but a
+compressed picture is told.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from glob import escape
 from itertools import takewhile
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from pipeline.data.catalog import (
 )
 
 _LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+_SAME = {".jpeg": ".jpg", ".tiff": ".tif"}
+_PACKED = {".gz", ".bz2", ".xz", ".zst", ".zip"}
 _TEXTS = {
     ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".xml", ".html",
     ".pdf", ".log", ".py", ".ipynb", ".sh", ".parquet", ".xlsx", ".zip", ".gz", ".tar", ".7z",
@@ -76,8 +79,14 @@ def find_unusable(data: DataConfig) -> list[Finding]:
 
 
 def _problem(path: Path, root: Path) -> str:
-    if not _is_utf8(path.name):
+    name = path.relative_to(root).as_posix()
+    if not _is_utf8(os.fsencode(name)):
         return f"the name {shown_path(path, root)} is not UTF-8; rename the file"
+    if os.fsencode(name) != name.encode(errors="surrogatepass"):
+        return (
+            f"the name {shown_path(path, root)} is UTF-8, and Python reads names as "
+            f"{sys.getfilesystemencoding()} here; set PYTHONUTF8=1"
+        )
     if path.is_file() or path.is_dir():
         return ""
     what = "a link to nothing" if path.is_symlink() else "no regular file"
@@ -103,10 +112,10 @@ def _taken(root: Path, pattern: str) -> Iterator[Path]:
         yield from paths
 
 
-def _is_utf8(name: str) -> bool:
+def _is_utf8(name: bytes) -> bool:
     try:
-        name.encode()
-    except UnicodeEncodeError:
+        name.decode()
+    except UnicodeDecodeError:
         return False
     return True
 
@@ -136,7 +145,10 @@ def _untaken(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
         for entry in entries:
             path = folder / entry.name
             named = wanted.fullmatch(path.relative_to(root).as_posix())
-            if path in taken or _is_ignored(entry.name) or (entry.is_dir() and not named):
+            packed = path != _unpacked(path) and _is_like(_unpacked(path), pattern)
+            if path in taken or (_is_ignored(entry.name) and not packed):
+                continue
+            if entry.is_dir() and not named:
                 continue
             if not (named and not path.exists()):  # those are errors already
                 found.add(path)
@@ -146,6 +158,22 @@ def _untaken(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
 def _is_ignored(name: str) -> bool:
     lowered = name.lower()
     return name.startswith(".") or lowered in _LEFT_BY_SYSTEMS or Path(lowered).suffix in _TEXTS
+
+
+def _unpacked(path: Path) -> Path:
+    """The path of what is in a compressed file."""
+    return path.with_suffix("") if path.suffix.lower() in _PACKED else path
+
+
+def _is_like(path: Path, pattern: str) -> bool:
+    """Whether a file has the ending of a pattern, in any spelling."""
+    ending = _spelled(Path(pattern).suffix)
+    return bool(ending and not re.search(r"[{}*]", ending)) and _spelled(path.suffix) == ending
+
+
+def _spelled(ending: str) -> str:
+    lowered = ending.lower()
+    return _SAME.get(lowered, lowered)
 
 
 def _text(left: list[Path], pattern: str, catalog: Catalog, data: DataConfig) -> str:
@@ -166,7 +194,7 @@ def _ids(left: Iterable[Path], pattern: str, root: Path) -> Iterator[str]:
     end = Path(pattern).suffix
     loose = pattern.removesuffix(end) if end and not re.search(r"[{}*]", end) else pattern
     wanted = re.compile(as_regex(loose), re.IGNORECASE)
-    for path in left:
+    for path in map(_unpacked, left):
         if match := wanted.fullmatch(path.relative_to(root).with_suffix("").as_posix()):
             yield match["id"]
 
@@ -177,15 +205,14 @@ def _out_of_reach(data: DataConfig) -> set[Path]:
     for pattern in (data.images, data.test):
         parts = Path(pattern or "").parts
         fixed = list(takewhile(lambda part: not re.search(r"[{*]", part), parts[:-1]))
-        ending = Path(pattern or "").suffix
-        if ending and not re.search(r"[{}*]", ending):
-            within = data.root.joinpath(*fixed)
-            found |= {
-                path
-                for path in within.rglob(f"*{escape(ending)}")
-                if len(path.relative_to(data.root).parts) != len(parts)
-                and not any(part.startswith(".") for part in path.relative_to(within).parts)
-            }
+        within = data.root.joinpath(*fixed)
+        found |= {
+            path
+            for path in (within.rglob("*") if pattern else ())
+            if _is_like(path, pattern or "")
+            and len(path.relative_to(data.root).parts) != len(parts)
+            and not any(part.startswith(".") for part in path.relative_to(within).parts)
+        }
     return found
 
 

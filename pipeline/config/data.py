@@ -249,6 +249,9 @@ class SubmissionConfig(RowKeys):
     @model_validator(mode="after")
     def _key_fits_rows(self) -> Self:
         refuse_twice([*self.columns, self.class_])
+        for text in (*self.columns, self.class_ or "", self.empty):
+            if breaks_lines(text):
+                raise ValueError(f"{text!r} holds a line break or a control character")
         if (self.rows == "class") != self.by_class:
             raise ValueError(
                 "rows: class goes with a key of both, such as key: '{id}_{class}', or with a "

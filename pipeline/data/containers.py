@@ -5,6 +5,7 @@ Pillow decodes, because it raises on truncated files where OpenCV fills the rest
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,7 +27,18 @@ FORMATS = (
 """What is read. Pillow knows more, and hands some of it to other programs (EPS to Ghostscript)."""
 
 EXIF_ORIENTATION = 0x0112
+_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""Orientation → what undoes it."""
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SUBFILE, _OLD_SUBFILE = 258, 259, 262, 254, 255
+_MOST_BITS = 64
 _REDUCED_OR_MASK = 0b101
 _MOST_PAGES = 64
 _LOSSY_TIFF = {6, 7, 34712, 34892, 50001}  # JPEG, JPEG 2000, WebP
@@ -75,11 +87,31 @@ def open_picture(data: bytes, path: Path, *, turn: bool = True) -> Picture:
         image: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
         previews = _choose_page(image, data)
         with _memory_for(image, len(data)):
+            orientation = _orientation(image)  # Pillow's TIFF loses it when it is loaded
             image.load()
-            header = _header(image, data, previews)
-            if turn and header.orientation != 1:
-                image = ImageOps.exif_transpose(image)
-            return Picture(image, header)
+            header = _header(image, data, previews, orientation)
+            if header.format == "JPEG2000" and header.bits > 8 and len(image.getbands()) > 1:
+                # Pillow rounds their largest values up to 256, which it stores as 0
+                raise _RefusedError(f"has {header.bits} bits a channel; convert it to 8-bit PNG")
+            return Picture(_turned(image, header, turn), header)
+
+
+def _turned(image: Image.Image, header: Header, turn: bool) -> Image.Image:
+    """The loaded picture as EXIF says, or as it is stored; a TIFF is loaded as EXIF says."""
+    if turn:
+        return ImageOps.exif_transpose(image) if header.orientation != 1 else image
+    back = _BACK.get(header.orientation) if header.format == "TIFF" else None
+    return image if back is None else image.transpose(back)
+
+
+def size_in_header(data: bytes, path: Path, *, turn: bool = True) -> tuple[int, int]:
+    """Height and width of the picture that `open_picture` would decode, without decoding it."""
+    with _errors_named(path):
+        image: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
+        _choose_page(image, data)
+        is_turned = image.format == "TIFF"  # where Pillow's size is that of the turned picture
+        lies = _orientation(image) > 4 and turn != is_turned
+        return (image.width, image.height) if lies else (image.height, image.width)
 
 
 def converted(image: Image.Image, mode: str, path: Path) -> Image.Image:
@@ -157,14 +189,14 @@ def _previews(data: bytes) -> int:
     return count - 1
 
 
-def _header(image: Image.Image, data: bytes, previews: int) -> Header:
+def _header(image: Image.Image, data: bytes, previews: int, orientation: int) -> Header:
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     return Header(
         format=image.format or "",
         bits=_bits(image, data, tags.get(_BITS)),
         lossy=_lossy(image, data, tags.get(_COMPRESSION)),
         white_is_zero=tags.get(_PHOTOMETRIC) == 0,
-        orientation=_orientation(image),
+        orientation=orientation,
         previews=previews,
     )
 
@@ -180,13 +212,30 @@ def _bits(image: Image.Image, data: bytes, tag: object) -> int:
         return 8
     if image.format == "PNG":
         return data[24]  # in IHDR, which is the first chunk
-    if isinstance(tag, tuple) and tag:
-        return int(max(tag))
-    if isinstance(tag, int):
-        return tag
+    if image.format == "SGI":
+        return 8 * data[3]
+    if image.format == "PPM":
+        return (largest_in_ppm(data) or 1).bit_length()
+    if image.format == "JPEG2000":
+        return _bits_in_jpeg2000(data)
+    samples = tag if isinstance(tag, tuple) else (tag,)
+    if all(isinstance(each, int) for each in samples) and samples:
+        return min(int(max(samples)), _MOST_BITS)  # of a damaged file anything
     if image.mode == "1":
         return 1
     return 16 if image.mode.startswith("I") else 8
+
+
+def largest_in_ppm(data: bytes) -> int | None:
+    """The number that is white in a PGM or PPM; None for other kinds."""
+    fields = re.match(rb"P[2356](?:\s+|#[^\n]*\n)+(?:\d+(?:\s+|#[^\n]*\n)+){2}(\d+)", data)
+    return int(fields[1]) if fields else None
+
+
+def _bits_in_jpeg2000(data: bytes) -> int:
+    """Of the first component, as the codestream's SIZ marker says (ISO 15444-1, A.5.1)."""
+    at = data.find(b"\xff\x51")
+    return (data[at + 40] & 0x7F) + 1 if 0 <= at < len(data) - 40 else 8
 
 
 def _lossy(image: Image.Image, data: bytes, compression: object) -> str:
@@ -225,12 +274,12 @@ def _memory_for(image: Image.Image, size: int) -> AbstractContextManager[object]
     """Refuse what cannot be in the file or does not fit into memory; hold the lock if large.
 
     More pixels than any format packs (zstd: 33,000 a byte) are a header with a wrong bit; fax
-    codes of 1-bit pictures have no such limit.
+    codes of 1-bit pictures have no such limit, but take a bit a row.
     """
     pixels = image.width * image.height
     if pixels <= _SURELY_FITS:
         return nullcontext()
-    if image.mode != "1" and pixels > 40_000 * size:
+    if image.height > 8 * size if image.mode == "1" else pixels > 40_000 * size:
         raise _RefusedError(
             f"cannot be decoded ({image.width}×{image.height} pixels cannot be in {size} bytes); "
             "get the file again"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.config import DataConfig, GroupTable
 from pipeline.data.catalog import Catalog, listed
+from pipeline.data.names import as_matched
 from pipeline.data.tables import read_table
 from pipeline.errors import DataError
 
@@ -65,11 +66,11 @@ def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[
     table = read_table(path, (columns.id, columns.group))
     named: dict[str, set[str]] = defaultdict(set)
     for each, group in zip(table[columns.id], table[columns.group], strict=True):
-        named[each.strip()].add(group.strip())
-    missing = [each for each in ids if named.get(each.strip(), {""}) == {""}]
+        named[as_matched(each)].add(group.strip())
+    missing = [each for each in ids if named.get(as_matched(each), {""}) == {""}]
     if missing:
         raise DataError(f"{path} names no group for {listed(missing)}")
-    torn = [each for each in ids if len(named[each.strip()]) > 1]
+    torn = [each for each in ids if len(named[as_matched(each)]) > 1]
     if torn:
         raise DataError(f"{path} names several groups for {listed(torn)}")
-    return {each: next(iter(named[each.strip()])) for each in ids}
+    return {each: next(iter(named[as_matched(each)])) for each in ids}

@@ -20,7 +20,7 @@ from pipeline.data.masks.reader import MaskSizeError, TruthReader
 from pipeline.errors import DataError
 
 PARTS: tuple[Part, ...] = ("train", "test")
-VERSION = "check/3"
+VERSION = "check/4"
 """Bumped when the same files give other records than before."""
 NEXT_NOTE = "\n"
 """Between the notes about one image, which may hold any other character."""

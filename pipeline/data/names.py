@@ -14,6 +14,7 @@ from pipeline.data.catalog import Catalog, listed
 from pipeline.errors import DataError
 
 _LONGEST = 200  # bytes: files named by an id have an ending and, while they are written, a prefix
+_ENDING = re.compile(r"\.(png|jpe?g|tiff?|bmp|gif|webp|jp2|avif)$", re.IGNORECASE)
 _FORMULA = re.compile(r"[=+@-]")
 _NUMBER = re.compile(r"[-+]?\d*[.,]?\d*([eE][-+]?\d+)?")
 
@@ -26,10 +27,7 @@ def refuse_unwritable(catalog: Catalog, data: DataConfig) -> None:
 
 
 def _unwritable(ids: Sequence[str], data: DataConfig) -> Iterator[str]:
-    not_utf8 = [each for each in ids if not _is_unicode(each)]
-    if not_utf8:
-        yield f"file names are not UTF-8: {listed(not_utf8)}; rename them"
-    controlled = [each for each in ids if _is_unicode(each) and breaks_lines(each)]
+    controlled = [each for each in ids if breaks_lines(each)]
     if controlled:
         yield f"ids hold line breaks or control characters: {listed(controlled)}; rename the files"
     long = [each for each in ids if len(os.fsencode(each)) > _LONGEST] if data.reference else []
@@ -37,19 +35,19 @@ def _unwritable(ids: Sequence[str], data: DataConfig) -> Iterator[str]:
         yield f"ids are longer than {_LONGEST} bytes: {listed(long, most=1)}; rename the files"
     alike: dict[str, list[str]] = defaultdict(list)
     for each in ids:
-        alike[unicodedata.normalize("NFC", each.strip())].append(each)
+        alike[as_matched(each)].append(each)
     for some in alike.values():
         if len(some) > 1:
             shown = " and ".join(map(ascii, some))
             yield f"ids differ only in outer blanks or Unicode form: {shown}; rename one"
 
 
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def as_matched(name: str) -> str:
+    """A name by which cells of tables are matched: outer blanks and Unicode's form do not count.
+
+    An accent can be a letter's own or follow it (macOS writes file names so); both look the same.
+    """
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def oddities(names: Iterable[str]) -> Iterator[str]:
@@ -58,6 +56,12 @@ def oddities(names: Iterable[str]) -> Iterator[str]:
     blank = [each for each in names if each != each.strip()]
     if blank:
         yield f"{len(blank)} begin or end with a blank: {listed(blank)}"
+    doubled = [each for each in names if _ENDING.search(each)]
+    if doubled:
+        yield (
+            f"{len(doubled)} end like files, as if the ending were doubled: {listed(doubled)}; "
+            "rename the files if tables call them otherwise"
+        )
     formulas = [each for each in names if runs_as_formula(each)]
     if formulas:
         yield (

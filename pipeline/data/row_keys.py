@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.config import RowKeys
 from pipeline.data.catalog import enumerated, quoted
+from pipeline.data.names import as_matched
 
 Key = tuple[str, str]  # what a table calls a sample and, where it has a column for it, a class
 
@@ -19,8 +20,8 @@ def table_key(table: RowKeys, sample_id: str, class_name: str) -> Key:
 
 
 def stripped(key: Key) -> Key:
-    """A key without outer blanks, by which keys are matched: tables have them by accident."""
-    return key[0].strip(), key[1].strip()
+    """A key as keys are matched: without outer blanks, which tables have by accident."""
+    return as_matched(key[0]), as_matched(key[1])
 
 
 def named(key: Key) -> str:

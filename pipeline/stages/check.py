@@ -195,4 +195,5 @@ def _stop_on_errors(findings: Sequence[Finding]) -> None:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         lines = [f"  {finding.subject}: {finding.text}" for finding in errors]
-        raise DataError(f"check found {len(errors)} error(s):\n" + "\n".join(lines))
+        count = sum(finding.count for finding in errors)
+        raise DataError(f"check found {count} error(s):\n" + "\n".join(lines))

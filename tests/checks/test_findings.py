@@ -62,6 +62,19 @@ def test_errors_come_first_and_name_their_ids(tmp_path: Path) -> None:
     assert findings[3].text == "constant image: f"
 
 
+def test_a_problem_of_many_samples_is_told_a_few_times_and_counted(tmp_path: Path) -> None:
+    ids = "abcdefghijkl"
+    draw(tmp_path, ids)
+    for each in ids[1:]:
+        (tmp_path / f"masks/{each}.png").unlink()
+    write(tmp_path / "images/l.png", b"")
+    errors = [each for each in problems(tmp_path) if each.severity == "error"]
+    assert [each.subject for each in errors] == [
+        "train b", "train c", "train d", "train e", "train f", "train g, h, i, j, k", "train l",
+    ]  # fmt: skip
+    assert [each.count for each in errors] == [1, 1, 1, 1, 1, 5, 1]
+
+
 def test_a_broken_test_image_is_an_error(tmp_path: Path) -> None:
     draw(tmp_path, test="xy")
     write(tmp_path / "test/y.png", b"<html>")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,9 @@ def told(root: Path, **keys: str) -> list[str]:
     return [f"{each.subject}: {each.text}" for each in find_leftovers(list_samples(data), data)]
 
 
-@pytest.mark.parametrize("ending", [".PNG", ".jpeg", ".tiff", ".png.bak", ""])
+@pytest.mark.parametrize(
+    "ending", [".PNG", ".jpeg", ".tiff", ".png.bak", ".png.gz", ".PNG.zip", ""]
+)
 def test_a_pair_lost_on_both_sides_is_named(ending: str, tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", f"images/b{ending}", f"masks/b{ending}")
     images, masks = told(tmp_path)
@@ -58,12 +62,32 @@ def test_links_to_nothing_pipes_and_odd_names_are_errors(tmp_path: Path) -> None
     (tmp_path / "images/b.png").symlink_to(tmp_path / "gone.png")
     os.mkfifo(tmp_path / "images/c.png")
     write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/images/d\xff.png")), b"x")
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/images/e\xff"))
+    write(folder / "f.png", b"x")
+    (nested,) = find_unusable(config(tmp_path, images="images/{id}/f.png"))
+    assert nested.text.startswith(r"the name images/e\xff/f.png is not UTF-8")
     errors = [f"{each.severity} {each.text}" for each in find_unusable(config(tmp_path))]
     assert errors == [
         "error images/b.png is a link to nothing; get it, or remove it",
         "error images/c.png is no regular file; get it, or remove it",
         r"error the name images/d\xff.png is not UTF-8; rename the file",
     ]
+
+
+def test_a_locale_without_the_letters_of_a_name_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "images/caf\u00e9.png", "masks/a.png")
+    code = (
+        "from pathlib import Path; from tests.helpers.data_folders import config; "
+        "from pipeline.checks.unmatched_files import find_unusable; "
+        f"print(find_unusable(config(Path({str(tmp_path)!r})))[0].text)"
+    )
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ascii_alone["PYTHONIOENCODING"] = "utf-8"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **ascii_alone},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "is UTF-8, and Python reads names as ascii here; set PYTHONUTF8=1" in done.stdout
 
 
 def test_names_in_two_unicode_forms_are_one_error(tmp_path: Path) -> None:

@@ -31,6 +31,15 @@ def test_listed_classes_count_from_one(names: list[str]) -> None:
     assert list(classes.items()) == [(name, place + 1) for place, name in enumerate(names)]
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("columns", ["id", "r\nle"]), ("columns", ["i\rd", "rle"]), ("empty", "\n")],
+)
+def test_nothing_that_is_sent_breaks_a_line(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match="holds a line break"):
+        experiment(submission={key: value})
+
+
 def test_classes_may_be_numbers_or_say_their_values() -> None:
     assert data(classes=[1, 2, 3, 4]).class_names == ("1", "2", "3", "4")
     assert data(classes={"sky": 0, "road": 7}).classes == {"sky": 0, "road": 7}

@@ -90,6 +90,11 @@ def test_exif_turns_the_picture_once(kind: str, orientation: int) -> None:
     expected = undo[orientation](RGB)
     assert image.shape == expected.shape
     assert np.abs(image.astype(int) - expected).max() <= 6
+    stored = decode_image(data, HERE, turn=False)
+    assert np.abs(stored.rgb.astype(int) - RGB).max() <= 6
+    assert stored.header.orientation == orientation
+    assert containers.size_in_header(data, HERE) == image.shape[:2]
+    assert containers.size_in_header(data, HERE, turn=False) == RGB.shape[:2]
 
 
 def test_sixteen_bits_are_rounded_not_cut() -> None:
@@ -141,6 +146,11 @@ def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken() -> 
     data[18:26] = struct.pack("<ii", 40_000, 40_000)
     with pytest.raises(DataError, match=r"40000×40000 pixels cannot be in \d+ bytes"):
         decode_rgb(bytes(data), HERE)
+    fax = encoded(Image.new("1", (30, 20)), "TIFF", compression="group4")
+    tall = fax.replace(struct.pack("<HHII", 257, 3, 1, 20), struct.pack("<HHII", 257, 4, 1, 2**24))
+    assert tall != fax
+    with pytest.raises(DataError, match=r"30×16777216 pixels cannot be in \d+ bytes"):
+        decode_rgb(tall, HERE)
 
 
 def test_a_large_flat_picture_is_none_of_these() -> None:

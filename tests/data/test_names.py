@@ -19,7 +19,6 @@ PNG = encoded(Image.new("RGB", (4, 4)), "PNG")
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ([b"\xff\xfe"], r"file names are not UTF-8: '\\udcff\\udcfe'; rename"),
         ([b"a\nb", b"c"], r"control characters: 'a\\nb'; rename"),
         ([b"a\rb"], r"'a\\rb'"),
         ([b"a\x7fb", b"\tc"], r"'\\tc', 'a\\x7fb'"),
@@ -64,4 +63,9 @@ def test_numbers_and_words_are_no_formulas(name: str) -> None:
 
 def test_blanks_are_told_and_plain_ids_are_not() -> None:
     assert list(oddities([" a", "b", "c d"])) == ["1 begin or end with a blank: ' a'"]
-    assert not list(oddities(["a", "b c", "0001"]))
+    assert not list(oddities(["a", "b c", "0001", "png", "v1.2"]))
+
+
+def test_doubled_endings_are_told() -> None:
+    (text,) = oddities(["a", "b.png", "c.JPEG"])
+    assert text.startswith("2 end like files, as if the ending were doubled: b.png, c.JPEG;")

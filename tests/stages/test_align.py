@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.data.catalog import Catalog, Sample
+from pipeline.data.inspection import Record
 from pipeline.data.samples import BLANK, SampleReader, aligned_path
 from pipeline.errors import DataError
 from pipeline.reports.html import Headline, Report, render_report
@@ -65,6 +67,18 @@ def test_references_come_onto_their_images_once(tmp_path: Path) -> None:
     assert seen.shape == (128, 128, 6)
     inner = seen[16:-16, 16:-16].astype(int)
     assert np.abs(inner[..., :3] - inner[..., 3:]).mean() < 4
+
+
+def test_the_report_measures_from_the_reference_as_exif_turns_it(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.png"
+    Image.new("L", (40, 24)).save(path, exif=exif)
+    survey = check.Survey(Catalog((), (), (), ()), (Record("a", "train", "", "", 40, 24),), {})
+    sample = Sample("a", path, reference=path)
+    moved = report_alignment._displacement(sample, np.eye(3), survey, True)
+    assert moved == pytest.approx(0)
+    assert report_alignment._displacement(sample, np.eye(3), survey, False) > 5
 
 
 def test_only_a_pair_that_is_missing_is_aligned_again(

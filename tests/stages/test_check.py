@@ -41,7 +41,7 @@ def told(tmp_path: Path) -> Any:
 
 def test_images_in_folders_that_no_pattern_reaches_are_told(tmp_path: Path) -> None:
     draw_discs(tmp_path)
-    for name in ("images/deep/x.png", "images/deep/er/y.png", "images/.thumbs/z/w.png", "x.png"):
+    for name in ("images/deep/x.png", "images/deep/er/y.PNG", "images/.thumbs/z/w.png", "x.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     stage = context(tmp_path, tmp_path / "work", asked="check")
@@ -49,7 +49,7 @@ def test_images_in_folders_that_no_pattern_reaches_are_told(tmp_path: Path) -> N
     (told,) = [text for text in stage.reporter.warned if "no pattern reaches" in text]
     assert told == (
         "data.images: 2 file(s) in folders that no pattern reaches: "
-        "images/deep/er/y.png, images/deep/x.png"
+        "images/deep/er/y.PNG, images/deep/x.png"
     )
     (tmp_path / "masks").rename(tmp_path / "images/deep/masks")
     stage = context(
@@ -61,7 +61,7 @@ def test_images_in_folders_that_no_pattern_reaches_are_told(tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"no file matches .*\.jpg; there is images/deep/x.png$"):
         check.run(context(tmp_path, tmp_path / "work", data=nested))
     with pytest.raises(
-        DataError, match=r"there is images/deep/er/y.png, images/deep/masks/i0_0.png and 24 more"
+        DataError, match=r"there is images/deep/er/y.PNG, images/deep/masks/i0_0.png and 24 more"
     ):
         check.run(context(tmp_path, tmp_path / "work", data={"images": "images/*/*/*/{id}.png"}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.data.containers import Header, converted, open_picture
+from pipeline.data.containers import Header, converted, largest_in_ppm, open_picture
 from pipeline.data.images import SIXTEEN_BIT
 from pipeline.errors import DataError
 
@@ -48,20 +47,18 @@ def decode_pixels(data: bytes, path: Path, *, turn: bool = True) -> MaskPixels:
     if image.mode in SIXTEEN_BIT:
         deep = np.asarray(image).astype(np.int32)
         if (deep < 0).any():
-            raise DataError(f"{path} holds negative values; save the masks as 8-bit PNG")
+            raise DataError(
+                f"{path} holds values below 0 or from 2^31 on; save the masks as 8-bit PNG"
+            )
         return _keyed(_rescaled(deep, 65535, data, header), image)
-    if image.mode == "L":
+    if image.mode == "L" and header.format != "SGI":
         return _keyed(_rescaled(np.asarray(image), 255, data, header), image)
-    return _of_colours(image, header, path)
+    return _of_colours(image, data, header, path)
 
 
-def _of_colours(image: Image.Image, header: Header, path: Path) -> MaskPixels:
+def _of_colours(image: Image.Image, data: bytes, header: Header, path: Path) -> MaskPixels:
     """Gray with alpha, and colours, whose three channels must be equal."""
-    if image.mode != "F" and header.bits > 8:
-        raise DataError(
-            f"{path} has {header.bits} bits a channel and several channels, of which 8 bits would "
-            "be read; save the masks as gray PNG"
-        )
+    _refuse_other_than_eight_bits(image, data, header, path)
     has_alpha = image.mode in ("LA", "La", "RGBA", "RGBa")
     pixels = np.asarray(converted(image, "RGBA" if has_alpha else "RGB", path))
     colours = pixels[..., :3]
@@ -79,6 +76,18 @@ def _of_colours(image: Image.Image, header: Header, path: Path) -> MaskPixels:
         opaque = bool((alpha == 255).all())
         return MaskPixels(gray, gray, header, alpha=None if opaque else alpha)
     return _keyed(MaskPixels(gray, gray, header), image)
+
+
+def _refuse_other_than_eight_bits(
+    image: Image.Image, data: bytes, header: Header, path: Path
+) -> None:
+    """Pillow brings samples of several channels, and of SGI, to 8 bits: small ones become 0."""
+    most = _largest_sample(data, header) or 2**header.bits - 1
+    if image.mode != "F" and most != 255:
+        raise DataError(
+            f"{path}: its samples of {header.bits} bits (up to {most}) would be cut or stretched "
+            "to 8; save the masks as gray PNG"
+        )
 
 
 def _of_palette(image: Image.Image, header: Header) -> MaskPixels:
@@ -117,10 +126,14 @@ def _keyed(found: MaskPixels, image: Image.Image) -> MaskPixels:
 
 def _rescaled(shown: Values, white: int, data: bytes, header: Header) -> MaskPixels:
     """Gray samples of fewer bits, or of a PGM with another maximum, that Pillow has stretched."""
+    if header.format == "JPEG2000":  # moved to the left, not stretched
+        return MaskPixels(shown >> max(0, white.bit_length() - header.bits), shown, header)
+    if header.white_is_zero and white == 65535:  # where Pillow shows what is stored
+        return MaskPixels(shown, np.asarray(2**header.bits - 1 - shown, np.int32), header)
     most = _largest_sample(data, header)
     if most is None or most == white:
         stored: Values = shown
-        if header.white_is_zero and white == 255:
+        if header.white_is_zero:
             stored = np.asarray(255 - shown, np.uint8)
         return MaskPixels(stored, shown, header)
     samples = np.rint(shown * (most / white))
@@ -131,6 +144,5 @@ def _rescaled(shown: Values, white: int, data: bytes, header: Header) -> MaskPix
 def _largest_sample(data: bytes, header: Header) -> int | None:
     """The number that is white in the file; None where samples come as they are."""
     if header.format == "PPM":
-        fields = re.match(rb"P[2356](?:\s+|#[^\n]*\n)+(?:\d+(?:\s+|#[^\n]*\n)+){2}(\d+)", data)
-        return int(fields[1]) if fields else None
+        return largest_in_ppm(data)
     return 2**header.bits - 1 if header.bits in (2, 4) else None

@@ -79,7 +79,7 @@ class TruthReader:
         if data.any_value:
             inside = np.asarray(values != 0) & np.asarray(valid)
             return _with_remarks(Truth(inside[None].view(np.uint8), valid), [found])
-        self._refuse_strangers(values, path)
+        self._refuse_unknown(values, path)
         planes = np.stack([values == value for value in data.classes.values()])
         return _with_remarks(Truth(planes.view(np.uint8), valid), [found])
 
@@ -102,12 +102,12 @@ class TruthReader:
         void = () if data.void is None else (data.void,)
         return frozenset([*data.classes.values(), *void, *([] if data.multiclass else [0])])
 
-    def _refuse_strangers(self, values: NDArray[np.generic], path: Path) -> None:
+    def _refuse_unknown(self, values: NDArray[np.generic], path: Path) -> None:
         data = self._data
-        strangers = sorted(set(np.unique(values).tolist()) - self._known)
-        if strangers:
+        unknown = sorted(set(np.unique(values).tolist()) - self._known)
+        if unknown:
             raise DataError(
-                f"{path} holds the values {listed([str(each) for each in strangers])}, which are "
+                f"{path} holds the values {listed([str(each) for each in unknown])}, which are "
                 f"no class of data.classes ({data.classes}) and not data.void"
             )
 

@@ -147,7 +147,7 @@ def _key(row: TableRow, at: Sequence[int], table: Table) -> Key:
     if not names or not names[0] or len(names) < len(at) - 1:
         fault = row.fault or f"has no {table.header[at[0]]!r}"
         raise DataError(f"{table.path}, line {row.line}: {fault}")
-    return names[0], names[1] if names[1:] else ""
+    return stripped((names[0], names[1] if names[1:] else ""))
 
 
 def _cut(text: str) -> str:

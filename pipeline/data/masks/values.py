@@ -20,6 +20,7 @@ from pipeline.errors import DataError
 
 _SAVE = "save the masks as gray PNG"
 _FEW = 8  # values
+_NEARLY = 8  # gray levels by which black and gray are missed
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def judge_inside(data: bytes, path: Path, *, turn: bool = True) -> Meaning:
     values = _levels_of_one_class(pixels, path)
     shape = _cut_out(values, pixels.alpha, path)
     if shape is not None:
-        return Meaning(shape, "its colours say nothing, so its alpha is the mask")
+        return Meaning(shape, "all that shows has one colour, so its alpha is the mask")
     inside, note = _by_value(values, pixels.header.lossy, path)
     return Meaning(inside, note, _colours(pixels))
 
@@ -154,12 +155,16 @@ def _looks_alike(stored: Values, shown: Values, path: Path) -> bool:
 def _refuse_unclear_background(
     palette: NDArray[np.uint8], used: NDArray[np.int64], path: Path
 ) -> None:
-    """Index 0 of a coloured palette is the background, unless its colours say otherwise."""
+    """Index 0 of a coloured palette is the background, unless its colours say otherwise.
+
+    Palettes chosen by a program have no pure black and gray; those of classes may have near black
+    ones beside the black of index 0.
+    """
     others = palette[[each for each in used if each]].astype(int)
-    black = (others == 0).all(axis=1)
-    gray = np.ptp(others, axis=1) == 0
     zero = palette[0].astype(int)
-    if black.any() or (np.ptp(zero) > 0 and gray.any()):
+    black = (others <= (0 if zero.max() <= _NEARLY else _NEARLY)).all(axis=1)
+    gray = np.ptp(others, axis=1) <= _NEARLY
+    if black.any() or (np.ptp(zero) > _NEARLY and gray.any()):
         raise DataError(
             f"{path}: index 0 of its palette is #{bytes(palette[0]).hex()}, and other indices are "
             f"black or gray, so that its background is unclear; {_SAVE}, 0 outside"

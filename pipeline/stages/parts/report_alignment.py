@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from pipeline.alignment import centred, warp_reference
 from pipeline.alignment.geometry import FloatArray, corner_distance
 from pipeline.data.catalog import Sample
-from pipeline.data.containers import FORMATS
-from pipeline.data.images import read_rgb
+from pipeline.data.containers import size_in_header
+from pipeline.data.images import read_bytes, read_rgb
 from pipeline.data.inspection import PARTS
 from pipeline.reports.alignment import alignment_figure, difference_strip
 from pipeline.reports.data_uri import figure_uri, image_uri
@@ -32,7 +31,7 @@ def section(context: StageContext, survey: Survey) -> Section:
     turn = context.experiment.data.turns
     samples = [survey.catalog.by_id[row["part"]][row["id"]] for row in _rows(pairs)]
     moved = [
-        _displacement(sample, _warp(row), survey)
+        _displacement(sample, _warp(row), survey, turn)
         for sample, row in zip(samples, _rows(pairs), strict=True)
     ]
     trusted, flagged = pairs[pairs["status"] == "ok"], pairs[pairs["status"] != "ok"]
@@ -66,11 +65,11 @@ def _warp(row: dict[str, Any]) -> FloatArray:
     return np.array([row[name] for name in _MATRIX], np.float64).reshape(3, 3)
 
 
-def _displacement(sample: Sample, warp: FloatArray, survey: Survey) -> float:
+def _displacement(sample: Sample, warp: FloatArray, survey: Survey, turn: bool) -> float:
     """Pixels by which the warp moves a corner from where middle on middle leaves it."""
     assert sample.reference is not None
-    with Image.open(sample.reference, formats=FORMATS) as header:
-        reference_size = (header.height, header.width)
+    encoded = read_bytes(sample.reference)
+    reference_size = size_in_header(encoded, sample.reference, turn=turn)
     size = survey.sizes[sample.part, sample.id]
     return corner_distance(centred(size, reference_size), warp, size)
 

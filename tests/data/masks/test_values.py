@@ -56,7 +56,32 @@ def four_bits(values: np.ndarray) -> bytes:
     return png([bytes(row[::2] << 4 | row[1::2]) for row in values.astype(np.uint8)], 4, 0)
 
 
-ALPHA_ONLY = "its colours say nothing, so its alpha is the mask"
+def ppm(values: np.ndarray, most: int) -> bytes:
+    kind = "u1" if most < 256 else ">u2"
+    return b"P6 48 40 %d\n" % most + np.repeat(values[..., None], 3, axis=2).astype(kind).tobytes()
+
+
+def sgi_of_16_bits(values: np.ndarray) -> bytes:
+    header = struct.pack(">HBBHHHHII", 474, 0, 2, 2, 48, 40, 1, 0, 65535)
+    return header.ljust(512, b"\0") + values[::-1].astype(">u2").tobytes()
+
+
+def tiff_of_16_bits(values: np.ndarray, photometric: int) -> bytes:
+    """Little-endian and not compressed, with the tags that must be there."""
+    tags = {256: 48, 257: 40, 258: 16, 259: 1, 262: photometric, 273: 122, 277: 1, 278: 40}
+    tags[279] = 48 * 40 * 2
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    start = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    return start.ljust(122, b"\0") + values.astype("<u2").tobytes()
+
+
+def jpeg2000(values: np.ndarray) -> bytes:
+    done, data = cv2.imencode(".jp2", values)
+    assert done
+    return data.tobytes()
+
+
+ALPHA_ONLY = "all that shows has one colour, so its alpha is the mask"
 
 
 @pytest.mark.parametrize(
@@ -82,6 +107,10 @@ ALPHA_ONLY = "its colours say nothing, so its alpha is the mask"
         pytest.param(encoded(Image.fromarray(SHAPE), "TIFF", compression="group4"), "", id="fax"),
         pytest.param(encoded(Image.fromarray(WHITE).convert("CMYK"), "TIFF"), "", id="cmyk"),
         pytest.param(bytes(cv2.imencode(".png", WHITE * np.uint16(257))[1]), "", id="16-bit"),
+        pytest.param(
+            tiff_of_16_bits(~WHITE * np.uint16(257), photometric=0), "", id="16-bit-white-is-zero"
+        ),
+        pytest.param(tiff_of_16_bits(SHAPE, photometric=1), "", id="16-bit-tiff"),
     ],
 )  # fmt: skip
 def test_one_class_is_what_was_painted(data: bytes, note: str) -> None:
@@ -152,7 +181,13 @@ def pages(kind: str, *pictures: np.ndarray) -> bytes:
         (encoded(Image.fromarray(WHITE), "ICO"), "no image of a known format"),
         (encoded(Image.fromarray(SHAPE * np.uint8(1)), "JPEG"), "up to 1"),
         (png([np.repeat(row, 3).astype(">u2").tobytes() for row in SHAPE], 16, 2), "16 bits"),
+        (ppm(SHAPE, 65535), "16 bits"),
+        (ppm(SHAPE, 3), "2 bits"),
+        (sgi_of_16_bits(SHAPE), "16 bits"),
+        (jpeg2000(np.dstack([SHAPE * np.uint16(65535)] * 3)), "16 bits"),
         (palette(~SHAPE, [(255, 0, 0), (0, 0, 0)]), "background is unclear"),
+        (palette(~SHAPE, [(254, 255, 255), (1, 0, 0)]), "background is unclear"),
+        (palette(~SHAPE, [(255, 0, 0), (0, 0, 2)]), "background is unclear"),
         (rgba(np.arange(1920, dtype=np.uint8).reshape(40, 48), WHITE), "transparent pixels hide"),
     ],
 )  # fmt: skip
