@@ -168,7 +168,9 @@ def test_loader_processes_share_the_cache(discs: tuple[tuple[Sample, ...], Sampl
     """Each of them has one of its own; together they keep what `train.cache` allows a job."""
     samples, reader = discs
     settings = TrainConfig(size=(48, 64), cache=1)
-    (alone, shared) = (TrainingSet(samples, reader, settings, shares) for shares in (1, 64))
+    alone, shared = (
+        TrainingSet(samples, reader, settings, InputConfig(), shares) for shares in (1, 64)
+    )
     for data in (alone, shared):
         for index in range(len(samples)):
             data[0, index, index]
