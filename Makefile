@@ -21,6 +21,7 @@ MEMBER = $(call option,model,MODEL) $(call option,fold,FOLD)
 # VENV=/where is an environment that is there already; VENV= (nothing) is the active one, whose
 # python is on the PATH. Only .venv is built, and brought up to date, by make.
 BIN := $(if $(VENV),$(VENV)/bin)
+STAMP :=
 ifeq ($(VENV),.venv)
 STAMP := .venv/.installed
 endif
