@@ -67,7 +67,8 @@ def workspace_of(folder: Path) -> Workspace:
 def _stage(command: str) -> Callable[..., Any]:
     from pipeline.stages import export, predict
 
-    return {"predict": predict.run, "export": export.run}[command]
+    stages: dict[str, Callable[..., Any]] = {"predict": predict.run, "export": export.run}
+    return stages[command]
 
 
 def _request(options: argparse.Namespace, named: Sequence[str]) -> Any:

@@ -58,6 +58,11 @@ class FinishedPaths:
         """Names all these files and the weights of every member, with their checksums."""
         return self.folder / "predictor.json"
 
+    @property
+    def exports(self) -> Path:
+        """Models in formats that other programs read."""
+        return self.folder / "export"
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -161,8 +166,7 @@ class Workspace:
 
     @property
     def exports(self) -> Path:
-        """Models in formats that other programs read."""
-        return self.run / "export"
+        return self.finished().exports
 
     @property
     def submissions(self) -> Path:
