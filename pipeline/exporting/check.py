@@ -59,7 +59,7 @@ def largest_difference(
     differences = []
     for image in images:
         padded = _padded(image, network.step)
-        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         (expected,) = predictor.predict([padded])
         differences.append(float(np.abs(computes(batch)[0] - expected).max()))
     return max(differences)

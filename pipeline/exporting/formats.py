@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError, ResourceError
 from pipeline.exporting.exported_network import ExportedNetwork
+from pipeline.models.checkpoint import load_weights, save_weights
 from pipeline.suggestions import check_name
-from pipeline.training.checkpoint import load_weights, save_weights
 
 Batch = NDArray[np.float32]
 Computes = Callable[[Batch], Batch]
@@ -52,7 +52,8 @@ def _example(network: ExportedNetwork, channels: int) -> torch.Tensor:
 def _write_torchscript(network: ExportedNetwork, channels: int, path: Path) -> None:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that shapes are checked in Python, and TorchScript's age
-        traced: Any = torch.jit.trace(network, _example(network, channels), check_trace=False)
+        trace: Any = torch.jit.trace
+        traced = trace(network, _example(network, channels), check_trace=False)
         traced.save(str(path))
 
 
