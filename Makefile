@@ -1,13 +1,12 @@
 # The stages of Maskmill, in order. `make` alone runs the embedded demo from nothing to a scorecard.
 CONFIG ?= configs/demo.yaml
 PYTHON ?= python3
-BIN := .venv/bin
-STAMP := .venv/.installed
+VENV ?= .venv
 STAGES := demo check align folds train infer ensemble submit scorecard
 
 # What the user gives is text: make must not expand a `$` in it, nor the shell run anything of it.
 # As variables of := it is exported and inserted as it is; a line break would end the command line.
-GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL
+GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV IMAGES OUT PROBABILITIES OVERLAY FORMAT
 define newline
 
 
@@ -18,11 +17,20 @@ option = $(if $($(2)),--$(1)=$(call quoted,$($(2))))
 ARGUMENTS = --config=$(call quoted,$(CONFIG)) $(call option,data,DATA) $(call option,set,SET) \
             $(call option,jobs,JOBS) $(call option,devices,DEVICES)
 MEMBER = $(call option,model,MODEL) $(call option,fold,FOLD)
-RUN = $(BIN)/python -m pipeline
+
+# VENV=/where is an environment that is there already; VENV= (nothing) is the active one, whose
+# python is on the PATH. Only .venv is built, and brought up to date, by make.
+BIN := $(if $(VENV),$(VENV)/bin)
+STAMP :=
+ifeq ($(VENV),.venv)
+STAMP := .venv/.installed
+endif
+program = $(call quoted,$(if $(BIN),$(BIN)/)$(1))
+RUN = $(call program,python) -m pipeline
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all $(STAGES) plan borders verify leaderboard help test test-slow gpu lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) plan borders verify leaderboard predict export help test test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the embedded demo
 	@$(RUN) all $(ARGUMENTS)
@@ -53,33 +61,39 @@ verify: $(STAMP)         ## read every stored map; damaged ones are named and ma
 leaderboard: $(STAMP)    ## record what the competition gave: SCORE=0.9961 [LABEL=3fa91c02]
 	@$(RUN) leaderboard $(ARGUMENTS) --score=$(call quoted,$(SCORE)) $(call option,label,LABEL)
 
+predict: $(STAMP)        ## masks of other images: IMAGES='new/*.jpg' [OUT=masks] [PROBABILITIES=1] [OVERLAY=1]
+	@$(RUN) predict $(ARGUMENTS) $(call option,images,IMAGES) $(call option,out,OUT) $(if $(PROBABILITIES),--probabilities) $(if $(OVERLAY),--overlay)
+
+export: $(STAMP)         ## a model for other programs: MODEL=unet [FOLD=0] FORMAT=onnx|torchscript|state_dict [OUT=]
+	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,format,FORMAT) $(call option,out,OUT)
+
 environment: $(STAMP)    ## build .venv from requirements.txt
-$(STAMP): requirements.txt
+.venv/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Maskmill needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 test: $(STAMP) lint      ## the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	$(call program,python) -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 test-slow: $(STAMP)      ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(call program,python) -m pytest -m slow
 
 gpu: $(STAMP)            ## the tests and benchmarks that need a GPU (at most 6 minutes)
-	$(BIN)/python -m pytest -m gpu tests/gpu
-	$(BIN)/python -m benchmarks.gpu
+	$(call program,python) -m pytest -m gpu tests/gpu
+	$(call program,python) -m benchmarks.gpu
 
 lint: $(STAMP)           ## format, lint and types
-	$(BIN)/ruff format --check --quiet .
-	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
+	$(call program,ruff) format --check --quiet .
+	$(call program,ruff) check --quiet .
+	$(call program,mypy)
 
 encoders: $(STAMP)       ## check all encoders of timm in all decoders: benchmarks/encoders.md (an hour or two)
-	$(BIN)/python -m benchmarks.encoders --rows runs/encoders.jsonl
+	$(call program,python) -m benchmarks.encoders --rows runs/encoders.jsonl
 
 bench: $(STAMP)          ## the figures of benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks
+	$(call program,python) -m benchmarks
 
 clean: $(STAMP)          ## remove what the stages made of CONFIG's experiment (not data, folds, submissions)
 	@$(RUN) clean $(ARGUMENTS)

@@ -6,19 +6,21 @@ import argparse
 import io
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipeline import __version__, finished_commands
 from pipeline.config import Experiment, load_experiment
 from pipeline.config.base import shortened
 from pipeline.console import ConsoleReporter
 from pipeline.disk_space import disk_error
 from pipeline.errors import ConfigError, MaskmillError
-from pipeline.stages.context import BY_MEMBER, ORDER, StageContext
+from pipeline.known_names import name_checks
+from pipeline.shipped_configs import DEMO, default_experiment
+from pipeline.stages.context import BY_MEMBER, ORDER, StageContext, as_typed
 from pipeline.suggestions import did_you_mean
 from pipeline.workspace import Workspace
 
@@ -36,6 +38,8 @@ COMMANDS = {
     "plan": "bytes, files and hours of every stage, before it is run",
     "borders": "measure how predicted borders lie to those of the masks",
     "verify": "read every map and name the damaged ones",
+    "predict": "masks of other images by the chosen blend",
+    "export": "a model in a format that other programs read",
     "clean": "remove what the stages made of the experiment",
     "leaderboard": "record a leaderboard score beside a submission",
 }
@@ -43,14 +47,17 @@ MOST_JOBS = 1024
 LONGEST_MESSAGE = 500
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 (data, artefacts), 2 (config) or 128 + signal."""
+def main(arguments: Sequence[str] | None = None, program: str = "make") -> int:
+    """Run one command; the exit code is 0, 1 (data, artefacts), 2 (config) or 128 + signal.
+
+    program: how the user calls commands, for what is said about the next one.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack letters that an id has
             stream.reconfigure(errors="backslashreplace")
     reporter = ConsoleReporter()
     try:
-        _run(_parser().parse_args(arguments), reporter)
+        _run(_parser(program).parse_args(arguments), reporter, program)
     except MaskmillError as error:
         reporter.fail(str(error))
         return error.exit_code
@@ -63,6 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reporter.fail("interrupted")
         return 130
     return 0
+
+
+def maskmill() -> int:
+    """The console command of that name."""
+    return main(program="maskmill")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,12 +90,14 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"{words}; see {self.prog} --help")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m pipeline", description=__doc__)
+def _parser(program: str) -> argparse.ArgumentParser:
+    name = "python -m pipeline" if program == "make" else program
+    parser = _Parser(prog=name, description=__doc__)
+    parser.add_argument("--version", action="version", version=f"maskmill {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        command.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
+        command.add_argument("--config", type=Path, help=f"the experiment (default: {DEMO})")
         command.add_argument("--data", help="folder of the data (data.root)")
         command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
         command.add_argument("--jobs", type=_jobs, help="jobs at a time (default: all devices)")
@@ -93,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--fold", type=_whole, help="only this fold")
         if name == "borders":
             command.add_argument("--model", dest="measured", help="only these, or blend")
+        if name in finished_commands.NAMES:
+            _add_finished_run(command, name)
         if name == "leaderboard":
             command.add_argument("--score", default="", help="e.g. 0.9961")
             command.add_argument("--label", help="which submission (default: the newest)")
@@ -102,6 +118,26 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("id")
     show.add_argument("--out", type=Path, help="the PNG to write (default: <id>.png)")
     return parser
+
+
+def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:
+    """The options of commands that use a finished run: by its folder, or by --config."""
+    command.add_argument(
+        "named",
+        nargs="*",
+        metavar="run image …" if name == "predict" else "run",
+        help="a run (runs/demo) unless --config is given; for predict then images: files, folders, "
+        "patterns",
+    )
+    command.add_argument("--out", type=Path, help="the folder to write to")
+    if name == "predict":
+        command.add_argument("--images", help="the images as one text, e.g. 'new/*.jpg'")
+        command.add_argument("--probabilities", action="store_true", help="also float32 .npy")
+        command.add_argument("--overlay", action="store_true", help="also masks on the images")
+    else:
+        command.add_argument("--model", dest="exported", help="a model of the run")
+        command.add_argument("--fold", dest="exported_fold", type=_whole, help="one fold of it")
+        command.add_argument("--format", default="onnx", help="onnx, torchscript or state_dict")
 
 
 def separated(texts: Sequence[str]) -> list[str]:
@@ -123,19 +159,25 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:
+def _run(options: argparse.Namespace, reporter: ConsoleReporter, program: str) -> None:
     if options.command == "maps":
         from pipeline.stages.maps import show
 
         reporter.say(str(show(options.store, options.id, options.out)))
         return
-    experiment = load_experiment(
-        options.config,
-        overrides=separated(options.overrides),
-        data=options.data,
-        checks=_name_checks(),
-    )
-    context = _context(options, experiment, reporter)
+
+    def load(file: Path) -> Experiment:
+        overrides = separated(options.overrides)
+        return load_experiment(file, overrides=overrides, data=options.data, checks=name_checks())
+
+    def open_context(experiment: Experiment, workspace: Workspace) -> StageContext:
+        return _context(options, experiment, workspace, reporter, program)
+
+    if options.command in finished_commands.NAMES:
+        finished_commands.run_finished(options, load, open_context)
+        return
+    experiment = load(options.config or default_experiment())
+    context = open_context(experiment, Workspace(experiment.name))
     for stage in ORDER if options.command == "all" else [options.command]:
         run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
         run(context, *_own_arguments(stage, options))
@@ -149,11 +191,15 @@ def _own_arguments(stage: str, options: argparse.Namespace) -> tuple[Any, ...]:
 
 
 def _context(
-    options: argparse.Namespace, experiment: Experiment, reporter: ConsoleReporter
+    options: argparse.Namespace,
+    experiment: Experiment,
+    workspace: Workspace,
+    reporter: ConsoleReporter,
+    program: str,
 ) -> StageContext:
     return StageContext(
         experiment=experiment,
-        workspace=Workspace(experiment.name),
+        workspace=workspace,
         reporter=reporter,
         asked=options.command,
         jobs=options.jobs,
@@ -164,43 +210,18 @@ def _context(
         ),
         model=getattr(options, "model", None),
         fold=getattr(options, "fold", None),
-        arguments=_as_make_arguments(options),
+        arguments=_typed_options(options, program),
+        program=program,
     )
 
 
-def _as_make_arguments(options: argparse.Namespace) -> str:
-    """What to append to `make <stage>` for the same experiment."""
+def _typed_options(options: argparse.Namespace, program: str) -> str:
+    """What to append to the next command for the same experiment."""
     given = {
-        "CONFIG": "" if options.config == Path("configs/demo.yaml") else str(options.config),
-        "DATA": options.data or "",
-        "SET": " ".join(options.overrides),
-        "JOBS": str(options.jobs or ""),
-        "DEVICES": options.devices or "",
+        "config": "" if options.config in (None, DEMO) else str(options.config),
+        "data": options.data or "",
+        "set": " ".join(options.overrides),
+        "jobs": str(options.jobs or ""),
+        "devices": options.devices or "",
     }
-    return "".join(f" {name}={shlex.quote(text)}" for name, text in given.items() if text)
-
-
-def _name_checks() -> dict[str, Callable[[Any], object]]:
-    """Who knows which names exist; asked while the experiment is read."""
-    from pipeline.demo import get_demo
-    from pipeline.ensemble.postprocessing.registry import get_step
-    from pipeline.inference.tta import parse_tta
-    from pipeline.metrics import get_metric
-    from pipeline.models.decoders.registry import DECODERS
-    from pipeline.models.encoder_names import check_encoder
-    from pipeline.models.losses import LOSSES
-    from pipeline.suggestions import check_name
-    from pipeline.training.optimizers import OPTIMIZERS
-    from pipeline.training.schedules import SCHEDULES
-
-    return {
-        "demo": get_demo,
-        "decoder": lambda name: check_name("decoder", name, DECODERS),
-        "encoder": check_encoder,
-        "optimizer": lambda name: check_name("optimizer", name, OPTIMIZERS),
-        "schedule": lambda name: check_name("schedule", name, SCHEDULES),
-        "loss": lambda name: check_name("loss", name, LOSSES),
-        "tta": parse_tta,
-        "metric": lambda metric: get_metric(**metric),
-        "step": get_step,
-    }
+    return as_typed(program, {name: text for name, text in given.items() if text})

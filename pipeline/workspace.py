@@ -34,6 +34,37 @@ class MemberPaths:
 
 
 @dataclass(frozen=True)
+class FinishedPaths:
+    """The files of a run's folder that prediction needs, wherever the folder has been moved."""
+
+    folder: Path
+
+    @property
+    def experiment(self) -> Path:
+        """A copy of the experiment, complete: no other file is needed to read it."""
+        return self.folder / "experiment.yaml"
+
+    @property
+    def blend(self) -> Path:
+        return self.folder / "ensemble.yaml"
+
+    @property
+    def mean_tables(self) -> Path:
+        """What a rank mean makes of stored numbers; there for `ensemble.mean: rank` alone."""
+        return self.folder / "mean_tables.npy"
+
+    @property
+    def manifest(self) -> Path:
+        """Names all these files and the weights of every member, with their checksums."""
+        return self.folder / "predictor.json"
+
+    @property
+    def exports(self) -> Path:
+        """Models in formats that other programs read."""
+        return self.folder / "export"
+
+
+@dataclass(frozen=True)
 class Workspace:
     """Every path of one experiment, below `root` (the working directory)."""
 
@@ -102,9 +133,12 @@ class Workspace:
         """The test maps of all models, summed (`ensemble.accumulate`)."""
         return self.run / "blend" / "test"
 
+    def finished(self) -> FinishedPaths:
+        return FinishedPaths(self.run)
+
     @property
     def blend(self) -> Path:
-        return self.run / "ensemble.yaml"
+        return self.finished().blend
 
     @property
     def oof_scores(self) -> Path:
@@ -129,6 +163,10 @@ class Workspace:
     @property
     def report_manifest(self) -> Path:
         return self.run / "report.json"
+
+    @property
+    def exports(self) -> Path:
+        return self.finished().exports
 
     @property
     def submissions(self) -> Path:

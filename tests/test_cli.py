@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import cli
-from tests.helpers.competitions import context, draw_discs, raw_experiment, said
+from pipeline import __version__, cli, finished_commands
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs, raw_experiment, said
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -194,6 +194,7 @@ def test_an_override_without_a_space_after_its_colon_is_explained(
         (["check", "--jobs", "1e3"], "--jobs: '1e3' is no whole number"),
         (["check", "--jobs", "9" * 5000], "is no whole number"),
         (["train", "--fold", "x"], "--fold: 'x' is no whole number"),
+        (["predict", "--images", "*.tif", "--jobs", "0"], "--jobs: '0' is not from 1 to 1024"),
         (["leaderboard", "--score", ""], "SCORE='' is not a number"),
         (["check", "--set", "epochs"], "override 'epochs': write it as key=value"),
         (["check", "--set", "train.epoch=2"], "did you mean epochs"),
@@ -223,3 +224,75 @@ def test_the_next_command_is_quoted_for_the_shell(
     last = capsys.readouterr().out.strip().splitlines()[-1]
     words = shlex.split(last.partition("; next: ")[2])
     assert words == ["make", "train", "CONFIG=it's $HOME.yaml"]
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"maskmill {__version__}\n"
+
+
+def test_the_console_command_names_itself_in_the_next_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["folds", "--config", "discs.yaml", "--set", "folds.seed=3"]
+    assert cli.main(given, program="maskmill") == 0
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert last.endswith("; next: maskmill train --config discs.yaml --set folds.seed=3")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "says"),
+    [
+        (["predict"], 2, "predict: name a run (runs/<name>), or give --config"),
+        (["predict", "runs/mine", "a.png"], 1, "there is no run runs/mine"),
+        (["predict", "data", "a.png"], 1, "data is no finished run"),
+        (["predict", "runs/x", "a.png", "--set", "train.epochs=1"], 2, "go with --config"),
+        (["export", "runs/x", "other"], 2, "export takes one run and no 'other'"),
+    ],
+)
+def test_a_run_that_cannot_be_used_is_one_short_message(
+    command: list[str], code: int, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(command) == code
+    assert says in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "discs.yaml"]
+
+
+def test_masks_by_experiment_and_by_run_are_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "one.yaml").write_text(
+        yaml.safe_dump(raw_experiment(folder / "data", name="one", **ONE_MODEL))
+    )
+    (folder / "new images").mkdir()
+    for path in sorted((folder / "data/test").iterdir())[:2]:
+        path.rename(folder / "new images" / path.name)
+    made = ["predict", "--config=one.yaml", "--images=new images/*.png", "--out=m", "--jobs=1"]
+    assert cli.main(made) == 0
+    assert "predict: masks of 2 image(s) → m" in capsys.readouterr().out
+    several = ["predict", "one", "new images/t0_0.png", "new images/t0_1.png", "--out", "n"]
+    assert cli.main([*several, "--jobs", "1", "--overlay"]) == 0
+    assert {path.name for path in (folder / "m").iterdir()} == {
+        "areas.csv", "t0_0.png", "t0_1.png"
+    }  # fmt: skip
+    for path in (folder / "m").iterdir():
+        assert path.read_bytes() == (folder / "n" / path.name).read_bytes()
+    assert len(list((folder / "n/overlays").iterdir())) == 2
+    assert not (folder / "submissions").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data/test/*.png", ["data/test/*.png"]),
+        ("data/test/*.png 'a b.png'", ["data/test/*.png", "a b.png"]),
+        ("it's.png", ["it's.png"]),
+        ("  ", []),
+    ],
+)
+def test_one_text_names_one_pattern_or_several(
+    text: str, expected: list[str], folder: Path
+) -> None:
+    assert finished_commands.pieces(text) == expected

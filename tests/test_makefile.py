@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,12 @@ OPTIONS = {
     "FOLD": "--fold",
     "SCORE": "--score",
     "LABEL": "--label",
+    "IMAGES": "--images",
+    "OUT": "--out",
+    "FORMAT": "--format",
 }
+TARGETS = {"SCORE": "leaderboard", "LABEL": "leaderboard", "IMAGES": "predict", "OUT": "predict",
+           "FORMAT": "export"}  # fmt: skip
 ODD = [
     "$(shell touch run)",
     "${shell touch run}$(eval all:;touch run)",
@@ -65,7 +71,7 @@ def handed_over(
 
 
 def target_of(name: str) -> str:
-    return "leaderboard" if name in ("SCORE", "LABEL") else "train"
+    return TARGETS.get(name, "train")
 
 
 @pytest.mark.parametrize("environment", [False, True])
@@ -73,7 +79,7 @@ def target_of(name: str) -> str:
 def test_every_variable_arrives_as_it_is_written(
     value: str, environment: bool, tmp_path: Path
 ) -> None:
-    for target in ("train", "leaderboard"):
+    for target in ("train", "leaderboard", "predict", "export"):
         given = {name: value for name in OPTIONS if target_of(name) == target or name in "DATASET"}
         words = handed_over(tmp_path, target, given, environment=environment)
         assert words[0] == target
@@ -130,3 +136,26 @@ def test_a_wrong_value_is_one_clear_line(given: dict[str, str], says: str, tmp_p
     assert done.returncode == 2 and says in lines[0 if len(lines) == 1 else -1], lines
     assert len(lines) == (2 if "mistake(s)" in lines[0] else 1)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "python", "builds"),
+    [
+        ([], ".venv/bin/python", True),
+        (["VENV=.venv"], ".venv/bin/python", True),
+        (["VENV=/opt/my env"], "/opt/my env/bin/python", False),
+        (["VENV="], "python", False),
+    ],
+)
+def test_make_uses_the_environment_that_is_named(
+    words: list[str], python: str, builds: bool, tmp_path: Path
+) -> None:
+    """`VENV=` alone is the active one; only .venv is built."""
+    (tmp_path / "requirements.txt").touch()
+    command = ["make", "-n", "-s", "-f", str(MAKEFILE), "check", *words]
+    clean = {name: value for name, value in os.environ.items() if name != "VENV"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=True
+    )
+    assert shlex.split(done.stdout.splitlines()[-1])[:4] == [python, "-m", "pipeline", "check"]
+    assert ("-m venv" in done.stdout) == builds

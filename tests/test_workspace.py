@@ -12,6 +12,8 @@ def test_no_two_artefacts_share_a_path() -> None:
         workspace.alignment, workspace.aligned_references, workspace.blend,
         workspace.blend_manifest, workspace.oof_scores, workspace.scorecard("csv"),
         workspace.scorecard("md"), workspace.report, workspace.report_manifest,
+        workspace.finished().experiment, workspace.finished().mean_tables,
+        workspace.finished().manifest, workspace.exports,
         workspace.submission("a"), workspace.progress, workspace.locks,
         member.manifest, member.state, member.history, member.weights("ema"),
         member.weights("plain"),

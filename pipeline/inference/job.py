@@ -12,7 +12,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from pipeline.atomic_files import put_aside
 from pipeline.config import ModelConfig
@@ -25,6 +24,7 @@ from pipeline.inference.sinks import Maps, Sink
 from pipeline.manifests import verified
 from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
+from pipeline.models.segmentation import SegmentationModel
 
 VERSION = "maps/2"
 """Bumped when the same weights and images give other maps than before."""
@@ -89,8 +89,12 @@ def predict_range(job: InferJob, context: JobContext) -> None:
 
 def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     """The predictor of one model, its members' weights verified and loaded."""
+    networks = [
+        load_network(output.model, _whole(weights), job.classes, job.reader.channels)
+        for weights in output.members
+    ]
     return Predictor(
-        [_load(job, output.model, weights) for weights in output.members],
+        networks,
         output.model.infer,
         resize=output.model.input.resize,
         multiclass=job.multiclass,
@@ -98,10 +102,10 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     )
 
 
-def _load(job: InferJob, model: ModelConfig, weights: Weights) -> nn.Module:
-    path = _whole(weights)
+def load_network(model: ModelConfig, path: Path, classes: int, channels: int) -> SegmentationModel:
+    """A member's network with its weights from `path`, on the CPU."""
     unweighted = model.network.model_copy(update={"weights": None})
-    network = build_model(unweighted, classes=job.classes, in_channels=job.reader.channels)
+    network = build_model(unweighted, classes=classes, in_channels=channels)
     load_weights(path, network)
     return network
 

@@ -81,14 +81,15 @@ class SumSink:
     def _summands(self, each: str, maps: Maps) -> dict[str, NDArray[Any]]:
         parts = zip(self.members, maps, self.dtypes, self.tables, strict=True)
         try:
-            return {name: _summand(values, dtype, table) for name, values, dtype, table in parts}
+            return {name: summand(values, dtype, table) for name, values, dtype, table in parts}
         except MaskmillError as error:
             raise type(error)(f"{each} for {self.sums.folder}: {error}") from None
 
 
-def _summand(
+def summand(
     probabilities: NDArray[np.float32], dtype: MapDtype, table: NDArray[np.uint16] | None
 ) -> NDArray[Any]:
+    """What a blend adds up of a map (float32, 0..1): its numbers as they are stored, by `table`."""
     stored = quantise(probabilities, dtype)
     if table is None:
         return stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -42,6 +42,8 @@ class StageContext:
     fold: int | None = None
     arguments: str = ""
     """What the user typed after `make <stage>`, for the next command."""
+    program: str = "make"
+    """How the user calls stages: `make`, or `maskmill`."""
     results: dict[str, Any] = field(default_factory=dict)
     """What each stage returned in this invocation, kept by `once`."""
 
@@ -106,9 +108,9 @@ class StageContext:
     def done(self, stage: str, made: str, where: Path, started: float) -> None:
         """The one line at the end of a stage: what, where, how long, and what comes next."""
         line = f"{stage}: {made} → {where} in {_duration(time.monotonic() - started)}"
-        following = ORDER[ORDER.index(stage) + 1 :]
+        following = ORDER[ORDER.index(stage) + 1 :] if stage in ORDER else ()
         if self.asked == stage and following:
-            line += f"; next: make {self._next(following)}"
+            line += f"; next: {self.program} {self._next(following)}"
         self.reporter.say(line)
 
     def _next(self, following: tuple[str, ...]) -> str:
@@ -118,9 +120,17 @@ class StageContext:
 
     def _chosen(self) -> str:
         """MODEL= and FOLD= again: without them the next stage would first train all the others."""
-        given = {"MODEL": self.model, "FOLD": self.fold}
+        given = {"model": self.model, "fold": self.fold}
         texts = {name: str(value) for name, value in given.items() if value is not None}
-        return "".join(f" {name}={shlex.quote(text)}" for name, text in texts.items())
+        return as_typed(self.program, texts)
+
+
+def as_typed(program: str, given: Mapping[str, str]) -> str:
+    """Options as a user of `make` (NAME=value) or of `maskmill` (--name value) types them."""
+    texts = {name: shlex.quote(text) for name, text in given.items()}
+    if program == "make":
+        return "".join(f" {name.upper()}={text}" for name, text in texts.items())
+    return "".join(f" --{name} {text}" for name, text in texts.items())
 
 
 def _duration(seconds: float) -> str:

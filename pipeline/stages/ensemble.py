@@ -12,19 +12,22 @@ import yaml
 
 from pipeline.atomic_files import write_atomic
 from pipeline.data.groups import groups_of
-from pipeline.ensemble.blending.means import Mean, make_mean
+from pipeline.ensemble.blending.means import Mean, make_mean, mean_kind
 from pipeline.ensemble.choose import choose_blend
 from pipeline.ensemble.members import check_members, histogram_of, reader_of
 from pipeline.ensemble.recipe import Recipe, steps_from_yaml
 from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.summary import Sampling
 from pipeline.errors import DataError
+from pipeline.inference.job import Weights
 from pipeline.manifests import fingerprint, is_as_written, is_fresh, write_manifest
 from pipeline.maps import MapStore
-from pipeline.stages import align, check, folds, infer
+from pipeline.prediction.finished_run import keep_finished_run
+from pipeline.stages import align, check, folds, infer, train
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.infer import Inferred
+from pipeline.stages.parts.map_jobs import weights_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,18 @@ def run(context: StageContext) -> Ensembled:
         mean=_mean(context, inferred.oof),
         steps=steps_from_yaml(facts["postprocess"]),
     )
+    with context.exclusive("ensemble"):
+        keep_finished_run(workspace.finished(), experiment, recipe.mean, _members(context))
     return Ensembled(recipe, facts, made_from)
+
+
+def _members(context: StageContext) -> dict[str, list[Weights]]:
+    """The weights that predict, by model."""
+    members, used = train.run(context), context.used_folds()
+    return {
+        model: [weights_of(members[model, fold]) for fold in used]
+        for model in context.experiment.models
+    }
 
 
 def _is_as_written(context: StageContext) -> bool:
@@ -137,13 +151,12 @@ def _source(
 
 def _mean(context: StageContext, oof: dict[str, MapStore]) -> Mean:
     """The kind of mean; ranks are those among the model's own out-of-fold maps."""
-    name = context.experiment.ensemble.mean
+    experiment = context.experiment
+    name = mean_kind(experiment.ensemble.mean, multiclass=experiment.data.multiclass)
     dtype = next(iter(oof.values())).dtype
     histograms = None
     if name == "rank":
         histograms = [histogram_of(store, store.ids) for store in oof.values()]
-    elif name == "logit" and context.experiment.data.multiclass:
-        name = "geometric"  # a softmax has log p for logits
     return make_mean(name, dtype, histograms)
 
 

@@ -55,6 +55,11 @@ class Mean:
 ARITHMETIC = Mean("arithmetic")
 
 
+def mean_kind(wish: choices.Mean, *, multiclass: bool) -> choices.Mean:
+    """The mean that `ensemble.mean` stands for: a softmax has log p for logits."""
+    return "geometric" if wish == "logit" and multiclass else wish
+
+
 def make_mean(
     name: choices.Mean, dtype: DTypeLike, histograms: Sequence[NDArray[np.int64]] | None = None
 ) -> Mean:

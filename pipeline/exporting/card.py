@@ -1,0 +1,53 @@
+"""What whoever runs an exported model must know, beside its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.config import Experiment
+
+SAME_AS_RUN = (
+    "The run's own masks (make predict) also average the views of `views`, blend all models, and "
+    "apply post-processing; one exported model does not."
+)
+
+
+def card_of(
+    experiment: Experiment,
+    model: str,
+    members: Sequence[str],
+    thresholds: dict[str, float],
+    step: int,
+) -> dict[str, Any]:
+    """Input, output and decision rule of one model."""
+    config, data = experiment.models[model], experiment.data
+    rule = (
+        "the class whose probability divided by its threshold is largest"
+        if data.multiclass
+        else "a class is where its probability is at least its threshold"
+    )
+    return {
+        "run": experiment.name,
+        "model": model,
+        "members": list(members),
+        "network": config.network.model_dump(mode="json", exclude={"weights", "allow_partial"}),
+        "input": {
+            "name": "images",
+            "layout": "N x 3 x H x W, RGB, float32",
+            "scale": "pixel / 255, so 0..1; the network normalises by itself",
+            "size": f"H and W are multiples of {step}, any; pad by mirroring, and crop the output",
+            "resize": config.input.model_dump(mode="json")["resize"],
+            "frame": data.frame.model_dump(mode="json"),
+            "trained_at": list(config.train.size),
+        },
+        "output": {
+            "name": "probabilities",
+            "layout": f"N x {len(data.classes)} x H x W, float32, 0..1",
+            "classes": list(data.class_names),
+            "activation": "softmax, done" if data.multiclass else "sigmoid, done",
+        },
+        "decision": {"thresholds": thresholds, "rule": rule},
+        "views": list(config.infer.tta),
+        "note": SAME_AS_RUN,
+    }

@@ -1,0 +1,96 @@
+"""The commands that use a finished run, named by its folder or by its experiment."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Experiment
+from pipeline.errors import ConfigError
+from pipeline.prediction.image_list import matches
+from pipeline.stages.context import StageContext
+from pipeline.workspace import Workspace
+
+NAMES = ("predict", "export")
+Open = Callable[[Experiment, Workspace], StageContext]
+
+
+def run_finished(
+    options: argparse.Namespace, load: Callable[[Path], Experiment], open_context: Open
+) -> None:
+    """Run `predict` or `export`. With --config the blend is first brought up to date; a run that
+    is named by its folder is used as it is, and needs neither data nor maps.
+    """
+    named = list(options.named)
+    if options.config is None:
+        if not named:
+            raise ConfigError(f"{options.command}: name a run (runs/<name>), or give --config")
+        if options.overrides or options.data:
+            raise ConfigError("--set and --data go with --config: a finished run is as it is")
+        request = _request(options, named[1:])
+        folder, context = open_folder(named[0], open_context)
+    else:
+        from pipeline.stages import ensemble
+
+        request = _request(options, named)
+        experiment = load(options.config)
+        context = open_context(experiment, Workspace(experiment.name))
+        folder = context.workspace.run
+        ensemble.run(context)
+    _stage(options.command)(context, folder, request)
+
+
+def open_folder(named: str, open_context: Open) -> tuple[Path, StageContext]:
+    """A run's folder, which may be anywhere, and a context that writes nothing into it."""
+    from pipeline.prediction.finished_run import read_finished_run
+
+    below = Workspace(named).run
+    folder = below if not Path(named).is_dir() and below.is_dir() else Path(named)
+    experiment = read_finished_run(folder).experiment
+    return folder, open_context(experiment, workspace_of(folder))
+
+
+def workspace_of(folder: Path) -> Workspace:
+    """Where jobs say how far they are and lease their devices: with those of other commands, unless
+    the folder was taken out of `runs/`.
+    """
+    absolute = folder.absolute()
+    if absolute.parent.name == "runs":
+        return Workspace(folder.name, folder.parent.parent)
+    return Workspace(absolute.name, Path(tempfile.gettempdir()) / "maskmill")
+
+
+def _stage(command: str) -> Callable[..., Any]:
+    from pipeline.stages import export, predict
+
+    stages: dict[str, Callable[..., Any]] = {"predict": predict.run, "export": export.run}
+    return stages[command]
+
+
+def _request(options: argparse.Namespace, named: Sequence[str]) -> Any:
+    if options.command == "export":
+        from pipeline.stages import export
+
+        if named:
+            raise ConfigError(f"export takes one run and no {named[0]!r}; see --model, --format")
+        return export.Request(options.exported, options.exported_fold, options.format, options.out)
+    from pipeline.stages import predict
+
+    images = (*named, *pieces(options.images or ""))
+    out = options.out or Path("masks")
+    return predict.Request(images, out, options.probabilities, options.overlay)
+
+
+def pieces(text: str) -> list[str]:
+    """The images that one text names: one pattern, or several with blanks between them."""
+    whole = text.strip()
+    if not whole or Path(whole).exists() or matches(whole):
+        return [whole] if whole else []
+    try:
+        return shlex.split(whole)
+    except ValueError:  # a quote without its other half
+        return [whole]

@@ -1,0 +1,50 @@
+"""Maps of one image by several models, blended in memory by the numbers that stores would hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.ensemble.blending.fixed_point import integer_weights
+from pipeline.ensemble.blending.stream import SummedMaps
+from pipeline.ensemble.recipe import Recipe
+from pipeline.inference.sinks import summand
+from pipeline.prediction.finished_run import FinishedRun, stored_type
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A recipe, and the models that count in it, in its order. Picklable.
+
+    Sums are those of `ensemble.accumulate`, so that what is decided is, pixel by pixel, what
+    `submit` decides from stores.
+    """
+
+    recipe: Recipe
+    stored: np.dtype[Any]
+    models: tuple[str, ...]
+    """Those with a weight; the others need not be loaded."""
+
+    @classmethod
+    def of(cls, run: FinishedRun) -> Blend:
+        shares = integer_weights(list(run.recipe.weights.values()))
+        models = [name for name, share in zip(run.recipe.names, shares, strict=True) if share]
+        return cls(run.recipe, stored_type(run.experiment), tuple(models))
+
+    def sums(self, maps: Sequence[NDArray[np.float32]]) -> SummedMaps:
+        """The weighted sum of a map (CHW, 0..1) by each of `models`, for `recipe` to decide from.
+
+        Raises TrainingError for NaN.
+        """
+        recipe = self.recipe
+        shares = integer_weights(list(recipe.weights.values()))
+        total = np.zeros(maps[0].shape, np.uint32)
+        for model, values in zip(self.models, maps, strict=True):
+            place = recipe.names.index(model)
+            stored = summand(values, self.stored.name, recipe.mean.table(place))  # type: ignore[arg-type]
+            total += stored.astype(np.uint32) * shares[place]
+        return SummedMaps(total, recipe.mean.scale_type(self.stored))

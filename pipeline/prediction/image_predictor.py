@@ -1,0 +1,88 @@
+"""A finished run as a function: an image in, its mask out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.catalog import Sample
+from pipeline.data.frame import into_frame
+from pipeline.data.images import read_rgb
+from pipeline.data.samples import SampleReader
+from pipeline.errors import DataError
+from pipeline.inference.job import InferJob, Output, make_predictor
+from pipeline.prediction.blended import Blend
+from pipeline.prediction.finished_run import FinishedRun, refuse_references, verify_weights
+from pipeline.prediction.mask_files import MaskFiles
+from pipeline.prediction.mask_sink import MaskSink
+
+
+class ImagePredictor:
+    """The chosen blend with its TTA, thresholds and post-processing, its networks on one device."""
+
+    def __init__(self, run: FinishedRun, device: str) -> None:
+        refuse_references(run.experiment)
+        self.classes = run.experiment.data.class_names
+        self._blend = Blend.of(run)
+        verify_weights(run, self._blend.models)
+        self._reader = SampleReader(run.experiment.data)
+        job = job_of(run, self._blend, MaskFiles.of(Path(), run.experiment.data), ())
+        self._predictors = [make_predictor(job, output, device) for output in job.outputs]
+
+    @overload
+    def __call__(
+        self, image: NDArray[np.uint8] | str | Path, *, probabilities: Literal[False] = False
+    ) -> NDArray[np.bool_]: ...
+
+    @overload
+    def __call__(
+        self, image: NDArray[np.uint8] | str | Path, *, probabilities: Literal[True]
+    ) -> NDArray[np.float32]: ...
+
+    def __call__(
+        self, image: NDArray[np.uint8] | str | Path, *, probabilities: bool = False
+    ) -> NDArray[Any]:
+        """HWC uint8 RGB of any size, or its file → bool CHW, a plane a class of `classes`.
+
+        probabilities: the blended ones instead, float32 CHW 0..1, before thresholds and
+        post-processing. Raises DataError for what is no such image.
+        """
+        data = self._reader.data
+        pixels = (
+            read_rgb(Path(image), turn=data.turns)
+            if isinstance(image, str | Path)
+            else _checked(image)
+        )
+        seen = into_frame(pixels, data.frame)
+        maps = [self._reader.own_maps(each.predict([seen])[0]) for each in self._predictors]
+        sums = self._blend.sums(maps)
+        recipe = self._blend.recipe
+        return recipe.blend(sums) if probabilities else recipe.decide(sums)
+
+
+def job_of(run: FinishedRun, blend: Blend, files: MaskFiles, samples: Sequence[Sample]) -> InferJob:
+    """The job that writes the masks of these samples."""
+    data = run.experiment.data
+    reader = SampleReader(data)
+    return InferJob(
+        outputs=tuple(Output(run.experiment.models[m], run.members[m]) for m in blend.models),
+        sink=MaskSink(blend, files, reader, {each.id: each for each in samples}),
+        classes=len(data.classes),
+        multiclass=data.multiclass,
+        reader=reader,
+        samples=tuple(samples),
+    )
+
+
+def _checked(image: object) -> NDArray[np.uint8]:
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+        raise DataError(
+            f"an image is HWC uint8 RGB, and this is {array.shape} {array.dtype}; convert it, or "
+            "give the path of its file"
+        )
+    return np.ascontiguousarray(array)

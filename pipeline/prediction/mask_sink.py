@@ -1,0 +1,75 @@
+"""Where predicted maps go when masks are wanted: each is decided and written, and none is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+from pipeline.data.catalog import Sample
+from pipeline.data.samples import SampleReader
+from pipeline.ensemble.postprocessing.instances import components
+from pipeline.errors import MaskmillError
+from pipeline.execution.executor import JobContext
+from pipeline.inference.job import InferJob, predict_range
+from pipeline.inference.sinks import Maps
+from pipeline.prediction.blended import Blend
+from pipeline.prediction.mask_files import MaskFiles
+
+
+@dataclass(frozen=True)
+class Area:
+    """How much of an image one class takes."""
+
+    image: str
+    """The id of its sample."""
+    class_: str
+    share: float
+    """Of all pixels, 0..1."""
+    objects: int
+    """8-connected parts."""
+
+
+@dataclass
+class MaskSink:
+    """Decides as the blend does, and writes; `areas` gathers in the process that predicts."""
+
+    blend: Blend
+    files: MaskFiles
+    reader: SampleReader
+    samples: dict[str, Sample]
+    areas: list[Area] = field(default_factory=list)
+
+    def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
+        return nullcontext()  # two that write the same masks write the same bytes
+
+    def pending(self) -> set[str]:
+        return set(self.samples)
+
+    def write(self, batch: Mapping[str, Maps]) -> None:
+        for each, maps in batch.items():
+            self._write(each, maps)
+
+    def _write(self, each: str, maps: Maps) -> None:
+        try:
+            sums = self.blend.sums(maps)
+        except MaskmillError as error:
+            raise type(error)(f"{self.samples[each].image}: {error}") from None
+        recipe = self.blend.recipe
+        decision = recipe.decide(sums)
+        self.files.write(each, decision)
+        if self.files.probabilities:
+            self.files.write_probabilities(each, recipe.blend(sums))
+        if self.files.overlay:
+            self.files.write_overlay(each, self.reader.picture(self.samples[each]), decision)
+        for name, plane in zip(self.files.classes, decision, strict=True):
+            objects = int(components(plane).max(initial=0))
+            self.areas.append(Area(each, name, float(plane.mean()), objects))
+
+
+def predict_masks(job: InferJob, context: JobContext) -> list[Area]:
+    """Write the masks of `job.samples`, whose sink is a `MaskSink`; returns their areas."""
+    assert isinstance(job.sink, MaskSink)
+    job.sink.areas.clear()
+    predict_range(job, context)
+    return job.sink.areas

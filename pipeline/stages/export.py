@@ -1,0 +1,122 @@
+"""export: a trained model in a format that other programs read, checked against the predictor."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.atomic_files import write_atomic
+from pipeline.data.samples import SampleReader
+from pipeline.errors import ArtefactError, ConfigError, DataError
+from pipeline.exporting.card import card_of
+from pipeline.exporting.check import TOLERANCE, check_images, largest_difference
+from pipeline.exporting.exported_network import ExportedNetwork
+from pipeline.exporting.formats import get_format
+from pipeline.inference.job import Weights, load_network
+from pipeline.prediction.finished_run import (
+    FinishedRun,
+    read_finished_run,
+    refuse_references,
+    verify_weights,
+)
+from pipeline.stages.context import StageContext
+from pipeline.suggestions import check_name
+from pipeline.workspace import FinishedPaths
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for."""
+
+    model: str | None
+    fold: int | None
+    format: str
+    out: Path | None
+
+
+def run(context: StageContext, folder: Path, request: Request) -> Path:
+    """Write one model (the mean of its folds, or one fold), with a card beside it; its path.
+
+    A file that does not compute what the predictor does on three images is removed again, and
+    ArtefactError says by how much it differs.
+    """
+    started = time.monotonic()
+    chosen = get_format(request.format)
+    finished = read_finished_run(folder)
+    refuse_references(finished.experiment)
+    model = _model(finished, request.model)
+    members = _members(finished, model, request.fold)
+    verify_weights(finished, [model])
+    network = network_of(finished, model, members)
+    name = model if request.fold is None else f"{model}-fold{request.fold}"
+    path = (request.out or FinishedPaths(folder).exports) / f"{name}.{chosen.suffix}"
+    if path.parent.exists() and not path.parent.is_dir():
+        raise DataError(f"{path.parent} is a file, so that nothing can be written below it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        chosen.write(network, SampleReader(finished.experiment.data).channels, partial)
+        checked = _checked(finished, model, network, chosen.read(partial, network), path)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    thresholds = finished.facts["models"][model]["thresholds"]
+    names = [each.member for each in members]
+    card = card_of(finished.experiment, model, names, thresholds, network.step)
+    text = yaml.safe_dump({"format": request.format, **card, "check": checked}, sort_keys=False)
+    write_atomic(path.with_suffix(".yaml"), text)
+    context.done("export", f"{name} as {request.format} and its card", path, started)
+    return path
+
+
+def _checked(
+    finished: FinishedRun, model: str, network: ExportedNetwork, computes: Any, path: Path
+) -> dict[str, Any]:
+    """What the card says of the comparison."""
+    if computes is None:
+        return {"done": False, "why": "onnxruntime is not installed here"}
+    config = finished.experiment.models[model]
+    images, source = check_images(SampleReader(finished.experiment.data), config.input.resize)
+    difference = largest_difference(computes, network, config.infer, images)
+    if not difference <= TOLERANCE:
+        raise ArtefactError(
+            f"{path}: its probabilities differ from the predictor's by up to {difference:.2g}, so "
+            f"it was not kept; this network ({config.encoder} in {config.decoder}) does not "
+            "survive this format, try another FORMAT"
+        )
+    return {"done": True, "images": source, "largest_difference": difference}
+
+
+def _model(finished: FinishedRun, wish: str | None) -> str:
+    names = list(finished.experiment.models)
+    if wish is None:
+        if len(names) == 1:
+            return names[0]
+        raise ConfigError(f"export: choose one of the models {', '.join(names)} with MODEL=")
+    check_name("model", wish, names)
+    return wish
+
+
+def _members(finished: FinishedRun, model: str, fold: int | None) -> tuple[Weights, ...]:
+    every = finished.members[model]
+    if fold is None:
+        return every
+    found = tuple(each for each in every if each.member == f"{model}/fold{fold}")
+    if not found:
+        there = ", ".join(each.member.rpartition("fold")[2] for each in every)
+        raise ConfigError(f"FOLD={fold}: {model} has the folds {there}")
+    return found
+
+
+def network_of(finished: FinishedRun, model: str, members: tuple[Weights, ...]) -> ExportedNetwork:
+    """These members of a model as one network."""
+    data, config = finished.experiment.data, finished.experiment.models[model]
+    channels = SampleReader(data).channels
+    networks = [
+        load_network(config, weights.path, len(data.classes), channels) for weights in members
+    ]
+    return ExportedNetwork(networks, config.infer.mean, multiclass=data.multiclass)

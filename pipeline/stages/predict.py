@@ -1,0 +1,131 @@
+"""predict: masks of any images by the chosen blend; submissions are left alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.atomic_files import sweep, write_atomic
+from pipeline.data.catalog import Sample
+from pipeline.data.samples import SampleReader
+from pipeline.disk_space import check_room
+from pipeline.errors import DataError
+from pipeline.execution.executor import Job
+from pipeline.prediction.blended import Blend
+from pipeline.prediction.finished_run import (
+    FinishedRun,
+    read_finished_run,
+    refuse_references,
+    verify_weights,
+)
+from pipeline.prediction.image_list import list_images, sizes_of
+from pipeline.prediction.image_predictor import job_of
+from pipeline.prediction.mask_files import AREAS, MaskFiles
+from pipeline.prediction.mask_sink import Area, predict_masks
+from pipeline.stages.context import StageContext
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for."""
+
+    images: tuple[str, ...]
+    """Files, folders and patterns."""
+    out: Path
+    probabilities: bool = False
+    overlay: bool = False
+
+
+def run(context: StageContext, folder: Path, request: Request) -> pd.DataFrame:
+    """Write the masks of all images, and `areas.csv`, which is returned.
+
+    folder: of the finished run. Raises DataError before anything is predicted where an image
+    cannot be read or a mask would take the place of something else.
+    """
+    started = time.monotonic()
+    finished = read_finished_run(folder)
+    refuse_references(finished.experiment)
+    samples = list_images(request.images)
+    files = MaskFiles.of(
+        request.out,
+        finished.experiment.data,
+        probabilities=request.probabilities,
+        overlay=request.overlay,
+    )
+    _check_targets(context, files, samples)
+    sizes = sizes_of(samples, SampleReader(finished.experiment.data), context.reporter)
+    if request.probabilities:
+        pixels = sum(height * width for height, width in sizes.values())
+        needed = 4 * pixels * len(files.classes)
+        check_room("predict", needed, [request.out], request.out, ", or leave out --probabilities")
+    blend = Blend.of(finished)
+    verify_weights(finished, blend.models)
+    areas = _predict(context, finished, blend, files, samples)
+    table = _table(areas, samples)
+    write_atomic(request.out / AREAS, table.to_csv(index=False))
+    context.done("predict", f"masks of {len(samples)} image(s)", request.out, started)
+    return table
+
+
+def _predict(
+    context: StageContext,
+    finished: FinishedRun,
+    blend: Blend,
+    files: MaskFiles,
+    samples: Sequence[Sample],
+) -> list[Area]:
+    """The areas of all classes of all images, whose masks are written."""
+    devices = len(context.machine.devices)
+    size = -(-len(samples) // devices)
+    starts = range(0, len(samples), size)
+    jobs = [
+        Job(
+            f"predict {start}",
+            predict_masks,
+            (job_of(finished, blend, files, samples[start : start + size]),),
+        )
+        for start in starts
+    ]
+    for path in {path.parent for sample in samples for path in files.paths(sample.id)}:
+        sweep(path)
+    values = context.run_jobs("predict", jobs, width=devices)
+    found: list[Area] = []
+    for job in jobs:
+        areas = values[job.name]
+        assert isinstance(areas, list)
+        found += areas
+    return found
+
+
+def _check_targets(context: StageContext, files: MaskFiles, samples: Sequence[Sample]) -> None:
+    """DataError where masks cannot be written, or would replace what they must not."""
+    out = files.folder
+    first = next(each for each in [out, *out.absolute().parents] if each.exists())
+    if not first.is_dir():
+        raise DataError(f"{first} is a file, so that no masks can be written to {out}")
+    submissions = context.workspace.submissions.parent.resolve()
+    if out.resolve().is_relative_to(submissions):
+        raise DataError(f"{out} is a folder of submissions; write the masks to another one")
+    images = {sample.image.resolve() for sample in samples}
+    for sample in samples:
+        for path in files.paths(sample.id):
+            if path.resolve() in images:
+                raise DataError(
+                    f"the mask of {sample.image} would replace the image {path}; write the masks "
+                    "to another folder"
+                )
+
+
+def _table(areas: Sequence[Area], samples: Sequence[Sample]) -> pd.DataFrame:
+    """`image,class,share,objects`, in the order of the images."""
+    place = {sample.id: number for number, sample in enumerate(samples)}
+    ordered = sorted(areas, key=lambda area: place[area.image])
+    rows = [
+        (samples[place[each.image]].image.name, each.class_, each.share, each.objects)
+        for each in ordered
+    ]
+    return pd.DataFrame(rows, columns=["image", "class", "share", "objects"])

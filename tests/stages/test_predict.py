@@ -1,0 +1,274 @@
+"""Masks of other images decide exactly as the submission does, and touch nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.config import build_experiment, load_experiment
+from pipeline.data import rle
+from pipeline.errors import ArtefactError, DataError, MaskmillError
+from pipeline.prediction.finished_run import read_finished_run
+from pipeline.prediction.image_predictor import ImagePredictor
+from pipeline.stages import ensemble, predict, submit, train
+from tests.helpers.competitions import context, draw_discs, experiment, raw_experiment
+
+BLOCKS: dict[str, Any] = {
+    "train": {"epochs": 1, "ema": None},
+    "ensemble": {"weights": {"a": 1, "b": 0}},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The data and the workspace of a submitted experiment, the model b without weight."""
+    root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
+    draw_discs(root)
+    submit.run(context(root, workspace, **BLOCKS))
+    return root, workspace
+
+
+def _predict(
+    finished: tuple[Path, Path], *images: str, out: Path, folder: Path | None = None, **wish: bool
+) -> pd.DataFrame:
+    root, workspace = finished
+    request = predict.Request(images, out, **wish)
+    stage = context(root, workspace, **BLOCKS)
+    return predict.run(stage, folder or workspace / "runs/discs", request)
+
+
+def _masks_of_submission(path: Path) -> dict[str, np.ndarray]:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return {row.id: rle.decode(row.rle_mask, (48, 64), "column") for row in table.itertuples()}
+
+
+def _snapshot(folder: Path) -> dict[Path, int]:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+@pytest.mark.parametrize("mean", ["geometric", "rank"])
+def test_masks_are_those_of_the_submission(
+    finished: tuple[Path, Path], tmp_path: Path, mean: str
+) -> None:
+    root, workspace = finished
+    shutil.copytree(workspace, tmp_path / "work")
+    blocks = {
+        **BLOCKS,
+        "ensemble": {"mean": mean, "weights": {"a": 2, "b": 1}, "postprocess": ["fill_holes"]},
+    }
+    stage = context(root, tmp_path / "work", **blocks)
+    submitted = _masks_of_submission(submit.run(stage))
+    before = _snapshot(tmp_path / "work")
+    request = predict.Request((str(root / "test"),), tmp_path / "masks")
+    predict.run(stage, tmp_path / "work/runs/discs", request)
+    assert _snapshot(tmp_path / "work") == before, "neither run nor submissions are touched"
+    assert len(submitted) == 4
+    for each, mask in submitted.items():
+        with Image.open(tmp_path / "masks" / f"{each}.png") as picture:
+            pixels = np.asarray(picture)
+        assert pixels.dtype == np.uint8 and set(np.unique(pixels)) <= {0, 255}
+        assert np.array_equal(pixels > 0, mask), each
+
+
+def test_a_run_that_was_moved_predicts_without_data_maps_and_weightless_members(
+    finished: tuple[Path, Path], tmp_path: Path
+) -> None:
+    root, workspace = finished
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(workspace / "runs/discs", moved)
+    shutil.rmtree(moved / "b")
+    shutil.rmtree(moved / "a/maps")
+    table = _predict(finished, str(root / "test/*.png"), out=tmp_path / "masks", folder=moved)
+    assert table["image"].tolist() == sorted(path.name for path in (root / "test").iterdir())
+    (path,) = (workspace / "submissions/discs").glob("*.csv")
+    for each, mask in _masks_of_submission(path).items():
+        assert np.array_equal(np.asarray(Image.open(tmp_path / f"masks/{each}.png")) > 0, mask)
+
+
+def test_areas_probabilities_and_overlays_agree_with_the_masks(
+    finished: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """At other sizes than the training images have, smaller than a network takes included."""
+    for name, size in [("small", (20, 17)), ("wide", (70, 131)), ("gray", (64, 64))]:
+        mode = "L" if name == "gray" else "RGB"
+        Image.effect_noise(size[::-1], 90).convert(mode).save(tmp_path / f"{name}.png")
+    out = tmp_path / "out"
+    table = _predict(finished, str(tmp_path), out=out, probabilities=True, overlay=True)
+    written = pd.read_csv(out / "areas.csv")
+    assert written.columns.tolist() == ["image", "class", "share", "objects"]
+    pd.testing.assert_frame_equal(written, table)
+    predictor = ImagePredictor(read_finished_run(finished[1] / "runs/discs"), "cpu")
+    for row in table.itertuples():
+        stem = Path(row.image).stem
+        mask = np.asarray(Image.open(out / f"{stem}.png")) > 0
+        assert row.share == pytest.approx(mask.mean()) and (row.objects > 0) == mask.any()
+        probabilities = np.load(out / f"probabilities/{stem}.npy")
+        assert probabilities.dtype == np.float32 and probabilities.shape == (1, *mask.shape)
+        with Image.open(out / f"overlays/{stem}.jpg") as picture:
+            assert picture.size == mask.shape[::-1]
+        image = np.asarray(Image.open(tmp_path / row.image).convert("RGB"))
+        assert np.array_equal(predictor(image)[0], mask)
+        assert np.array_equal(predictor(tmp_path / row.image, probabilities=True), probabilities)
+
+
+@pytest.mark.parametrize("multiclass", [True, False])
+def test_several_classes(tmp_path: Path, multiclass: bool) -> None:
+    """One file with a palette where classes exclude each other, else one a class."""
+    draw_discs(tmp_path / "data", classes=2)
+    classes = {"ground": 0, "red": 7, "blue": 2} if multiclass else {"red": 1, "blue": 2}
+    for path in (tmp_path / "data/masks").iterdir() if multiclass else ():
+        mask = np.asarray(Image.open(path))
+        Image.fromarray(np.where(mask == 1, 7, mask).astype(np.uint8)).save(path)
+    stage = context(
+        tmp_path / "data", tmp_path,
+        data={"classes": classes, "multiclass": multiclass},
+        models={"a": {"decoder": "linknet", "encoder": "test_resnet", "weights": None}},
+        train={"epochs": 1, "ema": None, "lr": 1e-2}, ensemble={"threshold": 0.5},
+        submission={"rows": "class", "key": "{id}_{class}"},
+    )  # fmt: skip
+    table = pd.read_csv(submit.run(stage), dtype=str, keep_default_na=False).set_index("id")
+    request = predict.Request((str(tmp_path / "data/test"),), tmp_path / "out")
+    areas = predict.run(stage, tmp_path / "runs/discs", request)
+    assert areas["class"].tolist() == [*classes] * 4
+    for stem in [path.stem for path in (tmp_path / "data/test").iterdir()]:
+        for name, value in classes.items():
+            sent = rle.decode(table.loc[f"{stem}_{name}", "rle_mask"], (48, 64), "column")
+            where = f"{stem}.png" if multiclass else f"{name}/{stem}.png"
+            with Image.open(tmp_path / "out" / where) as picture:
+                assert picture.mode == ("P" if multiclass else "L")
+                pixels = np.asarray(picture)
+            assert np.array_equal(pixels == (value if multiclass else 255), sent.astype(bool))
+
+
+def test_the_copy_of_the_experiment_is_the_experiment(
+    finished: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Also where a model has a key back at its default that the global block has changed."""
+    copy = load_experiment(finished[1] / "runs/discs/experiment.yaml")
+    assert copy == experiment(finished[0], **BLOCKS)
+    raw = raw_experiment(finished[0], train={"epochs": 3})
+    raw["models"]["a"]["train"] = {"epochs": 20, "batch": 8}
+    odd = build_experiment(raw, source="x")
+    assert odd.models["a"].train.epochs == 20 and odd.models["b"].train.epochs == 3
+    assert build_experiment(odd.model_dump(mode="json"), source="x") == odd
+
+
+def _file_as_folder(folder: Path) -> tuple[str, Path]:
+    (folder / "out").write_text("x")
+    return str(folder / "new"), folder / "out"
+
+
+def _no_match(folder: Path) -> tuple[str, Path]:
+    return str(folder / "new/*.tif"), folder / "out"
+
+
+def _missing(folder: Path) -> tuple[str, Path]:
+    return str(folder / "new/z.png"), folder / "out"
+
+
+def _no_image_in_folder(folder: Path) -> tuple[str, Path]:
+    (folder / "none").mkdir()
+    return str(folder / "none"), folder / "out"
+
+
+def _cut(folder: Path) -> tuple[str, Path]:
+    whole = (folder / "new/x.png").read_bytes()
+    (folder / "new/cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "new/empty.png").write_bytes(b"")
+    return str(folder / "new"), folder / "out"
+
+
+def _twins(folder: Path) -> tuple[str, Path]:
+    Image.open(folder / "new/x.png").save(folder / "new/x.bmp")
+    return str(folder / "new/*"), folder / "out"
+
+
+def _over_itself(folder: Path) -> tuple[str, Path]:
+    return str(folder / "new"), folder / "new"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (_file_as_folder, r"out is a file"),
+        (_no_match, r"no image matches .*\*\.tif"),
+        (_missing, r"there is no image .*z\.png"),
+        (_no_image_in_folder, r"has no images in it"),
+        (_cut, r"2 of 3 images cannot be read[\s\S]*cut\.png[\s\S]*empty\.png"),
+        (_twins, r"x\.bmp and .*x\.png"),
+        (_over_itself, r"would replace the image .*x\.png"),
+    ],
+)
+def test_a_wrong_request_is_one_error_and_writes_nothing(
+    finished: tuple[Path, Path], tmp_path: Path, spoil: Any, says: str
+) -> None:
+    (tmp_path / "new").mkdir()
+    shutil.copy(next((finished[0] / "test").iterdir()), tmp_path / "new/x.png")
+    images, out = spoil(tmp_path)
+    before = _snapshot(tmp_path)
+    with pytest.raises(DataError, match=says):
+        _predict(finished, images, out=out)
+    assert _snapshot(tmp_path) == before
+
+
+def test_masks_are_not_written_among_submissions(finished: tuple[Path, Path]) -> None:
+    with pytest.raises(DataError, match="is a folder of submissions"):
+        _predict(finished, str(finished[0] / "test"), out=finished[1] / "submissions/discs/masks")
+
+
+def test_a_run_that_is_not_finished_says_so(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    train_only = context(finished[0], tmp_path, **BLOCKS)
+    train_only.model, train_only.fold = "a", 0
+    train.run(train_only)
+    with pytest.raises(ArtefactError, match=r"is no finished run.*make ensemble"):
+        read_finished_run(tmp_path / "runs/discs")
+    with pytest.raises(ArtefactError, match=r"there is no run .*disks; did you mean .*discs"):
+        read_finished_run(finished[1] / "runs/disks")
+
+
+def test_a_member_that_was_trained_again_is_not_mixed_with_an_older_blend(
+    copied: tuple[Path, Path], tmp_path: Path
+) -> None:
+    root, workspace = copied
+    again = {**BLOCKS, "train": {"epochs": 1, "ema": None, "lr": 5e-3}}
+    stage = context(root, workspace, **again)
+    stage.model, stage.fold = "a", 0
+    train.run(stage)
+    out = workspace / "out"
+    with pytest.raises(ArtefactError, match=r"trained again after the blend was chosen"):
+        _predict(copied, str(root / "test"), out=out)
+    assert not out.exists()
+    ensemble.run(context(root, workspace, **again))
+    assert len(_predict(copied, str(root / "test"), out=out)) == 4
+
+
+@pytest.mark.parametrize("name", ["experiment.yaml", "ensemble.yaml", "predictor.json"])
+def test_a_damaged_run_is_an_error_until_it_is_made_again(
+    copied: tuple[Path, Path], name: str
+) -> None:
+    root, workspace = copied
+    path = workspace / "runs/discs" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(MaskmillError, match="ensemble"):
+        read_finished_run(workspace / "runs/discs")
+    ensemble.run(context(root, workspace, **BLOCKS))
+    assert path.read_bytes() == whole
+    read_finished_run(workspace / "runs/discs")
+
+
+def test_references_are_refused_with_what_to_do(
+    finished: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = read_finished_run(finished[1] / "runs/discs")
+    data = run.experiment.data.model_copy(update={"reference": "refs/{id}.png"})
+    wanting = run.experiment.model_copy(update={"data": data})
+    with pytest.raises(DataError, match=r"data\.reference.*make submit"):
+        predict.refuse_references(wanting)

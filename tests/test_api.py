@@ -1,0 +1,61 @@
+"""The door for Python: the same results as the commands, as objects."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline import __version__, open_run
+from pipeline.errors import ConfigError, DataError
+from tests.helpers.competitions import ONE_MODEL, draw_discs, raw_experiment
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def test_ten_lines_from_an_experiment_to_a_mask(tmp_path: Path) -> None:
+    draw_discs(tmp_path / "data")
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(raw_experiment(tmp_path / "gone", **ONE_MODEL)))
+    run = open_run(
+        file, "train.lr=2e-3", data=tmp_path / "data", folder=tmp_path, jobs=1, quiet=True
+    )
+    scores = run.train()
+    assert scores[["model", "fold"]].values.tolist() == [["a", 0], ["a", 1]]
+    assert scores["score"].between(0, 1).all()
+    assert run.ensemble()["weights"] == {"a": 1.0}
+    card = run.scorecard()
+    assert isinstance(card, pd.DataFrame) and card["model"].tolist() == ["a", "ensemble"]
+    predict = run.predictor()
+    path = next((tmp_path / "data/test").iterdir())
+    image = np.asarray(Image.open(path).convert("RGB"))
+    mask, probabilities = predict(image), predict(image, probabilities=True)
+    assert mask.shape == (1, 48, 64) and mask.dtype == np.bool_
+    assert probabilities.shape == mask.shape and probabilities.dtype == np.float32
+    assert np.array_equal(mask, probabilities >= 0.5)
+    assert np.array_equal(run.test_maps("a")[path.stem], probabilities)
+    maps = run.oof_maps("a")
+    assert len(maps) == 12 and "i0_0" in maps and "x" not in maps
+    assert maps["i0_0"].shape == (1, 48, 64) and maps["i0_0"].dtype == np.float32
+    assert run.submit().is_file()
+    for wrong in (image[..., 0], image / 255, image[..., :2], np.zeros((0, 3, 3), np.uint8)):
+        with pytest.raises(DataError, match="HWC uint8 RGB"):
+            predict(wrong)
+    with pytest.raises(ConfigError, match="no model 'c'"):
+        run.oof_maps("c")
+    with pytest.raises(ConfigError, match="did you mean epochs"):
+        open_run(file, "train.epoch=3")
+
+
+def test_the_package_is_cheap_to_import() -> None:
+    code = "import sys, pipeline; print(pipeline.__version__, 'torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [__version__, "False"]
