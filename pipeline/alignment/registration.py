@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.alignment.checks import Findings, verdict
 from pipeline.alignment.compare import correlation, quality
-from pipeline.alignment.geometry import MOTIONS, FloatArray, Size, corner_distance, rescale
+from pipeline.alignment.geometry import MOTIONS, FloatArray, corner_distance, rescale
 from pipeline.alignment.initial_warps import Start, apart, find_starts
 from pipeline.alignment.local_check import disagreement
 from pipeline.alignment.motion_selection import choose, descend
@@ -20,6 +20,7 @@ from pipeline.alignment.photometry import ByteImage, is_flat, to_gray
 from pipeline.alignment.pyramid import Level, make_pyramid
 from pipeline.config import AlignSettings
 from pipeline.config.choices import Motion
+from pipeline.size import Size
 
 _SMALLEST_SIDE = 32
 # Starts of this share of the best one's quality are followed to full size before one is taken.

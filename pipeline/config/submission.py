@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from pipeline.config.choices import RleOrder
-from pipeline.config.limits import Size
+from pipeline.config.limits import ImageSize
 from pipeline.config.patterns import FilePath, breaks_lines
 from pipeline.config.tables import RowKeys, refuse_twice
 
@@ -21,7 +21,7 @@ class SubmissionConfig(RowKeys):
     order: RleOrder = "column"
     relative: bool = False
     empty: str = ""
-    size: Size | None = None
+    size: ImageSize | None = None
     """H, W at which masks are encoded, when it is not the image's own."""
 
     @model_validator(mode="after")

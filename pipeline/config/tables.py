@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Block
 from pipeline.config.choices import RleOrder
-from pipeline.config.limits import Size
+from pipeline.config.limits import ImageSize
 from pipeline.config.patterns import FilePath, breaks_lines, with_placeholder
 
 
@@ -59,7 +59,7 @@ class MaskTable(RowKeys):
     empty: tuple[str, ...] = ("", "-1", "-")
     instances: bool = False
     """Whether each row is one object."""
-    size: Size | None = None
+    size: ImageSize | None = None
     """H, W at which the runs count, when it is not the image's own."""
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Size = tuple[int, int]
+from pipeline.size import Size
 
 
 def working_size(size: Size, resize: float | Size | None) -> Size:

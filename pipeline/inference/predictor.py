@@ -20,8 +20,8 @@ from pipeline.inference.padding import pad_to_multiple
 from pipeline.inference.precision import autocast, resolve
 from pipeline.inference.tiles import Tile, TileMerger, plan_tiles, tile_weights
 from pipeline.inference.tta import View, group_by_shape, parse_tta
+from pipeline.size import Size
 
-Size = tuple[int, int]
 Maps = list[NDArray[np.float32]]
 PADDING_MULTIPLE = 32
 CPU_BATCH = 8

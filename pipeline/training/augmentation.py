@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.config import AugmentConfig
 from pipeline.data.samples import BLANK
+from pipeline.size import Size
 from pipeline.training.crop_view import View, draw_jitter, draw_view
-
-Size = tuple[int, int]
 
 
 class Augmenter:
