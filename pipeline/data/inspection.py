@@ -11,13 +11,16 @@ from typing import Any
 import joblib
 import numpy as np
 
-from pipeline.config import DataConfig, MaskTable
+from pipeline.config import DataConfig
 from pipeline.data.bit_depth import lost_levels
 from pipeline.data.catalog import Catalog, Part, Sample
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import DecodedImage, decode_image, decode_rgb, read_bytes
-from pipeline.data.masks.reader import MaskSizeError, TruthReader
+from pipeline.data.masks.files import MaskSizeError
+from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
+from pipeline.size import Size
 
 PARTS: tuple[Part, ...] = ("train", "test")
 VERSION = "check/4"
@@ -56,8 +59,8 @@ class Record:
 def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
     """What changes when any file of the sample changes."""
     paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
-    if part == "train" and isinstance(data.masks, MaskTable):
-        paths.append(data.root / data.masks.csv)
+    if part == "train":
+        paths += mask_format(data).shared_files
     return hashlib.sha256("|".join(map(_stat, paths)).encode("utf-8", "surrogatepass")).hexdigest()[
         :16
     ]
@@ -82,7 +85,7 @@ def inspect(
 
     What is wrong with a sample is in its record; DataError for a table of masks that is no good.
     """
-    reader = TruthReader(data)
+    masks = mask_format(data)
     tasks = [
         (sample, part, stamp_of(sample, part, data))
         for part in PARTS
@@ -90,9 +93,9 @@ def inspect(
     ]
     fresh = [task for task in tasks if not _is_known(known, task)]
     if fresh:
-        reader.load_table(catalog.by_id["train"])
+        masks.expect(catalog.by_id["train"])
     pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
-    read = pool(joblib.delayed(_inspect_one)(*task, data, reader) for task in fresh)
+    read = pool(joblib.delayed(_inspect_one)(*task, data, masks) for task in fresh)
     found = {(record.part, record.id): record for record in _counted(read, advance)}
     return [found.get((part, sample.id)) or known[part, sample.id] for sample, part, _ in tasks]
 
@@ -110,16 +113,16 @@ def _counted(records: Iterable[Record], advance: Callable[[int], None]) -> Itera
 
 
 def _inspect_one(
-    sample: Sample, part: Part, stamp: str, data: DataConfig, reader: TruthReader
+    sample: Sample, part: Part, stamp: str, data: DataConfig, masks: MaskFormat
 ) -> Record:
     try:
-        facts = _facts(sample, part, data, reader)
+        facts = _facts(sample, part, data, masks)
     except DataError as error:
         return Record(sample.id, part, stamp, problem=str(error))
     return replace(Record(sample.id, part, stamp), **facts)
 
 
-def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) -> dict[str, Any]:
+def _facts(sample: Sample, part: Part, data: DataConfig, masks: MaskFormat) -> dict[str, Any]:
     encoded = read_bytes(sample.image)
     decoded = decode_image(encoded, sample.image, turn=data.turns)
     image = decoded.rgb
@@ -137,7 +140,7 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
         notes.append("reference identical to the image")
     facts: dict[str, Any] = {"height": size[0], "width": size[1]}
     if part == "train":
-        truth = _truth(sample, size, decoded, reader)
+        truth = _truth(sample, size, decoded, masks)
         notes += [f"mask: {note}" for note in truth.notes]
         facts["colours"] = ", ".join(truth.colours)
         valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
@@ -156,11 +159,9 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
     }
 
 
-def _truth(
-    sample: Sample, size: tuple[int, int], image: DecodedImage, reader: TruthReader
-) -> Truth:
+def _truth(sample: Sample, size: Size, image: DecodedImage, masks: MaskFormat) -> Truth:
     try:
-        return reader.read(sample, size)
+        return masks.read(sample.id, sample.masks, size)
     except MaskSizeError as error:
         hint = ""
         if error.found == (size[1], size[0]):

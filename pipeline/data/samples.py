@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from pipeline.data.catalog import Sample
 from pipeline.data.frame import into_frame, without_padding
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_rgb
-from pipeline.data.masks.reader import TruthReader
+from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
+from pipeline.size import Size
 
 BLANK = 128
 """The gray of a reference that is missing."""
@@ -50,7 +53,7 @@ class SampleReader:
         frame = self.data.frame.model_copy(update={"pad": 0})
         return into_frame(read_rgb(sample.image, turn=self.data.turns), frame)
 
-    def own_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
+    def own_size(self, image: NDArray[np.uint8]) -> Size:
         """H, W of the sample that `image` was read from."""
         pad = self.data.frame.pad
         return image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
@@ -68,17 +71,13 @@ class SampleReader:
             raise DataError(f"{sample.id}: its aligned reference has another size; run align again")
         return np.concatenate([image, reference], axis=2)
 
-    def truth(self, sample: Sample, size: tuple[int, int]) -> Truth:
+    def truth(self, sample: Sample, size: Size) -> Truth:
         """The truth of a training sample whose image has that H, W."""
-        return self._truths.read(sample, size)
+        return self._masks.read(sample.id, sample.masks, size)
 
-    @property
-    def _truths(self) -> TruthReader:
-        reader = self.__dict__.get("_truth_reader")
-        if reader is None:
-            reader = TruthReader(self.data)
-            object.__setattr__(self, "_truth_reader", reader)
-        return reader
+    @cached_property
+    def _masks(self) -> MaskFormat:
+        return mask_format(self.data)
 
     def __reduce__(self) -> tuple[type[SampleReader], tuple[DataConfig, Path | None]]:
         return SampleReader, (self.data, self.aligned)

@@ -16,7 +16,8 @@ from PIL import Image
 from pipeline.data import containers
 from pipeline.data.bit_depth import lost_levels
 from pipeline.data.images import decode_image, decode_rgb, read_rgb
-from pipeline.data.masks.values import decode_inside, decode_values
+from pipeline.data.masks.class_values import decode_values
+from pipeline.data.masks.one_class import decode_inside
 from pipeline.errors import DataError
 from tests.helpers.data_folders import encoded, palette_gif, smooth, write
 
