@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,10 +62,8 @@ def align(
     return replace(found, seconds=time.perf_counter() - began)
 
 
-def warp_reference(
-    reference: npt.NDArray[np.uint8], warp: FloatArray, size: Size
-) -> npt.NDArray[np.uint8]:
-    """The reference (HW or HWC) on the image's pixels; size: height and width of the image.
+def warp_reference(reference: npt.NDArray[Any], warp: FloatArray, size: Size) -> npt.NDArray[Any]:
+    """The reference (HW or HWC, any type) on the image's pixels; size: H, W of the image.
 
     What the reference does not show is filled by reflection at its border.
     """
@@ -75,7 +74,7 @@ def warp_reference(
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return np.asarray(warped, dtype=np.uint8).reshape(*size, *reference.shape[2:])
+    return np.asarray(warped, dtype=reference.dtype).reshape(*size, *reference.shape[2:])
 
 
 def no_alignment(status: str) -> Alignment:

@@ -17,7 +17,7 @@ from scipy import stats
 
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
-from pipeline.data.images import read_rgb
+from pipeline.data.image_sources.registry import image_source
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
@@ -114,7 +114,8 @@ def _ways(data: DataConfig, turned: bool) -> dict[str, DataConfig]:
 
 
 def _look(sample: Sample, data: DataConfig, masks: MaskFormat) -> tuple[int, float]:
-    image = read_rgb(sample.image, turn=data.turns)
+    source = image_source(data)
+    image = source.shown(source.read(sample.image))
     truth = masks.read(sample.id, sample.masks, (image.shape[0], image.shape[1]))
     inside = np.asarray(truth.planes.any(axis=0), np.bool_)
     gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -14,7 +14,8 @@ from pipeline.checks.edge_fit import (
 from pipeline.checks.findings import Finding
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog
-from pipeline.data.inspection import TURNED, Record
+from pipeline.data.image_sources.source import TURNED
+from pipeline.data.inspection import Record
 from pipeline.data.listing import listed
 from pipeline.data.masks.registry import mask_format
 
