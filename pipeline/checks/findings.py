@@ -17,7 +17,7 @@ from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import oddities, runs_as_formula
 from pipeline.errors import DataError
 from pipeline.metrics import scores_objects
-from pipeline.submission.rows import plan_rows
+from pipeline.submission.registry import plan_submission
 
 _SHOWN = 5  # problems of one kind
 
@@ -180,7 +180,7 @@ def _submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[F
     yield from _order_problems(experiment)
     try:
         ids = [sample.id for sample in catalog.test]
-        rows, _ = plan_rows(experiment.submission, data.root, ids, data.class_names)
+        rows = plan_submission(experiment, ids).rows
     except DataError as error:
         yield Finding("error", "submission", str(error))
         return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
+from pipeline.config.base import check_names
 from pipeline.config.choices import RleOrder
 from pipeline.config.limits import ImageSize
 from pipeline.config.patterns import FilePath, breaks_lines
@@ -15,6 +16,8 @@ from pipeline.config.tables import RowKeys, refuse_twice
 class SubmissionConfig(RowKeys):
     """What the competition wants to be sent."""
 
+    format: str = "rle"
+    """Of the file that is sent: rle, a CSV of run lengths. The keys below are about its rows."""
     sample: FilePath | None = None
     columns: tuple[str, str] = ("id", "rle_mask")
     rows: Literal["image", "class", "instance"] = "image"
@@ -23,6 +26,12 @@ class SubmissionConfig(RowKeys):
     empty: str = ""
     size: ImageSize | None = None
     """H, W at which masks are encoded, when it is not the image's own."""
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, name: str, info: ValidationInfo) -> str:
+        check_names("submission format", [name], info)
+        return name
 
     @model_validator(mode="after")
     def _key_fits_rows(self) -> Self:
