@@ -25,7 +25,7 @@ import numpy as np
 from pipeline.config import load_experiment
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
-from pipeline.data.masks.values import decode_inside
+from pipeline.data.masks.one_class import decode_inside
 from pipeline.demo import private_masks
 from pipeline.demo.turntable.competition import draw_turntable
 from pipeline.ensemble.members import reader_of

@@ -15,6 +15,7 @@ def name_checks() -> dict[str, Callable[[Any], object]]:
     from pipeline.models.decoders.registry import DECODERS
     from pipeline.models.encoder_names import check_encoder
     from pipeline.models.losses import LOSSES
+    from pipeline.submission.registry import FORMATS
     from pipeline.suggestions import check_name
     from pipeline.training.optimizers import OPTIMIZERS
     from pipeline.training.schedules import SCHEDULES
@@ -25,6 +26,7 @@ def name_checks() -> dict[str, Callable[[Any], object]]:
         "encoder": check_encoder,
         "optimizer": lambda name: check_name("optimizer", name, OPTIMIZERS),
         "schedule": lambda name: check_name("schedule", name, SCHEDULES),
+        "submission format": lambda name: check_name("submission format", name, FORMATS),
         "loss": lambda name: check_name("loss", name, LOSSES),
         "tta": parse_tta,
         "metric": lambda metric: get_metric(**metric),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.alignment.geometry import FloatArray, Size, overlap_share, scale_and_rotation
+from pipeline.alignment.geometry import FloatArray, overlap_share, scale_and_rotation
 from pipeline.config import AlignSettings
+from pipeline.size import Size
 
 _LEAST_OVERLAP = 0.4
 _MOST_DISAGREEMENT = 0.25

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from pipeline.alignment.geometry import FloatArray, Size, corner_distance, similarity
+from pipeline.alignment.geometry import FloatArray, corner_distance, similarity
 from pipeline.alignment.photometry import ByteImage, Float32Image, band_pass
+from pipeline.size import Size
 
 # Turn in degrees, and zoom in reference pixels per image pixel.
 Pose = tuple[float, float]

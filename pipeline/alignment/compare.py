@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.alignment.geometry import FloatArray, Size, overlap_share
+from pipeline.alignment.geometry import FloatArray, overlap_share
 from pipeline.alignment.photometry import ByteImage, Float32Image, band_pass
+from pipeline.size import Size
 
 # Stands for pixels that the reference does not show; far above all band-passed values.
 _OUTSIDE = 1e6

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from scipy.linalg import expm
 
 from pipeline.config.choices import Motion
+from pipeline.size import Size
 
 FloatArray = npt.NDArray[np.float64]
-Size = tuple[int, int]
 
 MOTIONS: tuple[Motion, ...] = ("translation", "euclidean", "affine", "homography")
 PARAMETERS: dict[Motion, int] = {"translation": 2, "euclidean": 3, "affine": 6, "homography": 8}

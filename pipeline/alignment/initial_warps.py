@@ -12,7 +12,6 @@ from pipeline.alignment.ecc import improve
 from pipeline.alignment.features import match
 from pipeline.alignment.geometry import (
     FloatArray,
-    Size,
     map_points,
     rescale,
     scale_and_rotation,
@@ -21,6 +20,7 @@ from pipeline.alignment.geometry import (
 from pipeline.alignment.pyramid import Level
 from pipeline.config import AlignSettings
 from pipeline.config.choices import Motion
+from pipeline.size import Size
 
 # Quality (of the coarsest pictures) from which on no other kind of start is tried.
 _GOOD = 0.7

@@ -14,13 +14,13 @@ import numpy as np
 from pipeline.alignment.geometry import (
     PARAMETERS,
     FloatArray,
-    Size,
     corners,
     displacement_fields,
     map_points,
 )
 from pipeline.alignment.normal_equations import CELL, Cells, cell_centres, normal_equations
 from pipeline.alignment.refine import Fit
+from pipeline.size import Size
 
 # Patches of this many cells a side (32 pixels) are taken to err independently; errors that they
 # share are not seen, so theirs count for more than measured, and never for nothing.

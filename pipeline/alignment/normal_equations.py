@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from pipeline.alignment.compare import Pair, gradients, warp_with_overlap
-from pipeline.alignment.geometry import FloatArray, Size, displacement_fields
+from pipeline.alignment.geometry import FloatArray, displacement_fields
 from pipeline.alignment.photometry import Float32Image
+from pipeline.size import Size
 
 CELL = 8
 # Residuals beyond this many robust standard deviations count little (Geman-McClure).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.alignment.checks import Findings, verdict
 from pipeline.alignment.compare import correlation, quality
-from pipeline.alignment.geometry import MOTIONS, FloatArray, Size, corner_distance, rescale
+from pipeline.alignment.geometry import MOTIONS, FloatArray, corner_distance, rescale
 from pipeline.alignment.initial_warps import Start, apart, find_starts
 from pipeline.alignment.local_check import disagreement
 from pipeline.alignment.motion_selection import choose, descend
@@ -20,6 +21,7 @@ from pipeline.alignment.photometry import ByteImage, is_flat, to_gray
 from pipeline.alignment.pyramid import Level, make_pyramid
 from pipeline.config import AlignSettings
 from pipeline.config.choices import Motion
+from pipeline.size import Size
 
 _SMALLEST_SIDE = 32
 # Starts of this share of the best one's quality are followed to full size before one is taken.
@@ -60,10 +62,8 @@ def align(
     return replace(found, seconds=time.perf_counter() - began)
 
 
-def warp_reference(
-    reference: npt.NDArray[np.uint8], warp: FloatArray, size: Size
-) -> npt.NDArray[np.uint8]:
-    """The reference (HW or HWC) on the image's pixels; size: height and width of the image.
+def warp_reference(reference: npt.NDArray[Any], warp: FloatArray, size: Size) -> npt.NDArray[Any]:
+    """The reference (HW or HWC, any type) on the image's pixels; size: H, W of the image.
 
     What the reference does not show is filled by reflection at its border.
     """
@@ -74,7 +74,7 @@ def warp_reference(
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return np.asarray(warped, dtype=np.uint8).reshape(*size, *reference.shape[2:])
+    return np.asarray(warped, dtype=reference.dtype).reshape(*size, *reference.shape[2:])
 
 
 def no_alignment(status: str) -> Alignment:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pipeline.config import DataConfig, MaskTable
+from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
-from pipeline.data.images import read_rgb
-from pipeline.data.masks.reader import TruthReader
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
 
 MOST_PICTURES = 40
@@ -51,12 +51,12 @@ def compare_readings(data: DataConfig, samples: Sequence[Sample], turned: bool) 
     out; up to MOST_PICTURES are looked at.
     """
     ways = _ways(data, turned)
-    readers = {name: (way, TruthReader(way)) for name, way in ways.items()}
+    formats = {name: (way, mask_format(way)) for name, way in ways.items()}
     rows = []
     step = max(1, len(samples) // MOST_PICTURES)
     for sample in samples[::step][:MOST_PICTURES]:
         try:
-            rows.append([_look(sample, *readers[name]) for name in ways])
+            rows.append([_look(sample, *formats[name]) for name in ways])
         except DataError:
             continue
     pieces = np.array([[each[0] for each in row] for row in rows]).reshape(-1, len(ways))
@@ -102,38 +102,21 @@ def whole_readings(readings: Sequence[Reading]) -> list[Reading]:
 
 def _ways(data: DataConfig, turned: bool) -> dict[str, DataConfig]:
     """What to write → the experiment's data with that; "" stands for as it is."""
-    changes: list[dict[str, Any]] = [{}]
-    if isinstance(data.masks, MaskTable):
-        other = "row" if data.masks.order == "column" else "column"
-        changes.append({"order": other})
-        if data.masks.size and data.masks.size[0] != data.masks.size[1]:
-            changes += [{**each, "size": data.masks.size[::-1]} for each in changes]
+    exif: dict[str, dict[str, object]] = {"": {}}
     if turned:
-        exif = "ignore" if data.turns else "apply"
-        changes += [{**each, "exif": exif} for each in changes]
-    return {_name(each): _changed(data, each) for each in changes}
-
-
-def _name(changes: dict[str, Any]) -> str:
-    shown = {"order": "data.masks.order", "size": "data.masks.size", "exif": "data.exif"}
-    texts = {
-        key: f"{shown[key]}: {list(value) if key == 'size' else value}"
-        for key, value in changes.items()
+        other = "ignore" if data.turns else "apply"
+        exif[f"data.exif: {other}"] = {"exif": other}
+    return {
+        " and ".join(filter(None, [masks, turn])): data.model_copy(update={**update, "masks": way})
+        for turn, update in exif.items()
+        for masks, way in mask_format(data).readings.items()
     }
-    return " and ".join(texts.values())
 
 
-def _changed(data: DataConfig, changes: dict[str, Any]) -> DataConfig:
-    changes = dict(changes)
-    exif = {"exif": changes.pop("exif")} if "exif" in changes else {}
-    if isinstance(data.masks, MaskTable) and changes:
-        exif["masks"] = data.masks.model_copy(update=changes)
-    return data.model_copy(update=exif)
-
-
-def _look(sample: Sample, data: DataConfig, reader: TruthReader) -> tuple[int, float]:
-    image = read_rgb(sample.image, turn=data.turns)
-    truth = reader.read(sample, (image.shape[0], image.shape[1]))
+def _look(sample: Sample, data: DataConfig, masks: MaskFormat) -> tuple[int, float]:
+    source = image_source(data)
+    image = source.shown(source.read(sample.image))
+    truth = masks.read(sample.id, sample.masks, (image.shape[0], image.shape[1]))
     inside = np.asarray(truth.planes.any(axis=0), np.bool_)
     gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     pieces = cv2.connectedComponents(inside.astype(np.uint8), connectivity=8)[0] - 1

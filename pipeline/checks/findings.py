@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.config import Experiment, MaskTable
-from pipeline.data.catalog import Catalog, listed
+from pipeline.config import Experiment
+from pipeline.data.catalog import Catalog
 from pipeline.data.inspection import NEXT_NOTE, Record
+from pipeline.data.listing import listed
+from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import oddities, runs_as_formula
 from pipeline.errors import DataError
 from pipeline.metrics import scores_objects
-from pipeline.submission.rows import plan_rows
+from pipeline.submission.registry import plan_submission
 
 _SHOWN = 5  # problems of one kind
 
@@ -178,7 +180,7 @@ def _submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[F
     yield from _order_problems(experiment)
     try:
         ids = [sample.id for sample in catalog.test]
-        rows, _ = plan_rows(experiment.submission, data.root, ids, data.class_names)
+        rows = plan_submission(experiment, ids).rows
     except DataError as error:
         yield Finding("error", "submission", str(error))
         return
@@ -189,11 +191,9 @@ def _submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[F
 
 
 def _order_problems(experiment: Experiment) -> Iterator[Finding]:
-    masks, sent = experiment.data.masks, experiment.submission
-    if not isinstance(masks, MaskTable):
-        return
-    for key in ("order", "relative"):
-        ours, theirs = getattr(masks, key), getattr(sent, key)
+    """What a competition has one way in what it gives, it mostly wants that way, too."""
+    for key, ours in mask_format(experiment.data).conventions.items():
+        theirs = getattr(experiment.submission, key)
         if ours != theirs:
             text = f"is {theirs}, and data.masks.{key} is {ours}; most competitions have it one way"
             yield Finding("warning", f"submission.{key}", text)

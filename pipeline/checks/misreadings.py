@@ -12,9 +12,12 @@ from pipeline.checks.edge_fit import (
     whole_readings,
 )
 from pipeline.checks.findings import Finding
-from pipeline.config import DataConfig, MaskTable
-from pipeline.data.catalog import Catalog, listed
-from pipeline.data.inspection import TURNED, Record
+from pipeline.config import DataConfig
+from pipeline.data.catalog import Catalog
+from pipeline.data.image_sources.source import TURNED
+from pipeline.data.inspection import Record
+from pipeline.data.listing import listed
+from pipeline.data.masks.registry import mask_format
 
 
 def find_misreadings(
@@ -22,24 +25,25 @@ def find_misreadings(
 ) -> list[Finding]:
     """What speaks for another order of runs, another size, or pictures not turned by EXIF.
 
-    Without a table of run lengths only pictures that EXIF turns can be misread.
+    Where a format of masks leaves no choice, only pictures that EXIF turns can be misread.
     """
     masked = [each for each in records if each.part == "train" and any(each.shares)]
     turned = [each for each in masked if TURNED in each.note]
-    asked = turned or (masked if isinstance(data.masks, MaskTable) else [])
+    masks = mask_format(data)
+    asked = turned or (masked if len(masks.readings) > 1 else [])
     if not asked:
         return []
     samples = [catalog.by_id["train"][each.id] for each in asked]
     readings = compare_readings(data, samples, bool(turned))
     if turned and needs_choice(records, data):
         return _unsaid(readings, [each.id for each in turned])
-    return _doubts(readings, "data.exif" if turned else "data.masks.order", data)
+    return _doubts(readings, "data.exif" if turned else masks.reading)
 
 
 def needs_choice(records: Sequence[Record], data: DataConfig) -> bool:
-    """Whether runs count in pictures that EXIF turns and nobody said in whose coordinates."""
-    table = isinstance(data.masks, MaskTable) and data.exif is None
-    return table and any(each.part == "train" and TURNED in each.note for each in records)
+    """Whether masks are coordinates in pictures that EXIF turns, and nobody said in which ones."""
+    unsaid = mask_format(data).in_coordinates and data.exif is None
+    return unsaid and any(each.part == "train" and TURNED in each.note for each in records)
 
 
 def _unsaid(readings: Sequence[Reading], turned: Sequence[str]) -> list[Finding]:
@@ -61,10 +65,8 @@ def _advice(readings: Sequence[Reading], best: Reading | None) -> str:
     return f"possible are: {'; '.join(whole)}. Compare the masks with the pictures"
 
 
-def _doubts(readings: Sequence[Reading], subject: str, data: DataConfig) -> list[Finding]:
+def _doubts(readings: Sequence[Reading], subject: str) -> list[Finding]:
     ours, best = readings[0], best_reading(readings)
-    if isinstance(data.masks, MaskTable) and subject == "data.masks.order":
-        subject = f"{subject}: {data.masks.order}"
     if is_shredded(readings):
         others = [each for each in whole_readings(readings) if each is not ours]
         likely = [best] if best in others else others

@@ -17,15 +17,8 @@ from pathlib import Path
 
 from pipeline.checks.findings import Finding
 from pipeline.config import DataConfig
-from pipeline.data.catalog import (
-    Catalog,
-    as_glob,
-    as_regex,
-    find_files,
-    listed,
-    matching,
-    patterns_of,
-)
+from pipeline.data.catalog import Catalog, as_glob, as_regex, find_files, matching, patterns_of
+from pipeline.data.listing import listed
 
 _LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _SAME = {".jpeg": ".jpg", ".tiff": ".tif"}

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from pipeline.size import Size
+
 MOST_PIXELS = 2**28
 SMALLEST_SIDE = 32
 """Of what a network is shown: it halves each side five times."""
@@ -25,21 +27,21 @@ Shift = Annotated[float, Field(ge=-10_000, le=10_000)]
 PixelValue = Annotated[int, Field(ge=0, lt=2**16)]
 
 
-def _not_vast(size: tuple[int, int]) -> tuple[int, int]:
+def _not_vast(size: Size) -> Size:
     if size[0] * size[1] > MOST_PIXELS:
         raise ValueError(f"{size[0]} x {size[1]} pixels are more than {MOST_PIXELS}, the most")
     return size
 
 
-Size = Annotated[tuple[Side, Side], AfterValidator(_not_vast)]
+ImageSize = Annotated[tuple[Side, Side], AfterValidator(_not_vast)]
 """H, W."""
 
 
-def _not_tiny(size: tuple[int, int]) -> tuple[int, int]:
+def _not_tiny(size: Size) -> Size:
     if min(size) < SMALLEST_SIDE:
         raise ValueError(f"{size[0]} x {size[1]}: a side must have at least {SMALLEST_SIDE} pixels")
     return size
 
 
-CropSize = Annotated[Size, AfterValidator(_not_tiny)]
+CropSize = Annotated[ImageSize, AfterValidator(_not_tiny)]
 """H, W of what a network is trained on."""

@@ -14,7 +14,7 @@ from pipeline.config.choices import (
     PrecisionWish,
     TileWeights,
 )
-from pipeline.config.limits import Count, CropSize, Probability, Size, Weight
+from pipeline.config.limits import Count, CropSize, ImageSize, Probability, Weight
 
 MOST_WORKERS = 256
 
@@ -53,12 +53,12 @@ class AugmentConfig(Block):
 class InputConfig(Block):
     """What a network is shown of an image, in training and inference alike."""
 
-    resize: float | Size | None = None
+    resize: float | ImageSize | None = None
     """A factor, or H, W. Maps come back at the image's size."""
 
     @field_validator("resize")
     @classmethod
-    def _grows_or_shrinks(cls, resize: float | Size | None) -> float | Size | None:
+    def _grows_or_shrinks(cls, resize: float | ImageSize | None) -> float | ImageSize | None:
         if isinstance(resize, float) and not 0.01 <= resize <= 16:
             raise ValueError("a factor between 0.01 and 16, or [H, W]")
         return resize
@@ -125,7 +125,7 @@ class TrainConfig(Block):
 class TileConfig(Block):
     """Prediction of large images in overlapping tiles."""
 
-    size: Size
+    size: ImageSize
     overlap: float = Field(0.25, ge=0, le=0.95)
     weights: TileWeights = "gaussian"
 

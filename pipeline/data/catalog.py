@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.config import DataConfig
+from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
 
 Part = Literal["train", "test"]
@@ -28,7 +28,7 @@ class Sample:
     id: str
     image: Path
     masks: tuple[Path, ...] = ()
-    """Mask files; empty for test samples and for masks from a table."""
+    """Mask files; empty for test samples and for masks without a file an image."""
     reference: Path | None = None
     part: Part = "train"
 
@@ -58,7 +58,8 @@ def list_samples(data: DataConfig) -> Catalog:
     images = find_files(data.root, data.images)
     if not images:
         raise NoImagesError(f"data.images: no file matches {data.root / data.images}")
-    masks = find_files(data.root, data.masks) if isinstance(data.masks, str) else {}
+    pattern = mask_format(data).pattern
+    masks = find_files(data.root, pattern) if pattern else {}
     references = find_files(data.root, data.reference) if data.reference else {}
     test = find_files(data.root, data.test) if data.test else {}
     test_references = find_files(data.root, data.test_reference) if data.test_reference else {}
@@ -76,12 +77,12 @@ def patterns_of(data: DataConfig) -> dict[str, str]:
     """Key of the experiment → its pattern of files."""
     patterns = {
         "data.images": data.images,
-        "data.masks": data.masks,
+        "data.masks": mask_format(data).pattern,
         "data.test": data.test,
         "data.reference": data.reference,
         "data.test_reference": data.test_reference,
     }
-    return {key: pattern for key, pattern in patterns.items() if isinstance(pattern, str)}
+    return {key: pattern for key, pattern in patterns.items() if pattern is not None}
 
 
 def matching(root: Path, pattern: str) -> dict[Path, str]:
@@ -149,20 +150,3 @@ def _samples(
 
 def _claimed_twice(images: dict[str, tuple[Path, ...]]) -> list[str]:
     return [sample_id for sample_id, paths in images.items() if len(paths) > 1]
-
-
-def listed(ids: Sequence[str], most: int = 5) -> str:
-    """The first few ids and how many more there are; ids that could be misread stand in quotes."""
-    return enumerated(list(map(quoted, ids)), most)
-
-
-def enumerated(texts: Sequence[str], most: int = 5) -> str:
-    """The first few texts and how many more there are."""
-    shown = ", ".join(texts[:most]) or "none"
-    return shown if len(texts) <= most else f"{shown} and {len(texts) - most} more"
-
-
-def quoted(name: str) -> str:
-    """A name as it is, or in quotes with escapes where blanks, commas or odd bytes mislead."""
-    plain = name.isprintable() and not re.search(r"[\s,'\"]", name) and name
-    return name if plain else repr(name)

@@ -12,8 +12,8 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipeline.config import FoldsConfig
-from pipeline.data.catalog import listed
 from pipeline.data.inspection import Record
+from pipeline.data.listing import listed
 from pipeline.errors import ArtefactError, ConfigError
 
 COLUMNS = ("id", "group", "stratum", "fold")

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import FrameConfig
+from pipeline.data.image_sources.source import Pixels
 
-_AT_ONCE = 3  # channels
+_AT_ONCE = 3  # channels; OpenCV takes 4 at most
 
 
-def into_frame(image: NDArray[np.uint8], frame: FrameConfig) -> NDArray[np.uint8]:
-    """HWC, any C -> the image where its mask is, `frame.pad` pixels larger on every side.
+def into_frame(image: Pixels, frame: FrameConfig) -> Pixels:
+    """HWC, any C and type -> the image where its mask is, `frame.pad` pixels larger on every side.
 
     Scaled about its middle, then shifted; what lies beyond its edges is its mirror image
     (reflect-101). A frame that changes nothing gives back the image itself.
@@ -34,7 +35,7 @@ def into_frame(image: NDArray[np.uint8], frame: FrameConfig) -> NDArray[np.uint8
         )
         for start in range(0, image.shape[2], _AT_ONCE)
     ]
-    return np.dstack(moved).astype(np.uint8, copy=False)
+    return np.dstack(moved).astype(image.dtype, copy=False)
 
 
 def continue_planes(planes: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
@@ -47,7 +48,7 @@ def without_padding(maps: NDArray[np.float32], pad: int) -> NDArray[np.float32]:
     return maps[:, pad:-pad, pad:-pad] if pad else maps
 
 
-def _continued(image: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
+def _continued(image: Pixels, pad: int) -> Pixels:
     if not pad:
         return image
     return np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")

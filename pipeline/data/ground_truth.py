@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.size import Size
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -26,6 +28,6 @@ class Truth:
     colours: tuple[str, ...] = ()
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Height and width."""
         return self.planes.shape[1], self.planes.shape[2]

@@ -9,8 +9,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from pipeline.config import DataConfig, GroupTable
-from pipeline.data.catalog import Catalog, listed
-from pipeline.data.names import as_matched
+from pipeline.data.catalog import Catalog
+from pipeline.data.listing import listed
+from pipeline.data.row_keys import as_matched
 from pipeline.data.tables import read_table
 from pipeline.errors import DataError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.containers import Header, converted, open_picture
+from pipeline.data.containers import converted, open_picture
+from pipeline.data.picture_header import Header
 from pipeline.errors import DataError
 
 SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}

@@ -11,20 +11,23 @@ from typing import Any
 import joblib
 import numpy as np
 
-from pipeline.config import DataConfig, MaskTable
-from pipeline.data.bit_depth import lost_levels
+from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog, Part, Sample
 from pipeline.data.ground_truth import Truth
-from pipeline.data.images import DecodedImage, decode_image, decode_rgb, read_bytes
-from pipeline.data.masks.reader import MaskSizeError, TruthReader
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.image_sources.source import Examined
+from pipeline.data.images import read_bytes
+from pipeline.data.masks.files import MaskSizeError
+from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
+from pipeline.size import Size
 
 PARTS: tuple[Part, ...] = ("train", "test")
 VERSION = "check/4"
 """Bumped when the same files give other records than before."""
 NEXT_NOTE = "\n"
 """Between the notes about one image, which may hold any other character."""
-TURNED = "turned by EXIF"
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ class Record:
 def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
     """What changes when any file of the sample changes."""
     paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
-    if part == "train" and isinstance(data.masks, MaskTable):
-        paths.append(data.root / data.masks.csv)
+    if part == "train":
+        paths += mask_format(data).shared_files
     return hashlib.sha256("|".join(map(_stat, paths)).encode("utf-8", "surrogatepass")).hexdigest()[
         :16
     ]
@@ -82,7 +85,7 @@ def inspect(
 
     What is wrong with a sample is in its record; DataError for a table of masks that is no good.
     """
-    reader = TruthReader(data)
+    masks = mask_format(data)
     tasks = [
         (sample, part, stamp_of(sample, part, data))
         for part in PARTS
@@ -90,9 +93,9 @@ def inspect(
     ]
     fresh = [task for task in tasks if not _is_known(known, task)]
     if fresh:
-        reader.load_table(catalog.by_id["train"])
+        masks.expect(catalog.by_id["train"])
     pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
-    read = pool(joblib.delayed(_inspect_one)(*task, data, reader) for task in fresh)
+    read = pool(joblib.delayed(_inspect_one)(*task, data, masks) for task in fresh)
     found = {(record.part, record.id): record for record in _counted(read, advance)}
     return [found.get((part, sample.id)) or known[part, sample.id] for sample, part, _ in tasks]
 
@@ -110,34 +113,33 @@ def _counted(records: Iterable[Record], advance: Callable[[int], None]) -> Itera
 
 
 def _inspect_one(
-    sample: Sample, part: Part, stamp: str, data: DataConfig, reader: TruthReader
+    sample: Sample, part: Part, stamp: str, data: DataConfig, masks: MaskFormat
 ) -> Record:
     try:
-        facts = _facts(sample, part, data, reader)
+        facts = _facts(sample, part, data, masks)
     except DataError as error:
         return Record(sample.id, part, stamp, problem=str(error))
     return replace(Record(sample.id, part, stamp), **facts)
 
 
-def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) -> dict[str, Any]:
-    encoded = read_bytes(sample.image)
-    decoded = decode_image(encoded, sample.image, turn=data.turns)
-    image = decoded.rgb
-    size = (image.shape[0], image.shape[1])
+def _facts(sample: Sample, part: Part, data: DataConfig, masks: MaskFormat) -> dict[str, Any]:
+    source, encoded = image_source(data), read_bytes(sample.image)
+    image = source.examine(encoded, sample.image)
+    size = (image.pixels.shape[0], image.pixels.shape[1])
     digest = hashlib.sha256(encoded)
     picture, same = digest.hexdigest()[:24], False
     if sample.reference is not None:
         reference = read_bytes(sample.reference)
-        same = np.array_equal(decode_rgb(reference, sample.reference, turn=data.turns), image)
+        same = np.array_equal(source.decode(reference, sample.reference), image.pixels)
         digest.update(reference)
     if not data.turns:
         digest.update(b"as stored")  # other pixels than those of the same bytes, turned
-    notes = _notes(encoded, decoded, data)
+    notes = list(image.notes)
     if same:
         notes.append("reference identical to the image")
     facts: dict[str, Any] = {"height": size[0], "width": size[1]}
     if part == "train":
-        truth = _truth(sample, size, decoded, reader)
+        truth = _truth(sample, size, image, masks)
         notes += [f"mask: {note}" for note in truth.notes]
         facts["colours"] = ", ".join(truth.colours)
         valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
@@ -156,39 +158,19 @@ def _facts(sample: Sample, part: Part, data: DataConfig, reader: TruthReader) ->
     }
 
 
-def _truth(
-    sample: Sample, size: tuple[int, int], image: DecodedImage, reader: TruthReader
-) -> Truth:
+def _truth(sample: Sample, size: Size, image: Examined, masks: MaskFormat) -> Truth:
     try:
-        return reader.read(sample, size)
+        return masks.read(sample.id, sample.masks, size)
     except MaskSizeError as error:
         hint = ""
         if error.found == (size[1], size[0]):
             hint = ": its sides are exchanged"
-            if image.header.orientation > 4:
+            if image.orientation > 4:
                 hint = (
                     ", because EXIF turns the image; set data.exif: ignore if the masks are drawn "
                     "on its stored pixels, or apply if on what viewers show"
                 )
         raise DataError(f"{error}{hint}") from None
-
-
-def _notes(encoded: bytes, image: DecodedImage, data: DataConfig) -> list[str]:
-    header, notes = image.header, []
-    if header.orientation != 1:
-        how = "as viewers show it" if data.turns else "as its pixels are stored"
-        notes.append(f"{TURNED}: read, and submitted, {how} (data.exif)")
-    if image.mode not in ("RGB", "L", "P"):
-        notes.append(f"{image.mode} read as RGB")
-    if header.previews:
-        notes.append("smaller copies in the same file are left out")
-    if lost := lost_levels(encoded, image):
-        notes.append(lost)
-    # before the division to 8 bits, which may leave one level
-    stored = image.rgb if image.deep is None else image.deep
-    if (stored == stored[:1, :1]).all():
-        notes.append("constant image")
-    return notes
 
 
 def as_row(record: Record) -> dict[str, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.config import DataConfig
 from pipeline.config.patterns import breaks_lines
-from pipeline.data.catalog import Catalog, listed
+from pipeline.data.catalog import Catalog
+from pipeline.data.listing import listed
+from pipeline.data.row_keys import as_matched
 from pipeline.errors import DataError
 
 _LONGEST = 200  # bytes: files named by an id have an ending and, while they are written, a prefix
@@ -40,14 +41,6 @@ def _unwritable(ids: Sequence[str], data: DataConfig) -> Iterator[str]:
         if len(some) > 1:
             shown = " and ".join(map(ascii, some))
             yield f"ids differ only in outer blanks or Unicode form: {shown}; rename one"
-
-
-def as_matched(name: str) -> str:
-    """A name by which cells of tables are matched: outer blanks and Unicode's form do not count.
-
-    An accent can be a letter's own or follow it (macOS writes file names so); both look the same.
-    """
-    return unicodedata.normalize("NFC", name.strip())
 
 
 def oddities(names: Iterable[str]) -> Iterator[str]:

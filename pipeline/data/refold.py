@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.config import FoldsConfig
-from pipeline.data.catalog import listed
 from pipeline.data.folds import fold_rows, make_fold_table, without_empty_folds
 from pipeline.data.inspection import Record
+from pipeline.data.listing import listed
 
 
 def extend_fold_table(

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Size = tuple[int, int]
+from pipeline.data.image_sources.source import Pixels
+from pipeline.size import Size
 
 
 def working_size(size: Size, resize: float | Size | None) -> Size:
@@ -18,8 +19,8 @@ def working_size(size: Size, resize: float | Size | None) -> Size:
     return max(1, round(size[0] * resize)), max(1, round(size[1] * resize))
 
 
-def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """HWC uint8 at `size`: area averages when shrinking, bilinear when enlarging."""
+def resize_image(image: Pixels, size: Size) -> Pixels:
+    """HWC at `size`: area averages when shrinking, bilinear when enlarging."""
     if image.shape[:2] == size:
         return image
     interpolation = _interpolation(image.shape[:2], size)

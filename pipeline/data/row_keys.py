@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from pipeline.config import RowKeys
-from pipeline.data.catalog import enumerated, quoted
-from pipeline.data.names import as_matched
+from pipeline.data.listing import enumerated, quoted
 
 Key = tuple[str, str]  # what a table calls a sample and, where it has a column for it, a class
+
+
+def as_matched(name: str) -> str:
+    """A name by which cells of tables are matched: outer blanks and Unicode's form do not count.
+
+    An accent can be a letter's own or follow it (macOS writes file names so); both look the same.
+    """
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def table_key(table: RowKeys, sample_id: str, class_name: str) -> Key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,22 @@ from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.frame import into_frame, without_padding
 from pipeline.data.ground_truth import Truth
-from pipeline.data.images import read_rgb
-from pipeline.data.masks.reader import TruthReader
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.image_sources.source import ImageSource, Pixels
+from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
-
-BLANK = 128
-"""The gray of a reference that is missing."""
+from pipeline.size import Size
 
 
-def aligned_path(folder: Path, sample: Sample) -> Path:
-    """Where the aligned reference of a sample is, as PNG."""
-    return folder / sample.part / f"{sample.id}.png"
+def aligned_path(folder: Path, sample: Sample, source: ImageSource) -> Path:
+    """Where the aligned reference of a sample is."""
+    return folder / sample.part / f"{sample.id}{source.suffix}"
+
+
+def input_channels(source: ImageSource, *, references: bool) -> int:
+    """Channels of an image, and of its reference behind them."""
+    return source.channels * (2 if references else 1)
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,16 @@ class SampleReader:
 
     @property
     def channels(self) -> int:
-        """3, or 6 with a reference: image first."""
-        return 3 if self.aligned is None else 6
+        """Of an image, and of its reference behind it."""
+        return input_channels(self.source, references=self.aligned is not None)
 
-    def image(self, sample: Sample) -> NDArray[np.uint8]:
-        """What networks see: HWC uint8 with `channels` channels, in `data.frame`, padding and all.
+    @cached_property
+    def source(self) -> ImageSource:
+        """How the images of the experiment are read."""
+        return image_source(self.data)
+
+    def image(self, sample: Sample) -> Pixels:
+        """What networks see: HWC with `channels` channels, in `data.frame`, padding and all.
 
         DataError names the file that cannot be read.
         """
@@ -48,9 +59,9 @@ class SampleReader:
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
         """What lies below the sample's mask: HWC uint8 RGB of the image's own size."""
         frame = self.data.frame.model_copy(update={"pad": 0})
-        return into_frame(read_rgb(sample.image, turn=self.data.turns), frame)
+        return into_frame(self.source.shown(self.source.read(sample.image)), frame)
 
-    def own_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
+    def own_size(self, image: Pixels) -> Size:
         """H, W of the sample that `image` was read from."""
         pad = self.data.frame.pad
         return image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
@@ -59,26 +70,22 @@ class SampleReader:
         """CHW maps of what networks see -> those of the sample itself."""
         return without_padding(maps, self.data.frame.pad)
 
-    def _stacked(self, sample: Sample) -> NDArray[np.uint8]:
-        image = read_rgb(sample.image, turn=self.data.turns)
+    def _stacked(self, sample: Sample) -> Pixels:
+        image = self.source.read(sample.image)
         if self.aligned is None:
             return image
-        reference = read_rgb(aligned_path(self.aligned, sample))
+        reference = self.source.read_written(aligned_path(self.aligned, sample, self.source))
         if reference.shape != image.shape:
             raise DataError(f"{sample.id}: its aligned reference has another size; run align again")
         return np.concatenate([image, reference], axis=2)
 
-    def truth(self, sample: Sample, size: tuple[int, int]) -> Truth:
+    def truth(self, sample: Sample, size: Size) -> Truth:
         """The truth of a training sample whose image has that H, W."""
-        return self._truths.read(sample, size)
+        return self._masks.read(sample.id, sample.masks, size)
 
-    @property
-    def _truths(self) -> TruthReader:
-        reader = self.__dict__.get("_truth_reader")
-        if reader is None:
-            reader = TruthReader(self.data)
-            object.__setattr__(self, "_truth_reader", reader)
-        return reader
+    @cached_property
+    def _masks(self) -> MaskFormat:
+        return mask_format(self.data)
 
     def __reduce__(self) -> tuple[type[SampleReader], tuple[DataConfig, Path | None]]:
         return SampleReader, (self.data, self.aligned)

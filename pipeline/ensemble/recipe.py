@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.choices import RleOrder
+from pipeline.data.rle import Runs
 from pipeline.ensemble.blending.kernel import blend, decide, decide_runs
 from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.blending.stream import SummedMaps
 from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
 
-Runs = NDArray[np.int64]
 Maps = Sequence[NDArray[Any]] | SummedMaps
 
 

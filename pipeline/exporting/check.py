@@ -54,12 +54,18 @@ def largest_difference(
         update={"tta": ("identity",), "tile": None, "precision": "fp32", "compile": False}
     )
     predictor = Predictor(
-        list(network.networks), plain, resize=None, multiclass=network.multiclass, device="cpu"
+        list(network.networks),
+        plain,
+        resize=None,
+        multiclass=network.multiclass,
+        scale=network.scale,
+        device="cpu",
     )
     differences = []
     for image in images:
         padded = _padded(image, network.step)
-        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+        channels_first = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32)
+        batch = channels_first / np.float32(network.scale)
         (expected,) = predictor.predict([padded])
         differences.append(float(np.abs(computes(batch)[0] - expected).max()))
     return max(differences)

@@ -22,12 +22,18 @@ class ExportedNetwork(nn.Module):
     """
 
     def __init__(
-        self, networks: Sequence[SegmentationModel], mean: Mean, *, multiclass: bool
+        self,
+        networks: Sequence[SegmentationModel],
+        mean: Mean,
+        *,
+        multiclass: bool,
+        scale: float,
     ) -> None:
+        """scale: what pixels are divided by before (`ImageSource.scale`)."""
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.step = math.lcm(PADDING_MULTIPLE, *(network.encoder.step for network in networks))
-        self.multiclass, self._mean = multiclass, mean
+        self.multiclass, self.scale, self._mean = multiclass, scale, mean
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:

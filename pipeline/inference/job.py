@@ -98,6 +98,7 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
         output.model.infer,
         resize=output.model.input.resize,
         multiclass=job.multiclass,
+        scale=job.reader.source.scale,
         device=device,
     )
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pipeline.config import InferConfig, TileConfig
 from pipeline.config.choices import TileWeights
+from pipeline.data.image_sources.source import Pixels
 from pipeline.data.resize import resize_image, working_size
 from pipeline.errors import ResourceError
 from pipeline.inference.device_memory import DoesNotFitError, fetched_later, fitting, host_tensor
@@ -20,8 +21,8 @@ from pipeline.inference.padding import pad_to_multiple
 from pipeline.inference.precision import autocast, resolve
 from pipeline.inference.tiles import Tile, TileMerger, plan_tiles, tile_weights
 from pipeline.inference.tta import View, group_by_shape, parse_tta
+from pipeline.size import Size
 
-Size = tuple[int, int]
 Maps = list[NDArray[np.float32]]
 PADDING_MULTIPLE = 32
 CPU_BATCH = 8
@@ -42,8 +43,10 @@ class Predictor:
         *,
         resize: float | Size | None,
         multiclass: bool,
+        scale: float,
         device: str,
     ) -> None:
+        """scale: what images are divided by before a network (`ImageSource.scale`)."""
         self._device = torch.device(device)
         self._settings = settings
         self._networks = [self._prepared(network) for network in networks]
@@ -51,20 +54,21 @@ class Predictor:
         self._weights: dict[Size, Tensor] = {}
         self._resize = resize
         self._multiclass = multiclass
+        self._scale = scale
         self._precision = resolve(settings.precision, device)
         on_cpu = self._device.type == "cpu"
         self.images = 1 if on_cpu else settings.batch
         """How many images go through it together."""
         self._batch = CPU_BATCH if on_cpu else settings.batch
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> Maps:
-        """HWC uint8 images of any sizes → CHW float32 probabilities, each at its image's size.
+    def predict(self, images: Sequence[Pixels]) -> Maps:
+        """HWC images of any sizes, one type → CHW float32 probabilities, each at its image's size.
 
         Raises ResourceError when not even one picture fits the device.
         """
         return self.start(images)()
 
-    def start(self, images: Sequence[NDArray[np.uint8]]) -> Callable[[], Maps]:
+    def start(self, images: Sequence[Pixels]) -> Callable[[], Maps]:
         """`predict` in two halves: what comes back waits for the maps, once, and returns them.
 
         In between an accelerator computes, and the caller can prepare the next images. A CPU has
@@ -101,16 +105,16 @@ class Predictor:
         self.images = count // 2
 
     @torch.inference_mode()
-    def _start_alike(
-        self, images: Sequence[NDArray[np.uint8]]
-    ) -> Callable[[], NDArray[np.float32]]:
+    def _start_alike(self, images: Sequence[Pixels]) -> Callable[[], NDArray[np.float32]]:
         """`start` for a few images of one size, whose maps are N×classes×H×W."""
         own = (images[0].shape[0], images[0].shape[1])
         size = working_size(own, self._resize)
-        stacked = host_tensor((len(images), *size, images[0].shape[2]), torch.uint8, self._device)
-        np.stack([resize_image(each, size) for each in images], out=stacked.numpy())
+        resized = [resize_image(each, size) for each in images]
+        dtype = torch.from_numpy(resized[0][:0]).dtype
+        stacked = host_tensor((len(images), *resized[0].shape), dtype, self._device)
+        np.stack(resized, out=stacked.numpy())
         on_device = stacked.to(self._device, non_blocking=True)
-        maps = self._merged(on_device.permute(0, 3, 1, 2).float().div_(255), size)
+        maps = self._merged(on_device.permute(0, 3, 1, 2).float().div_(self._scale), size)
         if size != own:
             maps = F.interpolate(maps, size=own, mode="bilinear", align_corners=False).clamp_(0, 1)
         return fetched_later(maps)

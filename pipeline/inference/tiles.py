@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pipeline.config.choices import TileWeights
 from pipeline.errors import ConfigError
+from pipeline.size import Size
 
-Size = tuple[int, int]
 Key = TypeVar("Key", bound=Hashable)
 
 

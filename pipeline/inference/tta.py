@@ -16,15 +16,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import ConfigError
-from pipeline.inference.view_steps import (
-    GROUPS,
-    PARAMETRISED,
-    SYMMETRIES,
-    Scale,
-    Size,
-    Step,
-    Symmetry,
-)
+from pipeline.inference.view_steps import GROUPS, PARAMETRISED, SYMMETRIES, Scale, Step, Symmetry
+from pipeline.size import Size
 from pipeline.suggestions import nearest_names
 
 MOST_PARTS = 8

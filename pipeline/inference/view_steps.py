@@ -12,7 +12,7 @@ from typing import Protocol
 from torch import Tensor
 from torch.nn import functional as F
 
-Size = tuple[int, int]
+from pipeline.size import Size
 
 
 class Step(Protocol):

@@ -19,6 +19,7 @@ from torch import nn
 
 from pipeline.config import InferConfig
 from pipeline.data.catalog import Sample
+from pipeline.data.image_sources.source import Pixels
 from pipeline.disk_space import allocated_bytes
 from pipeline.ensemble.blending.kernel import decide_runs
 from pipeline.execution.executor import JobContext
@@ -33,7 +34,7 @@ from pipeline.workspace import MemberPaths
 
 STEPS = 2
 Result = TypeVar("Result")
-Pictures = dict[str, NDArray[np.uint8]]
+Pictures = dict[str, Pixels]
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def _predict(
         settings,
         resize=job.member.model.input.resize,
         multiclass=job.member.multiclass,
+        scale=job.member.reader.source.scale,
         device=context.device,
     )
     several = list(images.values())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.data.catalog import Sample, enumerated
+from pipeline.data.catalog import Sample
 from pipeline.data.containers import FORMATS
+from pipeline.data.listing import enumerated
 from pipeline.data.samples import SampleReader
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.errors import DataError

@@ -11,17 +11,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from pipeline.alignment import VERSION, Alignment, align, no_alignment, warp_reference
 from pipeline.atomic_files import stream_atomic, write_atomic
 from pipeline.config import AlignSettings
 from pipeline.data.catalog import Part, Sample
-from pipeline.data.images import read_rgb
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.image_sources.source import ImageSource
 from pipeline.data.inspection import PARTS
-from pipeline.data.samples import BLANK, SampleReader, aligned_path
+from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.execution.executor import Job, JobContext
 from pipeline.manifests import (
     NamedFile,
@@ -46,8 +45,7 @@ class AlignJob:
     stamps: tuple[str, ...]
     settings: AlignSettings
     folder: Path
-    turn: bool = True
-    """Whether pictures are turned as EXIF says."""
+    source: ImageSource
 
 
 @once
@@ -61,15 +59,16 @@ def run(context: StageContext) -> SampleReader:
     survey = check.run(context)
     started = time.monotonic()
     folder = workspace.aligned_references
+    reader = SampleReader(data, folder)
     with context.exclusive("align"):
         made_from = fingerprint([fingerprint_of(context, part) for part in PARTS])
         fresh = is_fresh(workspace.alignment_manifest, made_from)
         if not fresh:
             jobs = _jobs(context, survey)
             context.run_jobs("align", [Job(name, align_pairs, (job,)) for name, job in jobs])
-            table = _table(survey, folder)
+            table = _table(survey, folder, reader.source)
             write_atomic(workspace.alignment, table.to_csv(index=False))
-            pictures = _pictures(survey, folder)
+            pictures = _pictures(survey, folder, reader.source)
             write_manifest(workspace.alignment_manifest, made_from, [workspace.alignment], pictures)
     if fresh:
         context.up_to_date("align", workspace.alignment)
@@ -77,7 +76,7 @@ def run(context: StageContext) -> SampleReader:
         flagged = int((table["status"] != "ok").sum())
         made = f"{len(table)} references aligned, {flagged} flagged"
         context.done("align", made, workspace.alignment, started)
-    return SampleReader(data, folder)
+    return reader
 
 
 def fingerprint_of(context: StageContext, part: Part) -> str | None:
@@ -96,13 +95,13 @@ def settings_of(context: StageContext) -> str | None:
 
 def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
     settings, folder = context.experiment.align, context.workspace.aligned_references
-    rules = settings_of(context)
+    source, rules = image_source(context.experiment.data), settings_of(context)
     samples = [sample for part in PARTS for sample in survey.catalog.by_id[part].values()]
     jobs = []
     for start in range(0, len(samples), PAIRS_A_JOB):
         chosen = tuple(samples[start : start + PAIRS_A_JOB])
         stamps = tuple(fingerprint(rules, survey.digests[each.part, each.id]) for each in chosen)
-        job = AlignJob(chosen, stamps, settings, folder, context.experiment.data.turns)
+        job = AlignJob(chosen, stamps, settings, folder, source)
         jobs.append((f"align {start}", job))
     return jobs
 
@@ -113,7 +112,7 @@ def align_pairs(job: AlignJob, context: JobContext) -> None:
     pairs = zip(job.samples, job.stamps, strict=True)
     with threadpool_limits(1):  # NumPy's BLAS would take every core for every job
         for number, (sample, stamp) in enumerate(pairs, start=1):
-            picture = aligned_path(job.folder, sample)
+            picture = aligned_path(job.folder, sample, job.source)
             if not is_fresh(picture.with_suffix(".json"), stamp):
                 _align_pair(sample, stamp, job, picture)
             context.progress.update(number, len(job.samples))
@@ -121,19 +120,16 @@ def align_pairs(job: AlignJob, context: JobContext) -> None:
 
 
 def _align_pair(sample: Sample, stamp: str, job: AlignJob, picture: Path) -> None:
-    image = read_rgb(sample.image, turn=job.turn)
+    source = job.source
+    image = source.read(sample.image)
     if sample.reference is None:
-        found, aligned = no_alignment("no reference"), np.full_like(image, BLANK)
+        found, aligned = no_alignment("no reference"), np.full_like(image, source.blank)
     else:
-        reference = read_rgb(sample.reference, turn=job.turn)
-        found = align(image, reference, job.settings)
+        reference = source.read(sample.reference)
+        found = align(source.shown(image), source.shown(reference), job.settings)
         aligned = warp_reference(reference, found.warp, (image.shape[0], image.shape[1]))
-    _save(aligned, picture)
+    stream_atomic(picture, lambda stream: source.write(aligned, stream))
     write_manifest(picture.with_suffix(".json"), stamp, [picture], **_facts(found))
-
-
-def _save(image: NDArray[Any], path: Path) -> None:
-    stream_atomic(path, lambda stream: Image.fromarray(image).save(stream, format="PNG"))
 
 
 def _facts(found: Alignment) -> dict[str, Any]:
@@ -150,22 +146,23 @@ def _facts(found: Alignment) -> dict[str, Any]:
     }
 
 
-def _pictures(survey: Survey, folder: Path) -> dict[Path, NamedFile]:
+def _pictures(survey: Survey, folder: Path, source: ImageSource) -> dict[Path, NamedFile]:
     """The aligned references as their own notes name them, so that they are not read again."""
     samples = [*survey.catalog.train, *survey.catalog.test]
-    notes = [aligned_path(folder, sample).with_suffix(".json") for sample in samples]
+    notes = [aligned_path(folder, sample, source).with_suffix(".json") for sample in samples]
     return {path: file for note in notes for path, file in named_files(note).items()}
 
 
-def _table(survey: Survey, folder: Path) -> pd.DataFrame:
+def _table(survey: Survey, folder: Path, source: ImageSource) -> pd.DataFrame:
     """`id,part,status,motion,cc_before,cc_after,corner_px,seconds,w00…w22`, a row a pair."""
-    return pd.DataFrame(_rows(survey.catalog.train, folder) + _rows(survey.catalog.test, folder))
+    samples = [*survey.catalog.train, *survey.catalog.test]
+    return pd.DataFrame(_rows(samples, folder, source))
 
 
-def _rows(samples: Sequence[Sample], folder: Path) -> list[dict[str, Any]]:
+def _rows(samples: Sequence[Sample], folder: Path, source: ImageSource) -> list[dict[str, Any]]:
     rows = []
     for sample in samples:
-        note = read_manifest(aligned_path(folder, sample).with_suffix(".json")) or {}
+        note = read_manifest(aligned_path(folder, sample, source).with_suffix(".json")) or {}
         facts = {key: value for key, value in note.items() if key not in ("fingerprint", "files")}
         rows.append({"id": sample.id, "part": sample.part, **facts})
     return rows

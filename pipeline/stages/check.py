@@ -16,7 +16,7 @@ from pipeline.checks.findings import Finding, find_problems
 from pipeline.checks.misreadings import find_misreadings, needs_choice
 from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
 from pipeline.config import DataConfig, FrameConfig
-from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples, listed
+from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples
 from pipeline.data.groups import groups_or_error
 from pipeline.data.inspection import (
     PARTS,
@@ -27,7 +27,8 @@ from pipeline.data.inspection import (
     inspect,
     stamp_of,
 )
-from pipeline.data.masks.reader import TruthReader
+from pipeline.data.listing import listed
+from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import refuse_unwritable
 from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError, DataError
@@ -110,9 +111,9 @@ def _samples(data: DataConfig) -> Catalog:
 
 def _doubts(catalog: Catalog, data: DataConfig) -> list[Finding]:
     try:
-        doubts = TruthReader(data).doubts(catalog.by_id["train"])
+        doubts = mask_format(data).doubts(catalog.by_id["train"])
     except DataError:
-        return []  # the table itself is no good, which every record says
+        return []  # the file itself is no good, which every record says
     return [Finding("warning", "data.masks", text) for text in doubts]
 
 

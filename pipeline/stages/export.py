@@ -115,8 +115,11 @@ def _members(finished: FinishedRun, model: str, fold: int | None) -> tuple[Weigh
 def network_of(finished: FinishedRun, model: str, members: tuple[Weights, ...]) -> ExportedNetwork:
     """These members of a model as one network."""
     data, config = finished.experiment.data, finished.experiment.models[model]
-    channels = SampleReader(data).channels
+    reader = SampleReader(data)
     networks = [
-        load_network(config, weights.path, len(data.classes), channels) for weights in members
+        load_network(config, weights.path, len(data.classes), reader.channels)
+        for weights in members
     ]
-    return ExportedNetwork(networks, config.infer.mean, multiclass=data.multiclass)
+    return ExportedNetwork(
+        networks, config.infer.mean, multiclass=data.multiclass, scale=reader.source.scale
+    )

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.atomic_files import file_checksum, write_atomic
-from pipeline.config import SubmissionConfig
-from pipeline.data import rle
-from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.members import check_members, reader_of
-from pipeline.ensemble.postprocessing.instances import connected_instances
-from pipeline.ensemble.recipe import Maps, Recipe
+from pipeline.ensemble.recipe import Maps
 from pipeline.errors import DataError
 from pipeline.manifests import fingerprint
-from pipeline.reporting import Advance
 from pipeline.stages import check, ensemble, infer
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.parts import summed_maps
 from pipeline.stages.parts.notes import SCORE, Note, note_of, note_text, read_note, says
-from pipeline.submission.rows import Header, Row, plan_rows
-from pipeline.submission.table import write_checked
-
-Runs = NDArray[np.int64]
+from pipeline.submission.format import Decisions, Written
+from pipeline.submission.registry import plan_submission
 
 
 @once
@@ -52,16 +39,16 @@ def run(context: StageContext) -> Path:
         if _is_whole(path, note, made_from, ensembled):
             context.up_to_date("submit", path)
             return path
-        rows, header = plan_rows(
-            context.experiment.submission,
-            context.experiment.data.root,
-            [record.id for record in survey.of("test")],
-            context.experiment.data.class_names,
-        )
-        written = _write(context, survey, test, ensembled.recipe, rows, header, path)
-        _write_note(context, path, _facts(path, made_from, ensembled, written), note)
-    images = len({row.id for row in rows})
-    context.done("submit", f"{written} row(s) of {images} image(s)", path, started)
+        planned = plan_submission(context.experiment, [each.id for each in survey.of("test")])
+        images = list(dict.fromkeys(row.id for row in planned.rows))
+        test.check(images)
+        decisions = Decisions(ensembled.recipe, test.read, lambda each: survey.sizes["test", each])
+        with context.reporter.track("submit", len(images)) as advance:
+            written = planned.write(path, decisions, advance)
+        _warn_of_uniform(context, written)
+        _write_note(context, path, _facts(path, made_from, ensembled, written.rows), note)
+    made = f"{written.rows} row(s) of {len(images)} image(s)"
+    context.done("submit", made, path, started)
     return path
 
 
@@ -111,6 +98,12 @@ def _is_whole(path: Path, note: Note, made_from: str, ensembled: Ensembled) -> b
     )
 
 
+def _warn_of_uniform(context: StageContext, written: Written) -> None:
+    for plane, what in written.uniform.items():
+        name = context.experiment.data.class_names[plane]
+        context.reporter.warn(f"submit: {name} is {what} on every test image")
+
+
 def _write_note(context: StageContext, path: Path, facts: dict[str, Any], old: Note) -> None:
     """Write the note, with what a person had added to the old one."""
     beside = note_of(path)
@@ -118,90 +111,6 @@ def _write_note(context: StageContext, path: Path, facts: dict[str, Any], old: N
         kept = f" with its {SCORE}: {old.facts[SCORE]}" if SCORE in old.facts else ""
         context.reporter.warn(f"{beside}: {old.damage}; it is written anew{kept}")
     write_atomic(beside, note_text(facts, old))
-
-
-def _write(
-    context: StageContext,
-    survey: Survey,
-    test: _TestMaps,
-    recipe: Recipe,
-    rows: Sequence[Row],
-    header: Header,
-    path: Path,
-) -> int:
-    """Write the submission; returns how many rows it has."""
-    settings = context.experiment.submission
-    test.check(dict.fromkeys(row.id for row in rows))
-
-    def runs_of_image(each: str) -> list[Sequence[Runs]]:
-        return _runs_of_image(recipe, test.read(each), settings)
-
-    def size_of(each: str) -> tuple[int, int]:
-        return settings.size or survey.sizes["test", each]
-
-    def in_order(advance: Advance) -> Iterator[Sequence[Runs]]:
-        """The runs of row after row; rows of one image that follow each other share a decision."""
-        images = [(each, list(of_it)) for each, of_it in groupby(rows, lambda row: row.id)]
-        decided = ordered(runs_of_image, [each for each, _ in images])
-        for (_, of_it), runs in zip(images, decided, strict=True):
-            yield from (runs[row.plane] for row in of_it)
-            advance(1)
-
-    kinds: dict[int, Counter[str]] = defaultdict(Counter)
-    with context.reporter.track("submit", len({row.id for row in rows})) as advance:
-        runs = in_order(advance)
-
-        def next_runs(row: Row) -> Sequence[Runs]:
-            found = next(runs)
-            kinds[row.plane][_kind(found, size_of(row.id))] += 1
-            return found
-
-        written = write_checked(path, header, rows, next_runs, settings, size_of)
-    for plane, seen in sorted(kinds.items()):
-        if len(seen) == 1 and "mask" not in seen:
-            what, name = next(iter(seen)), context.experiment.data.class_names[plane]
-            context.reporter.warn(f"submit: {name} is {what} on every test image")
-    return written
-
-
-def _kind(runs: Sequence[Runs], size: tuple[int, int]) -> str:
-    covered = sum(int(each[:, 1].sum()) for each in runs)
-    return "empty" if not covered else "everywhere" if covered == size[0] * size[1] else "mask"
-
-
-def _runs_of_image(recipe: Recipe, maps: Maps, settings: SubmissionConfig) -> list[Sequence[Runs]]:
-    """For each class, the runs of each of its rows (one, or one an instance)."""
-    if settings.rows != "instance" and settings.size is None:
-        runs = recipe.runs(maps, settings.order)
-        if runs is not None:
-            return [[each] for each in runs]
-    decision = recipe.decide(maps)
-    if settings.rows == "instance":
-        planes = [list(_objects(labels, settings.size)) for labels in connected_instances(decision)]
-    else:
-        planes = [[_resized(plane, settings.size)] for plane in decision]
-    return [[rle.runs_of(mask, settings.order) for mask in masks] for masks in planes]
-
-
-def _objects(
-    labels: NDArray[np.int32], size: tuple[int, int] | None
-) -> Iterator[NDArray[np.bool_]]:
-    """The objects at the size they are sent in: first told apart, then resized, since the line
-    between two that touch is thinner than a pixel of a smaller image. They stay disjoint, because
-    a pixel goes to whom more than half of it belongs.
-    """
-    for number in range(1, int(labels.max(initial=0)) + 1):
-        mask = _resized(np.asarray(labels == number), size)
-        if mask.any():
-            yield mask
-
-
-def _resized(plane: NDArray[np.bool_], size: tuple[int, int] | None) -> NDArray[np.bool_]:
-    if size is None:
-        return plane
-    full = plane.view(np.uint8) * np.uint8(255)
-    shrunk = cv2.resize(full, size[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk >= 128)
 
 
 def _facts(path: Path, made_from: str, ensembled: Ensembled, rows: int) -> dict[str, Any]:

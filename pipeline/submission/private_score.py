@@ -11,7 +11,7 @@ from pipeline.config import Experiment
 from pipeline.data import rle
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
-from pipeline.data.masks.values import decode_inside
+from pipeline.data.masks.one_class import decode_inside
 from pipeline.data.row_keys import table_key
 from pipeline.errors import DataError
 from pipeline.metrics import metric_of

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.atomic_files import stream_atomic
 from pipeline.config import SubmissionConfig
 from pipeline.data import rle
+from pipeline.data.rle import Runs
 from pipeline.data.row_keys import named
 from pipeline.errors import DataError
+from pipeline.size import Size
 from pipeline.submission.rows import Header, Row, roles_of
 
-Size = tuple[int, int]
-Runs = NDArray[np.int64]
 NO_RUNS: Runs = np.zeros((0, 2), np.int64)
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import AugmentConfig
-from pipeline.data.samples import BLANK
+from pipeline.data.image_sources.rgb import RgbImages
+from pipeline.data.image_sources.source import ImageSource, Pixels
+from pipeline.size import Size
 from pipeline.training.crop_view import View, draw_jitter, draw_view
 
-Size = tuple[int, int]
+RGB = RgbImages()
 
 
 class Augmenter:
@@ -27,18 +29,19 @@ class Augmenter:
     as an alignment that is not perfect does, or be blank.
     """
 
-    def __init__(self, size: Size, settings: AugmentConfig) -> None:
+    def __init__(self, size: Size, settings: AugmentConfig, source: ImageSource = RGB) -> None:
         self._size = size
+        self._source = source
         self._settings = settings
         self._colour = A.Compose(_colour(settings))
 
     def __call__(
         self,
-        image: NDArray[np.uint8],
+        image: Pixels,
         planes: NDArray[np.uint8],
         valid: NDArray[np.bool_] | None,
         seed: list[int],
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    ) -> tuple[Pixels, NDArray[np.uint8], NDArray[np.uint8]]:
         """image HWC, planes CHW, valid HW → the same at the crop's size, validity as 0/1.
 
         seed: what makes this view this one (seed, epoch, position). Geometry, colour and what is
@@ -46,22 +49,21 @@ class Augmenter:
         """
         geometry, colour, reference = np.random.default_rng(seed).spawn(3)
         view = draw_view(planes.shape[1:], self._size, self._settings, geometry)
-        seen = [view.image(image[..., :3])]
-        if image.shape[2] > 3:
-            seen.append(self._reference(image[..., 3:], view, reference))
+        channels = self._source.channels
+        seen = [view.image(image[..., :channels])]
+        if image.shape[2] > channels:
+            seen.append(self._reference(image[..., channels:], view, reference))
         # one stream for all transforms: generators of one seed would all draw the same numbers
         self._colour.set_random_state(colour, python_random.Random(int(colour.integers(2**63))))
         seen = [self._colour(image=each)["image"] for each in seen]
         if len(seen) > 1 and reference.random() < self._settings.reference_drop:
-            seen[1] = np.full_like(seen[1], BLANK)
+            seen[1] = np.full_like(seen[1], self._source.blank)
         moved = np.stack([view.plane(plane) for plane in planes])
         if valid is None:
             return np.concatenate(seen, axis=2), moved, np.ones(self._size, np.uint8)
         return np.concatenate(seen, axis=2), moved, view.plane(valid.view(np.uint8))
 
-    def _reference(
-        self, reference: NDArray[np.uint8], view: View, random: np.random.Generator
-    ) -> NDArray[np.uint8]:
+    def _reference(self, reference: Pixels, view: View, random: np.random.Generator) -> Pixels:
         jitter = draw_jitter(view.middle, self._settings.reference_jitter, random)
         return (view if jitter is None else view.after(jitter)).image(reference)
 

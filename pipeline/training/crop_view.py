@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import AugmentConfig, JitterConfig
+from pipeline.data.image_sources.source import Pixels
 
 Matrix = NDArray[np.float64]
 """3×3, from (x, y, 1) to (x, y, 1)."""
@@ -28,7 +30,7 @@ class View:
     width: int
     matrix: Matrix
 
-    def image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def image(self, image: Pixels) -> Pixels:
         """The crop of an HWC image, bilinear; beyond its edges the image is reflected."""
         return self._warped(image, cv2.INTER_LINEAR).reshape(self.height, self.width, -1)
 
@@ -46,14 +48,14 @@ class View:
         """The same crop of an image whose pixels lie where `matrix` takes those of this one."""
         return View(self.height, self.width, matrix @ self.matrix)
 
-    def _warped(self, source: NDArray[np.uint8], interpolation: int) -> NDArray[np.uint8]:
+    def _warped(self, source: NDArray[Any], interpolation: int) -> NDArray[Any]:
         left, top, right, bottom = self._reach()
         window = _reflected(source, top, bottom, left, right)
         local = _translation(-left, -top) @ self.matrix
         flags = interpolation | cv2.WARP_INVERSE_MAP
         size = (self.width, self.height)
         warped = cv2.warpAffine(window, local[:2], size, None, flags, cv2.BORDER_REPLICATE)
-        return np.asarray(warped, np.uint8)
+        return np.asarray(warped, source.dtype)
 
     def _reach(self) -> tuple[int, int, int, int]:
         """Left, top, right, bottom (exclusive) of all image pixels that the crop touches."""
@@ -150,9 +152,7 @@ def _offset(length: int, wanted: int, random: np.random.Generator) -> int:
     return int(random.random() * (length - wanted + 1))
 
 
-def _reflected(
-    source: NDArray[np.uint8], top: int, bottom: int, left: int, right: int
-) -> NDArray[np.uint8]:
+def _reflected(source: NDArray[Any], top: int, bottom: int, left: int, right: int) -> NDArray[Any]:
     """Rows top … bottom and columns left … right, reflected (101) where they leave the image."""
     for axis, (low, high) in enumerate(((top, bottom), (left, right))):
         length = source.shape[axis]

@@ -14,16 +14,17 @@ from torch.utils.data import Dataset
 from pipeline.config import InputConfig, TrainConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.frame import continue_planes
+from pipeline.data.image_sources.source import Pixels
 from pipeline.data.resize import resize_image, resize_planes, working_size
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
 
 Key = tuple[int, int, int]
-Decoded = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_] | None]
+Decoded = tuple[Pixels, NDArray[np.uint8], NDArray[np.bool_] | None]
 
 
 class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Augmented crops as uint8 tensors: image CHW, planes CHW, validity 1HW."""
+    """Augmented crops: image CHW as its source reads it, planes CHW and validity 1HW uint8."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self._settings = settings
         self._shown = shown
         self._pad = reader.data.frame.pad
-        self._augmenter = Augmenter(settings.size, settings.augment)
+        self._augmenter = Augmenter(settings.size, settings.augment, reader.source)
         self._cache = _Cache(settings.cache * 2**20 // shares)
 
     def __len__(self) -> int:

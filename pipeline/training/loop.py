@@ -133,7 +133,8 @@ class TrainingRun:
     def _step(self, images: Tensor, planes: Tensor, valid: Tensor) -> Tensor:
         for group in self.rates.param_groups:
             group["lr"] = learning_rate(self.progress.step, self.total, self.settings)
-        inputs = images.to(self.device, non_blocking=True).float().div_(255)
+        inputs = images.to(self.device, non_blocking=True).float()
+        inputs.div_(self.job.reader.source.scale)
         truth = planes.to(self.device, non_blocking=True).float()
         counted = valid.to(self.device, non_blocking=True).float()
         loss = self._loss(self.network(inputs), truth, counted)

@@ -31,6 +31,7 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
         plain,
         resize=job.model.input.resize,
         multiclass=job.multiclass,
+        scale=job.reader.source.scale,
         device=context.device,
     )
     measures = []

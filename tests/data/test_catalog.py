@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.catalog import find_files, list_samples, listed
+from pipeline.data.catalog import find_files, list_samples
 from pipeline.data.groups import groups_of
+from pipeline.data.listing import listed
 from pipeline.errors import ConfigError, DataError
 from tests.helpers.data_folders import config, write
 

@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.data import containers
+from pipeline.data import decoding_memory
 from pipeline.data.bit_depth import lost_levels
+from pipeline.data.containers import size_in_header
 from pipeline.data.images import decode_image, decode_rgb, read_rgb
-from pipeline.data.masks.values import decode_inside, decode_values
+from pipeline.data.masks.class_values import decode_values
+from pipeline.data.masks.one_class import decode_inside
 from pipeline.errors import DataError
 from tests.helpers.data_folders import encoded, palette_gif, smooth, write
 
@@ -93,8 +95,8 @@ def test_exif_turns_the_picture_once(kind: str, orientation: int) -> None:
     stored = decode_image(data, HERE, turn=False)
     assert np.abs(stored.rgb.astype(int) - RGB).max() <= 6
     assert stored.header.orientation == orientation
-    assert containers.size_in_header(data, HERE) == image.shape[:2]
-    assert containers.size_in_header(data, HERE, turn=False) == RGB.shape[:2]
+    assert size_in_header(data, HERE) == image.shape[:2]
+    assert size_in_header(data, HERE, turn=False) == RGB.shape[:2]
 
 
 def test_sixteen_bits_are_rounded_not_cut() -> None:
@@ -225,7 +227,7 @@ def test_no_other_program_is_ever_asked_to_decode(
 
 def test_a_picture_larger_than_free_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fax = encoded(Image.new("1", (20_000, 9_000)), "TIFF", compression="group4")
-    monkeypatch.setattr(containers, "available_bytes", lambda: 10**9)
+    monkeypatch.setattr(decoding_memory, "available_bytes", lambda: 10**9)
     for decode in (decode_rgb, decode_values, decode_inside):
         with pytest.raises(DataError, match=r"20000×9000 pixels, which take 2\.2 GB to decode; 1"):
             decode(fax, HERE)

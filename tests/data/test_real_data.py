@@ -11,7 +11,7 @@ from pipeline.config import DataConfig, load_experiment
 from pipeline.data.catalog import list_samples
 from pipeline.data.groups import groups_of
 from pipeline.data.images import read_rgb
-from pipeline.data.masks.reader import TruthReader
+from pipeline.data.masks.registry import mask_format
 from pipeline.submission.rows import plan_rows
 from tests.helpers.shared_data import shared_data
 
@@ -31,10 +31,10 @@ def test_every_sample_is_found_and_some_are_read(name: str, train: int, test: in
     assert catalog.duplicates == catalog.masks_without_image == ()
     groups = groups_of([sample.id for sample in catalog.train], data)
     assert 2 <= len(set(groups.values())) <= train
-    reader = TruthReader(data)
+    reader = mask_format(data)
     for sample in catalog.train[:: train // 6]:
         height, width, channels = read_rgb(sample.image).shape
-        truth = reader.read(sample, (height, width))
+        truth = reader.read(sample.id, sample.masks, (height, width))
         assert channels == 3
         assert truth.planes.shape == (len(data.classes), height, width)
         if data.multiclass:
@@ -51,10 +51,12 @@ def test_nuclei_are_the_same_as_files_and_as_run_lengths() -> None:
     table = DataConfig.model_validate(
         {**files.model_dump(), "masks": {"csv": "stage1_train_labels.csv", "instances": True}}
     )
-    from_files, from_table = TruthReader(files), TruthReader(table)
+    from_files, from_table = mask_format(files), mask_format(table)
     for sample in list_samples(files).train[::40]:
         height, width, _ = read_rgb(sample.image).shape
-        first, second = (each.read(sample, (height, width)) for each in (from_files, from_table))
+        first, second = (
+            each.read(sample.id, sample.masks, (height, width)) for each in (from_files, from_table)
+        )
         assert np.array_equal(first.planes, second.planes)
         assert first.instances is not None
         assert second.instances is not None

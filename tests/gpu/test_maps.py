@@ -45,7 +45,12 @@ def _predictor(
 ) -> Predictor:
     config = InferConfig(**{"tta": ("identity",), "precision": "fp32", **settings})
     return Predictor(
-        [copy.deepcopy(network)], config, resize=None, multiclass=multiclass, device=device
+        [copy.deepcopy(network)],
+        config,
+        resize=None,
+        multiclass=multiclass,
+        scale=255,
+        device=device,
     )
 
 

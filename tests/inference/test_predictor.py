@@ -43,7 +43,9 @@ def _network(kind: type[Local] = Wide, seed: int = 0) -> nn.Module:
 def _predictor(networks: list[nn.Module], multiclass: bool = False, **settings: Any) -> Predictor:
     resize = settings.pop("resize", None)
     config = InferConfig(**{"tta": ("identity",), **settings})
-    return Predictor(networks, config, resize=resize, multiclass=multiclass, device="cpu")
+    return Predictor(
+        networks, config, resize=resize, multiclass=multiclass, scale=255, device="cpu"
+    )
 
 
 def _images(*sizes: tuple[int, int]) -> list[np.ndarray]:

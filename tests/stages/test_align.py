@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from pipeline.data.catalog import Catalog, Sample
+from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.inspection import Record
-from pipeline.data.samples import BLANK, SampleReader, aligned_path
+from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.errors import DataError
 from pipeline.reports.html import Headline, Report, render_report
 from pipeline.stages import align, check, folds, train
@@ -76,9 +77,9 @@ def test_the_report_measures_from_the_reference_as_exif_turns_it(tmp_path: Path)
     Image.new("L", (40, 24)).save(path, exif=exif)
     survey = check.Survey(Catalog((), (), (), ()), (Record("a", "train", "", "", 40, 24),), {})
     sample = Sample("a", path, reference=path)
-    moved = report_alignment._displacement(sample, np.eye(3), survey, True)
+    moved = report_alignment._displacement(sample, np.eye(3), survey, RgbImages(turn=True))
     assert moved == pytest.approx(0)
-    assert report_alignment._displacement(sample, np.eye(3), survey, False) > 5
+    assert report_alignment._displacement(sample, np.eye(3), survey, RgbImages(turn=False)) > 5
 
 
 def test_only_a_pair_that_is_missing_is_aligned_again(
@@ -93,7 +94,7 @@ def test_only_a_pair_that_is_missing_is_aligned_again(
     align.run(_context(tmp_path / "data", tmp_path))
     assert again == []
     sample = check.run(first).catalog.train[1]
-    aligned_path(first.workspace.aligned_references, sample).unlink()
+    aligned_path(first.workspace.aligned_references, sample, RgbImages()).unlink()
     first.workspace.alignment_manifest.unlink()
     align.run(_context(tmp_path / "data", tmp_path))
     assert again == [sample.id]
@@ -116,7 +117,7 @@ def test_a_missing_reference_may_be_done_without(tmp_path: Path) -> None:
     assert status["i2_0"] == "no reference" and (status.drop("i2_0") == "ok").all()
     seen = reader.image(check.run(stage).catalog.by_id["train"]["i2_0"])
     assert seen.shape == (128, 128, 6)
-    assert (seen[..., 3:] == BLANK).all() and seen[..., :3].std() > 10
+    assert (seen[..., 3:] == RgbImages.blank).all() and seen[..., :3].std() > 10
 
 
 def test_a_reference_identical_to_the_image_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.ensemble.blending.means import ARITHMETIC
 from pipeline.ensemble.postprocessing.registry import ChosenStep
 from pipeline.ensemble.recipe import Recipe
 from pipeline.stages import submit
-from pipeline.stages.submit import _kind, _runs_of_image
+from pipeline.submission.planes import kind_of, runs_of_image
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs
 
 
@@ -24,7 +24,7 @@ def rows(maps: np.ndarray, steps: tuple[ChosenStep, ...] = (), **keys: Any) -> l
     settings = SubmissionConfig.model_validate(keys)
     recipe = Recipe({"a": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC, steps=steps)
     size = settings.size or maps.shape[1:]
-    runs = _runs_of_image(recipe, [maps], settings)
+    runs = runs_of_image(recipe, [maps], settings)
     return [
         [rle.decode(rle.to_text(each), size, settings.order) for each in plane] for plane in runs
     ]
@@ -65,8 +65,8 @@ def test_a_row_is_empty_everywhere_or_a_mask(values: tuple[int, int], kind: str,
     maps[0, :, 3:] = values[1]
     settings = SubmissionConfig.model_validate({"rows": how})
     recipe = Recipe({"a": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC)
-    (runs,) = _runs_of_image(recipe, [maps], settings)
-    assert _kind(runs, (6, 8)) == kind
+    (runs,) = runs_of_image(recipe, [maps], settings)
+    assert kind_of(runs, (6, 8)) == kind
 
 
 @pytest.mark.parametrize(("threshold", "what"), [(1.0, "empty"), (0.0, "everywhere")])

@@ -11,7 +11,8 @@ import torch
 
 from pipeline.config import AugmentConfig, InputConfig, JitterConfig, TrainConfig
 from pipeline.data.catalog import Sample, list_samples
-from pipeline.data.samples import BLANK, SampleReader
+from pipeline.data.image_sources.rgb import RgbImages
+from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
 from pipeline.training.dataset import TrainingSet, epoch_batches, steps_an_epoch
 from pipeline.training.loader import Batch, EpochLoader
@@ -117,7 +118,7 @@ def test_references_are_dropped_as_often_as_said(share: float) -> None:
     image, planes = _dots(32), np.zeros((1, 32, 32), np.uint8)
     augment = Augmenter((32, 32), _without_motion(reference_drop=share))
     views = [augment(image, planes, None, [seed])[0] for seed in range(200)]
-    blank = np.mean([(view[..., 3:] == BLANK).all() for view in views])
+    blank = np.mean([(view[..., 3:] == RgbImages.blank).all() for view in views])
     assert blank == pytest.approx(share, abs=0.1 if 0 < share < 1 else 0)
     assert all((view[..., :3] == image[..., :3]).all() for view in views)
 

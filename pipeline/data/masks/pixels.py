@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.data.containers import Header, converted, largest_in_ppm, open_picture
+from pipeline.data.containers import converted, open_picture
 from pipeline.data.images import SIXTEEN_BIT
+from pipeline.data.picture_header import Header, largest_in_ppm
 from pipeline.errors import DataError
 
 Values = NDArray[np.uint8] | NDArray[np.int32]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pipeline.config import DataConfig, MaskTable
-from pipeline.data.catalog import listed
+from pipeline.data.listing import listed
 from pipeline.data.row_keys import Key, listed_keys, named, stripped, table_key
 from pipeline.data.tables import Table, TableRow, open_table
 from pipeline.errors import DataError
@@ -122,13 +122,11 @@ class RunTable:
                 )
 
 
-def read_run_table(data: DataConfig) -> RunTable:
-    """The table of `data.masks`. Rows that are not whole are errors only when they are asked for.
+def read_run_table(data: DataConfig, columns: MaskTable) -> RunTable:
+    """The table that `data.masks` names; rows that are not whole are errors when asked for.
 
     DataError for a table that is none, or a faulty row that does not say what it is about.
     """
-    columns = data.masks
-    assert isinstance(columns, MaskTable)
     needed = (columns.id, columns.rle, *([columns.class_] if columns.class_ else []))
     table = open_table(data.root / columns.csv, needed)
     at = [table.header.index(name) for name in needed]

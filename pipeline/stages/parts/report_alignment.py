@@ -10,8 +10,8 @@ import pandas as pd
 from pipeline.alignment import centred, warp_reference
 from pipeline.alignment.geometry import FloatArray, corner_distance
 from pipeline.data.catalog import Sample
-from pipeline.data.containers import size_in_header
-from pipeline.data.images import read_bytes, read_rgb
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.image_sources.source import ImageSource
 from pipeline.data.inspection import PARTS
 from pipeline.reports.alignment import alignment_figure, difference_strip
 from pipeline.reports.data_uri import figure_uri, image_uri
@@ -28,10 +28,10 @@ def section(context: StageContext, survey: Survey) -> Section:
     path = context.workspace.alignment
     every = pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
     pairs = every[every["status"] != "no reference"]
-    turn = context.experiment.data.turns
+    source = image_source(context.experiment.data)
     samples = [survey.catalog.by_id[row["part"]][row["id"]] for row in _rows(pairs)]
     moved = [
-        _displacement(sample, _warp(row), survey, turn)
+        _displacement(sample, _warp(row), survey, source)
         for sample, row in zip(samples, _rows(pairs), strict=True)
     ]
     trusted, flagged = pairs[pairs["status"] == "ok"], pairs[pairs["status"] != "ok"]
@@ -44,8 +44,8 @@ def section(context: StageContext, survey: Survey) -> Section:
         table=_counts(every),
         figures=[Picture(figure_uri(alignment_figure(pairs, np.array(moved))), "")],
         cases={
-            "Trusted, but least certain": [_case(row, survey, turn) for row in _rows(worst)],
-            "Flagged": [_case(row, survey, turn) for row in _rows(flagged.head(FLAGGED))],
+            "Trusted, but least certain": [_case(row, survey, source) for row in _rows(worst)],
+            "Flagged": [_case(row, survey, source) for row in _rows(flagged.head(FLAGGED))],
         },
     )
 
@@ -65,20 +65,19 @@ def _warp(row: dict[str, Any]) -> FloatArray:
     return np.array([row[name] for name in _MATRIX], np.float64).reshape(3, 3)
 
 
-def _displacement(sample: Sample, warp: FloatArray, survey: Survey, turn: bool) -> float:
+def _displacement(sample: Sample, warp: FloatArray, survey: Survey, source: ImageSource) -> float:
     """Pixels by which the warp moves a corner from where middle on middle leaves it."""
     assert sample.reference is not None
-    encoded = read_bytes(sample.reference)
-    reference_size = size_in_header(encoded, sample.reference, turn=turn)
+    reference_size = source.size_of(sample.reference)
     size = survey.sizes[sample.part, sample.id]
     return corner_distance(centred(size, reference_size), warp, size)
 
 
-def _case(row: dict[str, Any], survey: Survey, turn: bool) -> Case:
+def _case(row: dict[str, Any], survey: Survey, source: ImageSource) -> Case:
     sample = survey.catalog.by_id[str(row["part"])][str(row["id"])]
     assert sample.reference is not None
-    image = read_rgb(sample.image, turn=turn)
-    reference = read_rgb(sample.reference, turn=turn)
+    image = source.shown(source.read(sample.image))
+    reference = source.shown(source.read(sample.reference))
     size = (image.shape[0], image.shape[1])
     before = warp_reference(reference, centred(size, reference.shape[:2]), size)
     strip = difference_strip(image, before, warp_reference(reference, _warp(row), size))

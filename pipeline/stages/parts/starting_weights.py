@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.checks.findings import Finding
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.samples import input_channels
 from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint, is_fresh, write_manifest
 from pipeline.models.factory import build_model
@@ -26,7 +28,7 @@ def misfits(context: StageContext) -> list[Finding]:
     }
     if not chosen:
         return []
-    channels = 3 if data.reference is None else 6
+    channels = input_channels(image_source(data), references=data.reference is not None)
     networks = {name: [spec, starting_point(spec)] for name, spec in chosen.items()}
     made_from = fingerprint("weights/1", networks, channels)
     if is_fresh(context.workspace.weights_manifest, made_from):

@@ -13,7 +13,7 @@ from pipeline.config import MaskTable
 from pipeline.data import rle
 from pipeline.data.catalog import list_samples
 from pipeline.data.inspection import inspect
-from pipeline.data.masks.reader import TruthReader
+from pipeline.data.masks.registry import mask_format
 from pipeline.data.row_keys import table_key
 from tests.helpers.data_folders import config, save, write
 
@@ -35,7 +35,7 @@ def problems(root: Path, table: str, ids: str, **keys: Any) -> dict[str, str]:
 def doubts(root: Path, table: str, ids: str, **keys: Any) -> list[str]:
     write(root / "t.csv", table)
     classes = keys.pop("classes", ["car"])
-    return TruthReader(config(root, masks={"csv": "t.csv", **keys}, classes=classes)).doubts(ids)
+    return mask_format(config(root, masks={"csv": "t.csv", **keys}, classes=classes)).doubts(ids)
 
 
 def long_runs(characters: int) -> str:
@@ -140,5 +140,5 @@ def test_odd_ids_find_their_rows(sample_id: str, tmp_path: Path) -> None:
     write(tmp_path / "t.csv", f"{HEADER}\r\n{cell},1 2\r\n")
     data = config(tmp_path, masks={"csv": "t.csv"})
     (sample,) = list_samples(data).train
-    assert TruthReader(data).read(sample, (SIDE, SIDE)).planes.sum() == 2
+    assert mask_format(data).read(sample.id, sample.masks, (SIDE, SIDE)).planes.sum() == 2
     assert table_key(MaskTable(csv=Path("t.csv")), sample.id, "car") == (sample_id, "")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.masks.values import decode_inside, judge_inside, judge_values
+from pipeline.data.masks.class_values import judge_values
+from pipeline.data.masks.one_class import decode_inside, judge_inside
 from pipeline.errors import DataError
 from tests.helpers.data_folders import PALETTE, encoded
 

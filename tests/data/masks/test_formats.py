@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.data import rle
 from pipeline.data.catalog import Sample, list_samples
 from pipeline.data.ground_truth import Truth
-from pipeline.data.masks.reader import TruthReader
+from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
 from tests.helpers.data_folders import CLASSES, config, palette_gif, save, smooth, write
 
@@ -28,7 +28,8 @@ def truth_of(root: Path, sample_id: str = "a", **keys: Any) -> Truth:
     if not (root / "images").is_dir():
         save(root / "images" / f"{sample_id}.png", smooth(*SIZE))
     data = config(root, **keys)
-    return TruthReader(data).read(list_samples(data).by_id["train"][sample_id], SIZE)
+    sample = list_samples(data).by_id["train"][sample_id]
+    return mask_format(data).read(sample.id, sample.masks, SIZE)
 
 
 def planes_of(values: np.ndarray) -> np.ndarray:
@@ -56,7 +57,9 @@ def test_a_jpeg_mask_does_not_grow(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.jpg", block * np.uint8(255), quality=50)
     data = config(tmp_path, masks="masks/{id}.jpg")
     sample = Sample("a", tmp_path / "a.png", (tmp_path / "masks/a.jpg",))
-    assert np.array_equal(TruthReader(data).read(sample, block.shape).planes[0], block)
+    assert np.array_equal(
+        mask_format(data).read(sample.id, sample.masks, block.shape).planes[0], block
+    )
 
 
 def test_one_class_with_a_value_of_its_own_is_that_value(tmp_path: Path) -> None:
@@ -199,11 +202,11 @@ def test_rows_of_one_image_are_united(
 def test_rows_of_no_image_are_listed(tmp_path: Path) -> None:
     table(tmp_path, [("a", "1 2"), ("b_car", "1 2"), ("c", "")])
     told = "row(s) of no training image or class:"
-    reader = TruthReader(config(tmp_path, **in_table()))
+    reader = mask_format(config(tmp_path, **in_table()))
     assert reader.doubts(["a", "z"]) == [f"2 {told} b_car, c"]
-    by_class = TruthReader(config(tmp_path, **in_table(key="{id}_{class}"), classes=["car", "x"]))
+    by_class = mask_format(config(tmp_path, **in_table(key="{id}_{class}"), classes=["car", "x"]))
     assert by_class.doubts(["b"]) == [f"2 {told} a, c"]
-    assert TruthReader(config(tmp_path)).doubts([]) == []
+    assert mask_format(config(tmp_path)).doubts([]) == []
 
 
 def test_the_header_and_the_placeholders_of_pneumothorax(tmp_path: Path) -> None:
@@ -253,7 +256,7 @@ def test_a_column_of_its_own_names_the_class(tmp_path: Path) -> None:
     assert np.argwhere(truth.planes.reshape(3, -1)).shape == (4, 2)
     assert truth.planes[0, 6, 8] == 1
     assert truth.planes[2, :2, 0].tolist() == [1, 1]
-    reader = TruthReader(config(tmp_path, classes=CLASSES, **keys))
+    reader = mask_format(config(tmp_path, classes=CLASSES, **keys))
     (doubt,) = reader.doubts(["a"])
     assert doubt.endswith(": a.jpg of class owl, b.jpg of class eel")
     one = truth_of(tmp_path, classes=["eel"], **keys)
@@ -282,10 +285,10 @@ def test_a_table_is_read_once(tmp_path: Path) -> None:
     table(tmp_path, [("a", "1 3")])
     save(tmp_path / "images/a.png", smooth(*SIZE))
     data = config(tmp_path, **in_table())
-    reader = TruthReader(data)
-    reader.load_table([])
+    reader = mask_format(data)
+    reader.expect([])
     (tmp_path / "train.csv").unlink()
     sample = list_samples(data).train[0]
-    assert reader.read(sample, SIZE).planes.sum() == 3
+    assert reader.read(sample.id, sample.masks, SIZE).planes.sum() == 3
     with pytest.raises(DataError, match=r"train\.csv is missing"):
-        TruthReader(data).load_table([])
+        mask_format(data).expect([])

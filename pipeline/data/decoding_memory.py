@@ -1,0 +1,47 @@
+"""Refuses pictures that do not fit into the memory that is free, before they are decoded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from PIL import Image
+
+from pipeline.data.pages import RefusedError
+from pipeline.memory import available_bytes
+
+_SURELY_FITS = 5 * 10**7  # pixels
+_BYTES_A_PIXEL = 12  # Pillow's own pixels, a converted copy of them, and the array
+_SHARE_OF_FREE = 0.75
+_large = threading.Lock()
+"""Held while a large picture is decoded, so that two threads do not count on the same memory."""
+
+
+def memory_for(image: Image.Image, size: int) -> AbstractContextManager[object]:
+    """Refuse what cannot be in the file or does not fit into memory; hold the lock if large.
+
+    More pixels than any format packs (zstd: 33,000 a byte) are a header with a wrong bit; fax
+    codes of 1-bit pictures have no such limit, but take a bit a row.
+    """
+    pixels = image.width * image.height
+    if pixels <= _SURELY_FITS:
+        return nullcontext()
+    if image.height > 8 * size if image.mode == "1" else pixels > 40_000 * size:
+        raise RefusedError(
+            f"cannot be decoded ({image.width}×{image.height} pixels cannot be in {size} bytes); "
+            "get the file again"
+        )
+    return _large_picture(image)
+
+
+@contextmanager
+def _large_picture(image: Image.Image) -> Iterator[None]:
+    with _large:
+        needed, free = image.width * image.height * _BYTES_A_PIXEL, available_bytes()
+        if needed > _SHARE_OF_FREE * free:
+            raise RefusedError(
+                f"has {image.width}×{image.height} pixels, which take {needed / 1e9:.1f} GB to "
+                f"decode; {free / 1e9:.1f} GB of memory are free"
+            )
+        yield

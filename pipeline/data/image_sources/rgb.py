@@ -1,0 +1,75 @@
+"""Pictures that Pillow reads, as 8-bit RGB, whatever is in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.config import DataConfig
+from pipeline.data.bit_depth import lost_levels
+from pipeline.data.containers import size_in_header
+from pipeline.data.image_sources.source import TURNED, Examined, Pixels
+from pipeline.data.images import DecodedImage, decode_image, decode_rgb, read_bytes, read_rgb
+from pipeline.size import Size
+
+
+@dataclass(frozen=True)
+class RgbImages:
+    """Three channels of 0..255; see `ImageSource`."""
+
+    turn: bool = True
+    """Whether pictures are turned as EXIF says."""
+
+    channels: ClassVar[int] = 3
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
+    scale: ClassVar[float] = 255
+    blank: ClassVar[float] = 128
+    suffix: ClassVar[str] = ".png"
+
+    @classmethod
+    def of(cls, data: DataConfig) -> Self | None:
+        return cls(turn=data.turns)
+
+    def read(self, path: Path) -> Pixels:
+        return read_rgb(path, turn=self.turn)
+
+    def decode(self, data: bytes, path: Path) -> Pixels:
+        return decode_rgb(data, path, turn=self.turn)
+
+    def examine(self, data: bytes, path: Path) -> Examined:
+        found = decode_image(data, path, turn=self.turn)
+        return Examined(found.rgb, found.header.orientation, tuple(self._notes(data, found)))
+
+    def size_of(self, path: Path) -> Size:
+        return size_in_header(read_bytes(path), path, turn=self.turn)
+
+    def shown(self, pixels: Pixels) -> NDArray[np.uint8]:
+        return pixels
+
+    def write(self, pixels: Pixels, stream: BinaryIO) -> None:
+        Image.fromarray(pixels).save(stream, format="PNG")
+
+    def read_written(self, path: Path) -> Pixels:
+        return read_rgb(path)
+
+    def _notes(self, data: bytes, image: DecodedImage) -> Iterator[str]:
+        header = image.header
+        if header.orientation != 1:
+            how = "as viewers show it" if self.turn else "as its pixels are stored"
+            yield f"{TURNED}: read, and submitted, {how} (data.exif)"
+        if image.mode not in ("RGB", "L", "P"):
+            yield f"{image.mode} read as RGB"
+        if header.previews:
+            yield "smaller copies in the same file are left out"
+        if lost := lost_levels(data, image):
+            yield lost
+        # before the division to 8 bits, which may leave one level
+        stored = image.rgb if image.deep is None else image.deep
+        if (stored == stored[:1, :1]).all():
+            yield "constant image"

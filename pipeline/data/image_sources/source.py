@@ -1,0 +1,92 @@
+"""What every kind of images answers: the one place that knows channels, type and scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import DataConfig
+from pipeline.size import Size
+
+TURNED = "turned by EXIF"
+"""How the note about an image begins whose pixels EXIF turns."""
+
+Pixels = NDArray[Any]
+"""HWC of one image (or of an image and its reference, stacked), of the source's `dtype`."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """An image as `check` sees it."""
+
+    pixels: Pixels
+    orientation: int
+    """As EXIF counts: 1 is upright, 5 to 8 lie on their side."""
+    notes: tuple[str, ...]
+    """What may be wrong with the image, or was lost in reading it."""
+
+
+class ImageSource(Protocol):
+    """The images of one experiment. A value: cheap to make, to compare and to pickle."""
+
+    @classmethod
+    def of(cls, data: DataConfig) -> Self | None:
+        """The images of an experiment, if this is their kind."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Of one image as networks see it."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of pixels as they are read, augmented and resized."""
+        ...
+
+    @property
+    def scale(self) -> float:
+        """What pixels are divided by before a network: the value that becomes 1."""
+        ...
+
+    @property
+    def blank(self) -> float:
+        """The value of all pixels of a reference that is missing."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """Ending of the files that `write` writes."""
+        ...
+
+    def read(self, path: Path) -> Pixels:
+        """What networks see of a file, HWC; DataError naming a file that cannot be read."""
+        ...
+
+    def decode(self, data: bytes, path: Path) -> Pixels:
+        """`read` for bytes already read; `path` is only for messages."""
+        ...
+
+    def examine(self, data: bytes, path: Path) -> Examined:
+        """`decode`, with all that can be told of the image besides."""
+        ...
+
+    def size_of(self, path: Path) -> Size:
+        """H, W that `read` would give, without decoding it."""
+        ...
+
+    def shown(self, pixels: Pixels) -> NDArray[np.uint8]:
+        """What people, and algorithms made for pictures, are shown of one image: HWC uint8 RGB."""
+        ...
+
+    def write(self, pixels: Pixels, stream: BinaryIO) -> None:
+        """Write the pixels of one image without loss; `read_written` gives them back."""
+        ...
+
+    def read_written(self, path: Path) -> Pixels:
+        """What `write` wrote."""
+        ...

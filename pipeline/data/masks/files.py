@@ -1,0 +1,89 @@
+"""What formats of mask files have in common: a pattern, and files of their image's size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import DataConfig, MaskSource
+from pipeline.data.ground_truth import Truth
+from pipeline.data.images import read_bytes
+from pipeline.data.masks.meaning import Meaning
+from pipeline.data.masks.one_class import judge_inside
+from pipeline.errors import DataError
+from pipeline.size import Size
+
+
+@dataclass(frozen=True)
+class MaskFiles:
+    """Answers of `MaskFormat` that are the same for all masks in files of their own."""
+
+    data: DataConfig
+    pattern: str
+
+    shared_files: ClassVar[tuple[Path, ...]] = ()
+    in_coordinates: ClassVar[bool] = False
+    reading: ClassVar[str] = ""
+
+    @property
+    def conventions(self) -> Mapping[str, object]:
+        return {}
+
+    @property
+    def readings(self) -> Mapping[str, MaskSource]:
+        return {"": self.pattern}
+
+    def expect(self, ids: Collection[str]) -> None:
+        """Nothing is shared."""
+
+    def doubts(self, ids: Collection[str]) -> list[str]:
+        return []
+
+    def inside(self, path: Path, size: Size) -> Meaning:
+        """Where a file of one class is inside, bool HW."""
+        found = judge_inside(read_bytes(path), path, turn=self.data.turns)
+        check_size(found.pixels.shape, size, path)
+        return found
+
+    def required(self, sample_id: str, files: Sequence[Path]) -> Sequence[Path]:
+        """`files`; DataError when there are none."""
+        if not files:
+            raise DataError(f"{sample_id}: no mask matches {self.pattern}")
+        return files
+
+
+class MaskSizeError(DataError):
+    """A mask file is not of its image's size."""
+
+    def __init__(self, path: Path, found: Size, size: Size) -> None:
+        height, width = found
+        text = f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)"
+        super().__init__(text)
+        self.found = found
+
+
+def check_size(found: tuple[int, ...], size: Size, path: Path) -> None:
+    """Raise MaskSizeError for a mask that is not of its image's size."""
+    if found != size:
+        raise MaskSizeError(path, (found[0], found[1]), size)
+
+
+def with_remarks(truth: Truth, found: Iterable[Meaning]) -> Truth:
+    """`truth`, and what was remarked about the files it is from, each once."""
+    found = list(found)
+    notes = dict.fromkeys(each.note for each in found if each.note)
+    colours = dict.fromkeys(colour for each in found for colour in each.colours)
+    return replace(truth, notes=tuple(notes), colours=tuple(colours))
+
+
+def united(masks: Iterable[NDArray[np.bool_]], size: Size) -> Truth:
+    """One plane and its instances; a pixel claimed twice belongs to the first instance."""
+    labels = np.zeros(size, np.int32)
+    for number, mask in enumerate(masks, start=1):
+        labels[mask & (labels == 0)] = number
+    return Truth(np.asarray(labels > 0)[None].view(np.uint8), None, labels[None])

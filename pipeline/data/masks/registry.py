@@ -1,0 +1,22 @@
+"""The formats of masks, one file each; the first that takes an experiment's masks reads them."""
+
+from __future__ import annotations
+
+from pipeline.config import DataConfig
+from pipeline.data.masks.class_files import ClassFiles
+from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.label_map import LabelMaps
+from pipeline.data.masks.object_files import ObjectFiles
+from pipeline.data.masks.run_lengths import RunLengths
+from pipeline.errors import ConfigError
+
+FORMATS: tuple[type[MaskFormat], ...] = (RunLengths, ClassFiles, ObjectFiles, LabelMaps)
+
+
+def mask_format(data: DataConfig) -> MaskFormat:
+    """The masks of an experiment, in their format."""
+    for each in FORMATS:
+        found = each.of(data)
+        if found is not None:
+            return found
+    raise ConfigError(f"data.masks: no format reads {data.masks!r}")
