@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import _name_checks
 from pipeline.config import build_experiment, load_experiment
 from pipeline.config.reading import parse_yaml
 from pipeline.data import groups
 from pipeline.data.groups import groups_of
 from pipeline.errors import ConfigError, DataError
+from pipeline.known_names import name_checks
 from pipeline.workspace import Workspace
 from tests.helpers.experiments import MINIMAL, experiment, raw
 
@@ -40,7 +40,7 @@ def test_a_crop_too_small_for_any_network_is_one_error(size: list[int]) -> None:
 
 def mistake(raw_: dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as caught:
-        build_experiment(raw_, source="x.yaml", checks=_name_checks())
+        build_experiment(raw_, source="x.yaml", checks=name_checks())
     return str(caught.value)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.cli import _name_checks
 from pipeline.config import load_experiment
 from pipeline.errors import ConfigError
+from pipeline.known_names import name_checks
 from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
 
 FOLDER = Path(__file__).parents[2] / "configs"
@@ -89,7 +89,7 @@ SNIPPETS = [
 
 def experiments(rounds: Iterator[np.random.Generator]) -> Counter[str]:
     ends: Counter[str] = Counter()
-    checks = _name_checks()
+    checks = name_checks()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x.yaml")
         for random in rounds:
