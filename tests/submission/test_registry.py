@@ -71,5 +71,5 @@ def test_run_lengths_are_the_default(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="unknown submission format 'rel'; .* rle"):
+    with pytest.raises(ConfigError, match=r"unknown submission format 'rel'; .* rle"):
         registry.plan_submission(wanted(tmp_path, "rel"), ["b"])
