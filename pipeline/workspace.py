@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Part = Literal["oof", "test"]
+MapPart = Literal["oof", "test"]
+"""Whose maps: those of training images, each by networks that did not see it, or of the test."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Workspace:
     def member(self, model: str, fold: int) -> MemberPaths:
         return MemberPaths(self.run / model / f"fold{fold}")
 
-    def maps(self, model: str, part: Part) -> Path:
+    def maps(self, model: str, part: MapPart) -> Path:
         return self.run / model / "maps" / part
 
     @property

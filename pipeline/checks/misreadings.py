@@ -11,7 +11,7 @@ from pipeline.checks.edge_fit import (
     is_shredded,
     whole_readings,
 )
-from pipeline.checks.findings import Finding
+from pipeline.checks.finding import Finding
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog
 from pipeline.data.image_sources.source import TURNED

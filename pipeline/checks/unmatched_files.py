@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
 
-from pipeline.checks.findings import Finding
+from pipeline.checks.finding import Finding
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog, as_glob, as_regex, find_files, matching, patterns_of
 from pipeline.data.listing import listed

@@ -110,7 +110,7 @@ class Predictor:
         own = (images[0].shape[0], images[0].shape[1])
         size = working_size(own, self._resize)
         resized = [resize_image(each, size) for each in images]
-        dtype = torch.from_numpy(resized[0][:0]).dtype
+        dtype = torch.from_numpy(np.empty(0, resized[0].dtype)).dtype
         stacked = host_tensor((len(images), *resized[0].shape), dtype, self._device)
         np.stack(resized, out=stacked.numpy())
         on_device = stacked.to(self._device, non_blocking=True)

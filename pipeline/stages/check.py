@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.atomic_files import write_atomic
-from pipeline.checks.findings import Finding, find_problems
+from pipeline.checks.finding import Finding
+from pipeline.checks.findings import find_problems
 from pipeline.checks.misreadings import find_misreadings, needs_choice
 from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
 from pipeline.config import DataConfig, FrameConfig

@@ -14,7 +14,7 @@ from pipeline.maps.planned import PlannedStore
 from pipeline.stages import train
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts.map_jobs import Predicting
-from pipeline.workspace import Part
+from pipeline.workspace import MapPart
 
 SMALLER = ", or try infer.dtype: uint8, infer.codec: blosc2 or ensemble.accumulate: true"
 
@@ -60,10 +60,10 @@ def run(context: StageContext) -> Inferred:
     )
 
 
-def planned_stores(predicting: Predicting) -> dict[Part, dict[str, PlannedStore]]:
+def planned_stores(predicting: Predicting) -> dict[MapPart, dict[str, PlannedStore]]:
     """What this stage fills: no test stores when FOLD= chose one, or when the maps are summed."""
     context = predicting.context
-    parts: dict[Part, bool] = {
+    parts: dict[MapPart, bool] = {
         "oof": True,
         "test": bool(predicting.ids("test"))
         and context.fold is None
@@ -93,7 +93,7 @@ def _test(predicting: Predicting, stores: dict[str, MapStore]) -> dict[str, Infe
 def _jobs(
     predicting: Predicting,
     what: str,
-    part: Part,
+    part: MapPart,
     stores: dict[str, MapStore],
     wanted: set[str],
     used: list[int],

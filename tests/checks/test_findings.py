@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.checks.findings import Finding, find_problems
+from pipeline.checks.finding import Finding
+from pipeline.checks.findings import find_problems
 from pipeline.config import Experiment
 from pipeline.data.catalog import list_samples
 from pipeline.data.groups import groups_or_error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.data.catalog import Part as SamplePart
+from pipeline.data.catalog import Part
 from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, Output, Weights
 from pipeline.inference.sinks import Sink
@@ -18,10 +18,10 @@ from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.train import Member
-from pipeline.workspace import Part
+from pipeline.workspace import MapPart
 
 TOGETHER_BYTES = 2**30  # weights of the models that one job holds, so that memory has a bound
-SOURCE: dict[Part, SamplePart] = {"oof": "train", "test": "test"}
+SOURCE: dict[MapPart, Part] = {"oof": "train", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Predicting:
     def of(cls, context: StageContext, members: Mapping[tuple[str, int], Member]) -> Predicting:
         return cls(context, check.run(context), folds.run(context), members)
 
-    def ids(self, part: Part) -> list[str]:
+    def ids(self, part: MapPart) -> list[str]:
         """The images of that part that get maps."""
         if part == "test":
             return [record.id for record in self.survey.of("test")]
@@ -46,11 +46,11 @@ class Predicting:
         ].tolist()
         return used
 
-    def shapes(self, part: Part) -> tuple[MapShape, ...]:
+    def shapes(self, part: MapPart) -> tuple[MapShape, ...]:
         sizes = self.survey.sizes
         return tuple(MapShape(each, *sizes[SOURCE[part], each]) for each in self.ids(part))
 
-    def store(self, model: str, part: Part) -> PlannedStore:
+    def store(self, model: str, part: MapPart) -> PlannedStore:
         """The model's store of that part."""
         infer = self.context.experiment.models[model].infer
         return PlannedStore(
@@ -63,7 +63,7 @@ class Predicting:
             sources=self.sources(model, part),
         )
 
-    def _fingerprint(self, model: str, part: Part) -> str:
+    def _fingerprint(self, model: str, part: MapPart) -> str:
         """Everything that all maps of a store have in common; `sources` holds the rest."""
         config, data = self.context.experiment.models[model], self.context.experiment.data
         return fingerprint(
@@ -80,7 +80,7 @@ class Predicting:
             self.context.used_folds(),
         )
 
-    def sources(self, model: str, part: Part) -> dict[str, str]:
+    def sources(self, model: str, part: MapPart) -> dict[str, str]:
         """Id → fingerprint of the image's bytes and of the weights that predict it.
 
         Of out-of-fold maps, those of the chosen folds: the other members may not be trained yet.
@@ -106,7 +106,7 @@ class Predicting:
     def jobs(
         self,
         what: str,
-        part: Part,
+        part: MapPart,
         pending: Mapping[str, Sequence[str]],
         sink_of: Callable[[Sequence[str]], Sink],
         used: Sequence[int],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.checks.findings import Finding
+from pipeline.checks.finding import Finding
 from pipeline.data.image_sources.registry import image_source
 from pipeline.data.samples import input_channels
 from pipeline.errors import ConfigError

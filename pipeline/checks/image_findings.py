@@ -1,0 +1,88 @@
+"""Images that cannot be read, are there twice, or are odd; ids that mislead."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from pipeline.checks.finding import Finding
+from pipeline.data.catalog import Catalog
+from pipeline.data.inspection import NEXT_NOTE, Record
+from pipeline.data.listing import listed
+from pipeline.data.names import oddities
+
+_SHOWN = 5  # problems of one kind
+
+
+def unreadable(records: Sequence[Record]) -> Iterator[Finding]:
+    """The first few samples with each kind of problem in full, and the ids of the others."""
+    kinds: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.problem:
+            kinds[record.part, _kind(record)].append(record)
+    for (part, _), alike in kinds.items():
+        shown = alike if len(alike) == _SHOWN + 1 else alike[:_SHOWN]
+        for record in shown:
+            yield Finding("error", f"{part} {record.id}", record.problem)
+        if more := [record.id for record in alike[len(shown) :]]:
+            yield Finding("error", f"{part} {listed(more)}", "the same as above", len(more))
+
+
+def _kind(record: Record) -> str:
+    """The problem without what differs from sample to sample: its id, and numbers."""
+    name = rf"(?<![A-Za-z]){re.escape(record.id)}(?![A-Za-z])"
+    return re.sub(r"\d+", "0", re.sub(name, "", record.problem))
+
+
+def identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[Finding]:
+    """Ids that several files claim, and images in train and in test."""
+    for sample_id in catalog.duplicates:
+        yield Finding("error", sample_id, "several images have this id; keep one of them")
+    pictures = {(record.part, record.id): record.picture for record in records}
+    shared = sorted(set(catalog.by_id["train"]) & set(catalog.by_id["test"]))
+    same = [each for each in shared if pictures["train", each] == pictures["test", each]]
+    if same:
+        yield Finding(
+            "error",
+            "data.test",
+            f"{len(same)} image(s) are in train and in test: {listed(same)}; "
+            "mend the patterns, or list them in data.drop to train without them",
+        )
+    if len(shared) > len(same):
+        others = [each for each in shared if each not in set(same)]
+        yield Finding(
+            "warning", "data.test", f"train and test call other pictures alike: {listed(others)}"
+        )
+
+
+def odd_ids(catalog: Catalog) -> Iterator[Finding]:
+    """Ids that tables and programs would misread."""
+    for samples, key in ((catalog.train, "data.images"), (catalog.test, "data.test")):
+        for text in oddities(sample.id for sample in samples):
+            yield Finding("warning", key, f"ids: {text}")
+
+
+def twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding]:
+    """The same picture in two groups leaks from fold to fold; in train and test, to the test."""
+    same: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.picture:
+            same[record.picture].append(record)
+    for twins in same.values():
+        train = [record.id for record in twins if record.part == "train"]
+        test = [record.id for record in twins if record.part == "test"]
+        if len({groups[each] for each in train if each in groups}) > 1:
+            text = f"is the same picture as {listed(train[1:])}, in another group: a leak of folds"
+            yield Finding("warning", train[0], text)
+        if train and set(test) - set(train):
+            text = f"is the same picture as {listed(test)} in test, whose truth is known by that"
+            yield Finding("warning", train[0], text)
+
+
+def oddities_of_images(records: Sequence[Record]) -> Iterator[Finding]:
+    """What was noted of images, each note once with the ids that it is about."""
+    notes = Counter(note for record in records for note in record.note.split(NEXT_NOTE) if note)
+    for note, count in sorted(notes.items()):
+        ids = [record.id for record in records if note in record.note.split(NEXT_NOTE)]
+        yield Finding("warning", f"{count} image(s)", f"{note}: {listed(ids, most=2)}")

@@ -1,0 +1,99 @@
+"""Settings that do not fit the data: references, groups, submission, weights, metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.checks.finding import Finding
+from pipeline.config import Experiment
+from pipeline.data.catalog import Catalog
+from pipeline.data.listing import listed
+from pipeline.data.masks.registry import mask_format
+from pipeline.data.names import runs_as_formula
+from pipeline.errors import DataError
+from pipeline.metrics import scores_objects
+from pipeline.submission.registry import plan_submission
+
+
+def reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
+    """Images without the reference that the experiment promises."""
+    data = experiment.data
+    for samples, key in ((catalog.train, "reference"), (catalog.test, "test_reference")):
+        if data.reference is None or (key == "test_reference" and data.test is None):
+            continue
+        missing = [sample.id for sample in samples if sample.reference is None]
+        if missing:
+            text = f"no reference for {listed(missing)}"
+            if experiment.align.missing == "error":
+                remedy = "add them, or set align.missing: image to see those images alone"
+                yield Finding("error", f"data.{key}", f"{text}; {remedy}")
+            else:
+                yield Finding("warning", f"data.{key}", f"{text}: seen beside a blank one")
+
+
+def group_problems(groups: dict[str, str] | DataError, experiment: Experiment) -> Iterator[Finding]:
+    """Groups that cannot be read or are fewer than the folds."""
+    if isinstance(groups, DataError):
+        yield Finding("error", "data.group", str(groups).removeprefix("data.group: "))
+        return
+    count, folds = len(set(groups.values())), experiment.folds.count
+    if count < folds:
+        yield Finding(
+            "error",
+            "folds.count",
+            f"{folds} folds need {folds} groups, the data has {count}; set folds.count ≤ {count}"
+            if count > 1
+            else "one group (or one image) cannot be split; add data",
+        )
+
+
+def submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
+    """Test images that are missing, or are not what the sample file asks for."""
+    data = experiment.data
+    if data.test is not None and not catalog.test:
+        remedy = "mend the pattern, or set data.test: null for cross-validation only"
+        yield Finding("error", "data.test", f"no file matches {data.root / data.test}; {remedy}")
+    if not catalog.test:
+        return
+    yield from _order_problems(experiment)
+    try:
+        ids = [sample.id for sample in catalog.test]
+        rows = plan_submission(experiment, ids).rows
+    except DataError as error:
+        yield Finding("error", "submission", str(error))
+        return
+    formulas = [row.key for row in rows if runs_as_formula(row.key) and not runs_as_formula(row.id)]
+    if formulas:
+        text = f"spreadsheets run these keys as formulas: {listed(formulas)}"
+        yield Finding("warning", "submission.key", text)
+
+
+def _order_problems(experiment: Experiment) -> Iterator[Finding]:
+    """What a competition has one way in what it gives, it mostly wants that way, too."""
+    for key, ours in mask_format(experiment.data).conventions.items():
+        theirs = getattr(experiment.submission, key)
+        if ours != theirs:
+            text = f"is {theirs}, and data.masks.{key} is {ours}; most competitions have it one way"
+            yield Finding("warning", f"submission.{key}", text)
+
+
+def weight_problems(experiment: Experiment) -> Iterator[Finding]:
+    """Files of starting weights that are not there."""
+    for name, model in experiment.models.items():
+        if model.weights not in (None, "pretrained") and not Path(model.weights).exists():
+            text = f"there is no file or folder {model.weights}"
+            yield Finding("error", f"models.{name}.weights", text)
+
+
+def metric_problems(experiment: Experiment) -> Iterator[Finding]:
+    """A metric of objects where masks do not tell objects apart."""
+    metric = experiment.metric_name
+    if scores_objects(metric) and not experiment.data.has_objects:
+        yield Finding(
+            "error",
+            "metric",
+            f"{metric} scores objects, and data.masks does not tell them apart: give a file an "
+            "object (masks/{id}/*.png) or a row an object (instances: true), or choose a metric of "
+            "pixels such as dice",
+        )
