@@ -17,7 +17,7 @@ from pipeline.config import Experiment
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
-from pipeline.reporting import Reporter
+from pipeline.reporting import Reporter, duration
 from pipeline.workspace import Workspace
 
 Result = TypeVar("Result")
@@ -105,7 +105,7 @@ class StageContext:
 
     def done(self, stage: str, made: str, where: Path, started: float) -> None:
         """The one line at the end of a stage: what, where, how long, and what comes next."""
-        line = f"{stage}: {made} → {where} in {_duration(time.monotonic() - started)}"
+        line = f"{stage}: {made} → {where} in {duration(time.monotonic() - started)}"
         following = ORDER[ORDER.index(stage) + 1 :]
         if self.asked == stage and following:
             line += f"; next: make {self._next(following)}"
@@ -121,12 +121,6 @@ class StageContext:
         given = {"MODEL": self.model, "FOLD": self.fold}
         texts = {name: str(value) for name, value in given.items() if value is not None}
         return "".join(f" {name}={shlex.quote(text)}" for name, text in texts.items())
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def once(run: Callable[[StageContext], Result]) -> Callable[[StageContext], Result]:

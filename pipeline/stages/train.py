@@ -21,6 +21,7 @@ from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
+from pipeline.stages.parts import member_scores
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
 from pipeline.training.member import VERSION, TrainJob
@@ -71,6 +72,9 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         context.done("train", made, context.workspace.run, started)
     else:
         context.up_to_date("train", context.workspace.run)
+    if stale or context.asked == "train":
+        shown = {key: job.paths for key, job in jobs.items() if key[1] in context.folds()}
+        member_scores.show(context, shown)
     return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
 
 
