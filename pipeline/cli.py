@@ -19,6 +19,7 @@ from pipeline.console import ConsoleReporter
 from pipeline.disk_space import disk_error
 from pipeline.errors import ConfigError, MaskmillError
 from pipeline.stages.context import BY_MEMBER, ORDER, StageContext
+from pipeline.stages.parts.tracked import tracked
 from pipeline.suggestions import did_you_mean
 from pipeline.workspace import Workspace
 
@@ -136,9 +137,10 @@ def _run(options: argparse.Namespace, reporter: ConsoleReporter) -> None:
         checks=_name_checks(),
     )
     context = _context(options, experiment, reporter)
-    for stage in ORDER if options.command == "all" else [options.command]:
-        run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
-        run(context, *_own_arguments(stage, options))
+    with tracked(context):
+        for stage in ORDER if options.command == "all" else [options.command]:
+            run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
+            run(context, *_own_arguments(stage, options))
 
 
 def _own_arguments(stage: str, options: argparse.Namespace) -> tuple[Any, ...]:
@@ -190,6 +192,7 @@ def _name_checks() -> dict[str, Callable[[Any], object]]:
     from pipeline.models.encoder_names import check_encoder
     from pipeline.models.losses import LOSSES
     from pipeline.suggestions import check_name
+    from pipeline.tracking import TRACKERS
     from pipeline.training.optimizers import OPTIMIZERS
     from pipeline.training.schedules import SCHEDULES
 
@@ -203,4 +206,5 @@ def _name_checks() -> dict[str, Callable[[Any], object]]:
         "tta": parse_tta,
         "metric": lambda metric: get_metric(**metric),
         "step": get_step,
+        "tracker": lambda name: check_name("tracker", name, TRACKERS),
     }

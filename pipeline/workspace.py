@@ -131,6 +131,11 @@ class Workspace:
         return self.run / "report.json"
 
     @property
+    def tracking(self) -> Path:
+        """What trackers keep, and what they were told."""
+        return self.run / "tracking"
+
+    @property
     def submissions(self) -> Path:
         return self.root / "submissions" / self.name
 

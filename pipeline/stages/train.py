@@ -69,13 +69,18 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
+        _show_scores(context, jobs)
         context.done("train", made, context.workspace.run, started)
     else:
+        if context.asked == "train":
+            _show_scores(context, jobs)
         context.up_to_date("train", context.workspace.run)
-    if stale or context.asked == "train":
-        shown = {key: job.paths for key, job in jobs.items() if key[1] in context.folds()}
-        member_scores.show(context, shown)
     return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
+
+
+def _show_scores(context: StageContext, jobs: dict[tuple[str, int], TrainJob]) -> None:
+    shown = {key: job.paths for key, job in jobs.items() if key[1] in context.folds()}
+    member_scores.show(context, shown)
 
 
 def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
