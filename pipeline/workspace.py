@@ -131,6 +131,15 @@ class Workspace:
         return self.run / "report.json"
 
     @property
+    def class_scores(self) -> Path:
+        """What the blend gets right and wrong of each class, counted."""
+        return self.run / "class_scores.json"
+
+    @property
+    def timings(self) -> Path:
+        return self.run / "timings.csv"
+
+    @property
     def tracking(self) -> Path:
         """What trackers keep, and what they were told."""
         return self.run / "tracking"

@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.reporting import Reporter, duration
+from pipeline.stages.parts import timings
 from pipeline.workspace import Workspace
 
 Result = TypeVar("Result")
@@ -105,7 +106,9 @@ class StageContext:
 
     def done(self, stage: str, made: str, where: Path, started: float) -> None:
         """The one line at the end of a stage: what, where, how long, and what comes next."""
-        line = f"{stage}: {made} → {where} in {duration(time.monotonic() - started)}"
+        seconds = time.monotonic() - started
+        timings.record(self.workspace.timings, stage, seconds, made)
+        line = f"{stage}: {made} → {where} in {duration(seconds)}"
         following = ORDER[ORDER.index(stage) + 1 :]
         if self.asked == stage and following:
             line += f"; next: make {self._next(following)}"
