@@ -73,8 +73,8 @@ class Section:
     text: str = ""
     table: Table | None = None
     figures: Sequence[Picture] = ()
-    legend: Sequence[tuple[str, tuple[int, int, int]]] = ()
-    """What a colour (RGB, 0..255) means."""
+    legends: Mapping[str, Sequence[tuple[str, tuple[int, int, int]]]] = field(default_factory=dict)
+    """By what it is for: what a colour (RGB, 0..255) means."""
     cases: Mapping[str, Sequence[Case]] = field(default_factory=dict)
     """By heading; a heading without any is left out."""
     folded: Sequence[Folded] = ()

@@ -15,7 +15,7 @@ from pipeline.reports.data_uri import image_uri
 from pipeline.reports.html import Picture
 from pipeline.reports.overlay import VOID, overlay
 
-LONGEST = 720
+LONGEST = 640
 """Pixels of a picture's longer side on the page; what is below half of it is enlarged."""
 _TINT = 0.6
 
@@ -38,11 +38,12 @@ def truth_panels(
         true[~valid] = VOID.colour
     if truth.instances is not None:
         true[_borders(truth.instances, size)] = 0
+    objects = [number for number, colour in enumerate(colours) if any(colour)]  # no background
     return [
         _picture(shown, "image"),
         _picture(true, "ground truth"),
         _picture(paint_classes(shown, decided, colours), "prediction"),
-        _picture(overlay(shown, Truth(planes, valid), decided), "differences"),
+        _picture(overlay(shown, Truth(planes[objects], valid), decided[objects]), "differences"),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 
 from pipeline.reports import choices
@@ -115,7 +117,11 @@ def _curves(context: StageContext) -> Section:
 
 
 def _folds(context: StageContext, survey: Survey, fold_table: pd.DataFrame) -> Section:
-    coverage = pd.Series({record.id: sum(record.shares) for record in survey.of("train")})
+    values = context.experiment.data.classes.values()
+    covers = [value != 0 or len(values) == 1 for value in values]  # the background is no coverage
+    coverage = pd.Series(
+        {each.id: sum(itertools.compress(each.shares, covers)) for each in survey.of("train")}
+    )
     figure = figure_uri(fold_health(fold_table, coverage))
     return Section("Folds", figures=[Picture(figure, "no group is in two folds")])
 

@@ -78,7 +78,7 @@ def scored(
     return Section(
         "Worst and best images",
         "Out of fold, decided by the blend. Click a picture to enlarge it.",
-        legend=[*_legend(colours), *outcomes],
+        legends={"classes": _legend(colours), "differences": outcomes},
         cases={"Worst": cases(ranked.iloc[worst]), "Best": cases(ranked.iloc[best][::-1])},
     )
 
@@ -106,7 +106,7 @@ def tested(context: StageContext, survey: Survey, maps: TestMaps, ensembled: Ens
     chosen = [ids[place * len(ids) // count] for place in range(count)]
     return Section(
         "Predictions of test images",
-        legend=_legend(colours),
+        legends={"classes": _legend(colours)},
         cases={"": [case(samples[each]) for each in chosen]},
     )
 
