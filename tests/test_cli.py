@@ -112,7 +112,9 @@ def test_a_tracker_that_does_not_exist_is_a_mistake_of_the_experiment(
 ) -> None:
     wanted = ["--set", "track=[tensorbord]"]
     assert cli.main(["folds", "--config", "discs.yaml", *wanted]) == 2
-    assert "track" in (text := capsys.readouterr().err) and "did you mean tensorboard?" in text
+    assert (
+        "unknown tracker 'tensorbord'; the nearest names are tensorboard" in capsys.readouterr().err
+    )
 
 
 def test_bad_data_stops_with_the_id_and_without_a_traceback(
