@@ -33,7 +33,7 @@ from pipeline.prediction.image_predictor import ImagePredictor
 from pipeline.reporting import Reporter, SilentReporter
 from pipeline.stages import check, ensemble, folds, infer, scorecard, submit, train
 from pipeline.stages.context import StageContext
-from pipeline.workspace import Part, Workspace
+from pipeline.workspace import MapPart, Workspace
 
 
 def open_run(
@@ -126,7 +126,7 @@ class Run:
         """The model's maps of the test images, by id; none with `ensemble.accumulate`."""
         return self._maps(model, "test")
 
-    def _maps(self, model: str, part: Part) -> Maps:
+    def _maps(self, model: str, part: MapPart) -> Maps:
         inferred = infer.run(self._context("maps", model))
         stores = inferred.oof if part == "oof" else inferred.test
         return Maps(stores.get(model))

@@ -21,6 +21,7 @@ from pipeline.errors import ConfigError, MaskmillError
 from pipeline.known_names import name_checks
 from pipeline.shipped_configs import DEMO, default_experiment
 from pipeline.stages.context import BY_MEMBER, ORDER, StageContext, as_typed
+from pipeline.stages.parts.tracked import tracked
 from pipeline.suggestions import did_you_mean
 from pipeline.workspace import Workspace
 
@@ -178,9 +179,10 @@ def _run(options: argparse.Namespace, reporter: ConsoleReporter, program: str) -
         return
     experiment = load(options.config or default_experiment())
     context = open_context(experiment, Workspace(experiment.name))
-    for stage in ORDER if options.command == "all" else [options.command]:
-        run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
-        run(context, *_own_arguments(stage, options))
+    with tracked(context):
+        for stage in ORDER if options.command == "all" else [options.command]:
+            run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
+            run(context, *_own_arguments(stage, options))
 
 
 def _own_arguments(stage: str, options: argparse.Namespace) -> tuple[Any, ...]:

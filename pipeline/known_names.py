@@ -17,6 +17,7 @@ def name_checks() -> dict[str, Callable[[Any], object]]:
     from pipeline.models.losses import LOSSES
     from pipeline.submission.registry import FORMATS
     from pipeline.suggestions import check_name
+    from pipeline.tracking import TRACKERS
     from pipeline.training.optimizers import OPTIMIZERS
     from pipeline.training.schedules import SCHEDULES
 
@@ -31,4 +32,5 @@ def name_checks() -> dict[str, Callable[[Any], object]]:
         "tta": parse_tta,
         "metric": lambda metric: get_metric(**metric),
         "step": get_step,
+        "tracker": lambda name: check_name("tracker", name, TRACKERS),
     }

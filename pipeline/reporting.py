@@ -22,6 +22,15 @@ from pipeline.config import slug
 
 _HOST = slug(socket.gethostname())
 Advance = Callable[[int], None]
+LINES = ".lines"
+"""Suffix of the file that holds a job's milestones, each as a JSON string on a line."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Reporter(Protocol):
@@ -88,6 +97,7 @@ class JobProgress:
     def __init__(self, folder: Path, name: str) -> None:
         # two names may have one slug
         self._path = folder / f"{slug(name)[:60]}-{zlib.crc32(name.encode()):08x}.json"
+        self._lines = self._path.with_suffix(LINES)
         self._name = name
         self._last = 0.0
 
@@ -111,6 +121,13 @@ class JobProgress:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_text(json.dumps(state))
             temporary.replace(self._path)
+
+    def milestone(self, text: str) -> None:
+        """Say that a part of the work is over, in one line that no reader misses."""
+        with suppress(OSError):
+            self._lines.parent.mkdir(parents=True, exist_ok=True)
+            with self._lines.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(f"{self._name}: {text}") + "\n")
 
 
 @contextmanager
@@ -142,3 +159,29 @@ def running_jobs(folder: Path) -> list[JobState]:
         with suppress(OSError, ValueError, TypeError):
             states.append(JobState(**json.loads(path.read_text())))
     return states
+
+
+class Milestones:
+    """Reads what jobs below a folder say of the parts that are over: every line once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, int] = {}
+
+    def new(self) -> list[str]:
+        """The lines since the last call; a line that is still being written waits for the next."""
+        return [text for path in sorted(self._folder.rglob(f"*{LINES}")) for text in self._of(path)]
+
+    def _of(self, path: Path) -> list[str]:
+        try:
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except OSError:
+            return []
+        self._read[path] = self._read.get(path, 0) + len(whole) + len(newline)
+        texts = []
+        for line in whole.splitlines():
+            with suppress(ValueError):
+                texts.append(str(json.loads(line)))
+        return texts

@@ -170,6 +170,20 @@ class Workspace:
         return self.finished().exports
 
     @property
+    def class_scores(self) -> Path:
+        """What the blend gets right and wrong of each class, counted."""
+        return self.run / "class_scores.json"
+
+    @property
+    def timings(self) -> Path:
+        return self.run / "timings.csv"
+
+    @property
+    def tracking(self) -> Path:
+        """What trackers keep, and what they were told."""
+        return self.run / "tracking"
+
+    @property
     def submissions(self) -> Path:
         return self.root / "submissions" / self.name
 

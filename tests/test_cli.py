@@ -107,6 +107,16 @@ def test_every_mistake_of_the_experiment_is_in_one_message(
     assert "7 mistake(s)" in message and "Traceback" not in message
 
 
+def test_a_tracker_that_does_not_exist_is_a_mistake_of_the_experiment(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = ["--set", "track=[tensorbord]"]
+    assert cli.main(["folds", "--config", "discs.yaml", *wanted]) == 2
+    assert (
+        "unknown tracker 'tensorbord'; the nearest names are tensorboard" in capsys.readouterr().err
+    )
+
+
 def test_bad_data_stops_with_the_id_and_without_a_traceback(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,12 +62,20 @@ class Experiment(Block):
     infer: InferConfig = InferConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
+    track: tuple[str, ...] = Field((), max_length=20)
+    """Trackers that show the trainings (tensorboard, wandb, mlflow); part of no fingerprint."""
 
     @field_validator("demo")
     @classmethod
     def _known_demo(cls, demo: str | None, info: ValidationInfo) -> str | None:
         check_names("demo", [demo] if demo is not None else [], info)
         return demo
+
+    @field_validator("track")
+    @classmethod
+    def _known_trackers(cls, track: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_names("tracker", track, info)
+        return tuple(dict.fromkeys(track))
 
     @field_validator("metric")
     @classmethod

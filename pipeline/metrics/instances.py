@@ -30,7 +30,7 @@ def matches(decision: NDArray[np.bool_] | Labels, truth: Truth) -> NDArray[np.in
             "run-length row) per object, or choose a metric of pixels such as dice"
         )
     assert decision.shape == truth.instances.shape, f"{decision.shape}: not the truth's shape"
-    pairs = zip(_objects(decision), truth.instances, strict=True)
+    pairs = zip(numbered_objects(decision), truth.instances, strict=True)
     return np.stack([_matched(predicted, true, truth.valid) for predicted, true in pairs])
 
 
@@ -63,7 +63,7 @@ def overlaps(predicted: Labels, true: Labels) -> csr_array:
     return coo_array((np.ones(len(pairs[0]), np.int64), pairs), shape=shape).tocsr()
 
 
-def _objects(decision: NDArray[np.bool_] | Labels) -> Labels:
+def numbered_objects(decision: NDArray[np.bool_] | Labels) -> Labels:
     """Numbered objects, int32 CHW."""
     if decision.dtype == np.int32:
         return decision.astype(np.int32, copy=False)

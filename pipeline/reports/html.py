@@ -8,8 +8,6 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
 
-from pipeline.reports.overlay import OUTCOMES
-
 TEMPLATE = "report.html.j2"
 
 
@@ -30,9 +28,15 @@ class Table:
     rows: Sequence[Sequence[str]]
     emphasised: int | None = None
     """The row that stands out (negative: from the end)."""
+    shades: Sequence[Sequence[float]] = ()
+    """How strongly each cell is coloured, 0..1; none for a plain table."""
 
     def is_emphasised(self, row: int) -> bool:
         return self.emphasised is not None and row == self.emphasised % len(self.rows)
+
+    def shade(self, row: int, column: int) -> int:
+        """Percent of the page's accent."""
+        return round(60 * self.shades[row][column]) if self.shades else 0
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class Case:
-    """One image with truth and decision painted on."""
+    """One image of the data: its pictures side by side."""
 
     id: str
     score: str
-    uri: str
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What is shown only when its title is clicked: figures, or a text in its own lines."""
+
+    title: str
+    figures: Sequence[Picture] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,8 +73,11 @@ class Section:
     text: str = ""
     table: Table | None = None
     figures: Sequence[Picture] = ()
+    legends: Mapping[str, Sequence[tuple[str, tuple[int, int, int]]]] = field(default_factory=dict)
+    """By what it is for: what a colour (RGB, 0..255) means."""
     cases: Mapping[str, Sequence[Case]] = field(default_factory=dict)
     """By heading; a heading without any is left out."""
+    folded: Sequence[Folded] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +87,6 @@ class Report:
     name: str
     headline: Headline
     facts: Sequence[tuple[str, str]] = ()
-    scorecard: Table | None = None
-    curves: Picture | None = None
-    worst: Sequence[Case] = ()
-    best: Sequence[Case] = ()
-    folds: Picture | None = None
     sections: Sequence[Section] = ()
 
 
@@ -85,4 +96,4 @@ def render_report(report: Report) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(source).render(report=report, outcomes=OUTCOMES)
+    return environment.from_string(source).render(report=report)

@@ -32,7 +32,8 @@ def learning_curves(
     """One panel a quantity over epochs; one colour a model, one line a fold.
 
     histories: model -> a table a fold with the column `epoch`. panels: title -> its columns, the
-    first drawn solid, the next dashed; a column that a table lacks is left out.
+    first drawn solid, the next dashed; a column that a table lacks is left out. The last epoch,
+    whose weights are taken, has a dot.
     """
     figure, axes = row_of_panels(list(panels))
     colours = {model: PALETTE[n % len(PALETTE)] for n, model in enumerate(histories)}
@@ -95,11 +96,9 @@ def _legend_below(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
 def _draw_history(axis: Axes, table: pd.DataFrame, columns: Sequence[str], colour: Colour) -> None:
     for column, dashes in zip(columns, _DASHES, strict=False):
         if column in table:
-            # One epoch is a point, which a line alone would not show.
-            marker = "o" if len(table) == 1 else None
             axis.plot(
                 table["epoch"], table[column], dashes, color=colour, linewidth=1.1, alpha=0.85,
-                marker=marker, markersize=4,
+                marker="o", markersize=4, markevery=[-1],
             )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from pipeline.config import Experiment
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
-from pipeline.reporting import Reporter
+from pipeline.reporting import Reporter, duration
+from pipeline.stages.parts import timings
 from pipeline.workspace import Workspace
 
 Result = TypeVar("Result")
@@ -107,7 +108,9 @@ class StageContext:
 
     def done(self, stage: str, made: str, where: Path, started: float) -> None:
         """The one line at the end of a stage: what, where, how long, and what comes next."""
-        line = f"{stage}: {made} → {where} in {_duration(time.monotonic() - started)}"
+        seconds = time.monotonic() - started
+        timings.record(self.workspace.timings, stage, seconds, made)
+        line = f"{stage}: {made} → {where} in {duration(seconds)}"
         following = ORDER[ORDER.index(stage) + 1 :] if stage in ORDER else ()
         if self.asked == stage and following:
             line += f"; next: {self.program} {self._next(following)}"
@@ -131,12 +134,6 @@ def as_typed(program: str, given: Mapping[str, str]) -> str:
     if program == "make":
         return "".join(f" {name.upper()}={text}" for name, text in texts.items())
     return "".join(f" --{name} {text}" for name, text in texts.items())
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def once(run: Callable[[StageContext], Result]) -> Callable[[StageContext], Result]:

@@ -9,6 +9,7 @@ from pipeline.disk_space import free_bytes, readable
 from pipeline.execution.executor import Job
 from pipeline.planning.forecast import Line
 from pipeline.planning.measure import Measured, MeasureJob, measure
+from pipeline.reporting import duration
 from pipeline.stages import train
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts.forecast import SAMPLES, Forecast, typical
@@ -75,9 +76,7 @@ def _row(line: Line) -> list[str]:
 
 
 def _time(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds else "done"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return duration(seconds) if seconds else "done"
 
 
 def _compare(context: StageContext, needed: int, working: int, folder: Path) -> None:

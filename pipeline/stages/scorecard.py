@@ -17,7 +17,7 @@ from pipeline.reports.scorecard import scorecard_markdown, scorecard_table
 from pipeline.stages import align, check, ensemble, folds, infer, submit
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.leaderboard import recorded
-from pipeline.stages.parts import report
+from pipeline.stages.parts import report, report_cases
 from pipeline.submission.private_score import private_score
 
 
@@ -32,13 +32,14 @@ def run(context: StageContext) -> pd.DataFrame:
     leaderboard = recorded(submission, context.reporter.warn) if submission else None
     hidden = _hidden_score(context, submission)
     table = scorecard_table(context.experiment, ensembled.facts, leaderboard, hidden)
+    test_maps = report_cases.test_maps(context, survey, inferred)
     made_from = fingerprint(
-        "scorecard/3",
+        "scorecard/4",
         ensembled.fingerprint,
         leaderboard,
         hidden,
-        context.experiment.models,
-        context.experiment.data.root,
+        context.experiment.model_copy(update={"track": ()}),
+        test_maps.content if test_maps else None,
         [align.fingerprint_of(context, part) for part in PARTS],
     )
     fresh = is_fresh(workspace.report_manifest, made_from)
@@ -46,7 +47,9 @@ def run(context: StageContext) -> pd.DataFrame:
         with context.exclusive("scorecard"):
             write_atomic(workspace.scorecard("csv"), table.to_csv(index=False))
             write_atomic(workspace.scorecard("md"), scorecard_markdown(table, ensembled.facts))
-            page = report.render(context, survey, folds.run(context), inferred, ensembled, table)
+            page = report.render(
+                context, survey, folds.run(context), inferred, ensembled, table, test_maps
+            )
             write_atomic(workspace.report, page)
             made = [workspace.scorecard("csv"), workspace.scorecard("md"), workspace.report]
             write_manifest(workspace.report_manifest, made_from, made)

@@ -21,6 +21,7 @@ from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
+from pipeline.stages.parts import member_scores
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
 from pipeline.training.member import VERSION, TrainJob
@@ -68,10 +69,18 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
+        _show_scores(context, jobs)
         context.done("train", made, context.workspace.run, started)
     else:
+        if context.asked == "train":
+            _show_scores(context, jobs)
         context.up_to_date("train", context.workspace.run)
     return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
+
+
+def _show_scores(context: StageContext, jobs: dict[tuple[str, int], TrainJob]) -> None:
+    shown = {key: job.paths for key, job in jobs.items() if key[1] in context.folds()}
+    member_scores.show(context, shown)
 
 
 def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:

@@ -23,11 +23,13 @@ from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.precision import plain_float32, resolve
 from pipeline.manifests import write_manifest
+from pipeline.metrics import metric_of
 from pipeline.models.checkpoint import save_weights
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.dataset import TrainingSet, steps_an_epoch
 from pipeline.training.ema import MovingAverage
+from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.loader import Batch, EpochLoader
 from pipeline.training.member import TrainJob
 from pipeline.training.optimizers import make_optimizer
@@ -94,6 +96,9 @@ class TrainingRun:
         self.progress = Progress()
         self._saved_at = time.monotonic()
         self._resume()
+        self.notes = EpochNotes(
+            metric_of(job.metric).name, self.settings.epochs, self.total, self.progress.step
+        )
 
     @property
     def epoch(self) -> int:
@@ -190,6 +195,7 @@ class TrainingRun:
         progress.loss_sum = 0.0
         history = pd.DataFrame(progress.history).astype({"epoch": int})
         write_atomic(self.job.paths.history, history.to_csv(index=False))
+        self.context.progress.milestone(self.notes.over(row, progress.step))
         self.save()
         self.context.stop.check()
 
@@ -254,6 +260,5 @@ class TrainingRun:
 
     def _tell(self, epoch: int) -> None:
         history = self.progress.history
-        score = f"score {history[-1]['score']:.4f}" if history else ""
-        note = f"epoch {epoch + 1}/{self.settings.epochs} {score}"
+        note = self.notes.running(epoch + 1, history[-1] if history else None)
         self.context.progress.update(self.progress.step, self.total, note)

@@ -47,7 +47,7 @@ def test_all_mistakes_come_in_one_message() -> None:
     found = "\n".join(lines)
     assert len(lines) == 13
     for expected in [
-        "trian: no such key; did you mean train?",
+        "trian: no such key; did you mean train or track?",
         "train.epochs: 0: should be greater than or equal to 1",
         "train.precision: 'fp3': should be 'auto', 'fp32', 'bf16' or 'fp16'; did you mean",
         "train.lr: 'fast': should be a valid number",

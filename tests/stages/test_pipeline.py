@@ -147,6 +147,13 @@ def test_a_changed_test_image_redoes_only_its_own_maps_and_what_follows(
     assert "infer: 2 maps" in said(stage), "that of the image, by each model"
 
 
+def test_a_tracker_makes_nothing_stale(copied: tuple[Path, Path]) -> None:
+    root, workspace = copied
+    stage = context(root, workspace, asked="all", track=["tensorboard"])
+    scorecard.run(stage)
+    assert " → " not in said(stage)
+
+
 def test_damaged_weights_are_named_and_not_used(copied: tuple[Path, Path]) -> None:
     root, workspace = copied
     path = workspace / "runs/discs/a/fold0/last_ema.safetensors"

@@ -1,27 +1,27 @@
-"""Draws the page of an experiment: scorecard, learning curves, best and worst cases, folds."""
+"""Puts together the page of an experiment, from what its parts draw."""
 
 from __future__ import annotations
 
-import numpy as np
+import itertools
+
 import pandas as pd
 
-from pipeline.data.ground_truth import Truth
-from pipeline.data.resize import resize_image, resize_planes
-from pipeline.ensemble.members import reader_of
 from pipeline.reports import choices
-from pipeline.reports.data_uri import figure_uri, image_uri
-from pipeline.reports.html import Case, Headline, Picture, Report, Section, Table, render_report
-from pipeline.reports.overlay import overlay
+from pipeline.reports.data_uri import figure_uri
+from pipeline.reports.html import Folded, Headline, Picture, Report, Section, Table, render_report
 from pipeline.reports.plots import fold_health, learning_curves
-from pipeline.stages import align
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.infer import Inferred
-from pipeline.stages.parts import report_alignment
+from pipeline.stages.parts import (
+    report_alignment,
+    report_cases,
+    report_classes,
+    report_provenance,
+)
+from pipeline.stages.parts.report_cases import TestMaps
 
-CASES = 6
-LONGEST = 640  # pixels of a case's longer side on the page
 RULE = (
     "The simplest thresholds whose nested score is within one standard error (paired by group) of "
     "the best ones' are chosen: 0.5 before the middle of the plateau before the searched ones."
@@ -39,25 +39,30 @@ def render(
     inferred: Inferred,
     ensembled: Ensembled,
     table: pd.DataFrame,
+    test_maps: TestMaps | None,
 ) -> str:
-    """One self-contained HTML page."""
+    """One self-contained HTML page; test_maps: None where there are no test images."""
     scores = pd.read_csv(context.workspace.oof_scores, dtype={"id": str}, keep_default_na=False)
     ranked = scores.sort_values(["score", "id"]).reset_index(drop=True)
     # The steps are the same in every row, and named above the table.
     shown = table.drop(columns="post-processing").fillna("")
-    return render_report(
-        Report(
-            name=context.experiment.name,
-            headline=_headline(context, ensembled),
-            facts=_facts(context, survey, ensembled),
-            scorecard=Table(shown.columns.tolist(), shown.to_numpy().tolist(), emphasised=-1),
-            curves=_curves(context),
-            worst=_cases(context, survey, inferred, ensembled, ranked.head(CASES)),
-            best=_cases(context, survey, inferred, ensembled, ranked.tail(CASES)[::-1]),
-            folds=_folds(context, survey, fold_table),
-            sections=[*_choices(ensembled), _worths(ensembled), *_alignment(context, survey)],
-        )
-    )
+    card = Table(shown.columns.tolist(), shown.to_numpy().tolist(), emphasised=-1)
+    ids = scores["id"].tolist()
+    tested = [report_cases.tested(context, survey, test_maps, ensembled)] if test_maps else []
+    sections = [
+        Section("Scorecard", table=card),
+        *report_classes.sections(context, survey, inferred, ensembled, ids),
+        report_cases.scored(context, survey, inferred, ensembled, ranked),
+        *tested,
+        _curves(context),
+        *_choices(ensembled),
+        _worths(ensembled),
+        _folds(context, survey, fold_table),
+        *_alignment(context, survey),
+        report_provenance.section(context, ensembled),
+    ]
+    name, headline = context.experiment.name, _headline(context, ensembled)
+    return render_report(Report(name, headline, _facts(context, survey, ensembled), sections))
 
 
 def _headline(context: StageContext, ensembled: Ensembled) -> Headline:
@@ -85,53 +90,40 @@ def _facts(context: StageContext, survey: Survey, ensembled: Ensembled) -> list[
     ]
 
 
-def _curves(context: StageContext) -> Picture:
+def _curves(context: StageContext) -> Section:
+    """All folds in one figure, and each by itself for those who ask."""
+    folds = context.used_folds()
     histories = {
-        model: [
-            pd.read_csv(context.workspace.member(model, fold).history)
-            for fold in context.used_folds()
-        ]
+        model: {fold: pd.read_csv(context.workspace.member(model, fold).history) for fold in folds}
         for model in context.experiment.models
     }
-    metric = context.experiment.metric_name
-    figure = learning_curves(histories, {"training loss": ["loss"], metric: ["score"]})
-    return Picture(figure_uri(figure), "one line a fold; the score is of the held-out fold, at 0.5")
+    panels = {
+        "training loss": ["loss"],
+        f"{context.experiment.metric_name} of the held-out fold, at 0.5": ["score"],
+        "learning rate": ["lr"],
+    }
+
+    def figure(chosen: list[int]) -> Picture:
+        tables = {model: [each[fold] for fold in chosen] for model, each in histories.items()}
+        return Picture(figure_uri(learning_curves(tables, panels)))
+
+    return Section(
+        "Learning curves",
+        "One line a member. The dot is the last epoch, whose weights are taken: an epoch chosen by "
+        "the fold that is scored afterwards would make that score better than the network is.",
+        figures=[figure(folds)],
+        folded=[Folded(f"fold {fold}", [figure([fold])]) for fold in folds if len(folds) > 1],
+    )
 
 
-def _cases(
-    context: StageContext,
-    survey: Survey,
-    inferred: Inferred,
-    ensembled: Ensembled,
-    rows: pd.DataFrame,
-) -> list[Case]:
-    reader, read = align.run(context), reader_of(inferred.oof)
-    cases = []
-    for sample_id, score in zip(rows["id"], rows["score"], strict=True):
-        sample = survey.catalog.by_id["train"][sample_id]
-        image = reader.picture(sample)
-        truth = reader.truth(sample, (image.shape[0], image.shape[1]))
-        decision = ensembled.recipe.decide(read(sample_id))
-        picture = _painted(image, truth, decision)
-        cases.append(Case(sample_id, f"{score:.4f}", image_uri(picture, LONGEST)))
-    return cases
-
-
-def _painted(image: np.ndarray, truth: Truth, decision: np.ndarray) -> np.ndarray:
-    """The overlay, at the size it is shown in."""
-    factor = min(1.0, LONGEST / max(image.shape[:2]))
-    size = (max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
-    valid = truth.valid
-    if valid is not None:
-        valid = resize_planes(valid[None].view(np.uint8), size)[0].view(np.bool_)
-    small = Truth(resize_planes(truth.planes, size), valid)
-    decided = resize_planes(decision.view(np.uint8), size).view(np.bool_)
-    return overlay(resize_image(image, size), small, decided)
-
-
-def _folds(context: StageContext, survey: Survey, fold_table: pd.DataFrame) -> Picture:
-    coverage = pd.Series({record.id: sum(record.shares) for record in survey.of("train")})
-    return Picture(figure_uri(fold_health(fold_table, coverage)), "no group is in two folds")
+def _folds(context: StageContext, survey: Survey, fold_table: pd.DataFrame) -> Section:
+    values = context.experiment.data.classes.values()
+    covers = [value != 0 or len(values) == 1 for value in values]  # the background is no coverage
+    coverage = pd.Series(
+        {each.id: sum(itertools.compress(each.shares, covers)) for each in survey.of("train")}
+    )
+    figure = figure_uri(fold_health(fold_table, coverage))
+    return Section("Folds", figures=[Picture(figure, "no group is in two folds")])
 
 
 def _alignment(context: StageContext, survey: Survey) -> list[Section]:

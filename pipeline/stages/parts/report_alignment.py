@@ -83,4 +83,4 @@ def _case(row: dict[str, Any], survey: Survey, source: ImageSource) -> Case:
     strip = difference_strip(image, before, warp_reference(reference, _warp(row), size))
     status = "" if row["status"] == "ok" else f"{row['status']}, "
     figures = f"{row['cc_before']:.2f} → {row['cc_after']:.2f}, ± {row['corner_px']:.2g} px"
-    return Case(sample.id, status + figures, image_uri(strip, LONGEST))
+    return Case(sample.id, status + figures, [Picture(image_uri(strip, LONGEST))])

@@ -1,0 +1,49 @@
+"""Which trackers an invocation has, and what they are told of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.config import ModelConfig
+from pipeline.stages.context import ORDER, StageContext
+from pipeline.tracking import TRACKERS
+from pipeline.tracking.follower import Orders
+from pipeline.tracking.following import following, usable
+from pipeline.training.optimizers import peak_rate
+
+FOLLOWED = ("all", *ORDER[ORDER.index("train") :])
+"""The commands during which a history or a scorecard can change."""
+
+
+@contextmanager
+def tracked(context: StageContext) -> Iterator[None]:
+    """Have the trackers of `track:` beside the stages that run in the block."""
+    experiment = context.experiment
+    if not experiment.track or context.asked not in FOLLOWED:
+        yield
+        return
+    wanted = {name: TRACKERS[name] for name in experiment.track}
+    orders = Orders(
+        experiment=experiment.name,
+        root=str(context.workspace.root),
+        adapters=usable(wanted, context.reporter.warn),
+        metric=experiment.metric_name,
+        settings={name: _settings(model) for name, model in experiment.models.items()},
+        folds=context.used_folds(),
+    )
+    with following(orders, context.reporter.warn):
+        yield
+
+
+def _settings(model: ModelConfig) -> dict[str, str]:
+    train = model.train
+    return {
+        "encoder": model.encoder,
+        "decoder": model.decoder,
+        "epochs": str(train.epochs),
+        "batch": str(train.batch),
+        "size": "×".join(map(str, train.size)),
+        "optimizer": train.optimizer,
+        "lr": f"{peak_rate(train):g}",
+    }

@@ -1,0 +1,102 @@
+"""What the follower reads: files that the stages write for people anyway."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.workspace import MemberPaths
+
+SCORES = ("weight", "CV", "OOF", "nested", "LB")
+"""Columns of the scorecard that are shown."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is logged at a step; `text` tells the row from one of another training."""
+
+    step: int
+    text: str
+    values: Mapping[str, float]
+
+
+class Source(Protocol):
+    """The rows of one run, as far as they are written."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settings(self) -> Mapping[str, str]: ...
+
+    def rows(self, logged: Sequence[str]) -> list[Row]:
+        """All rows from the first on; logged: the texts of those that were logged before."""
+
+    def is_over(self) -> bool:
+        """Whether no row is to be expected soon, so that the run can be closed."""
+
+
+@dataclass(frozen=True)
+class MemberSource:
+    """The epochs of one member; the metric's column is called by its name."""
+
+    name: str
+    paths: MemberPaths
+    metric: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self, logged: Sequence[str]) -> list[Row]:
+        try:
+            with self.paths.history.open(newline="", encoding="utf-8") as file:
+                return [self._row(each) for each in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []  # not there yet, or damaged, which the stages see and mend
+
+    def _row(self, cells: Mapping[str, str]) -> Row:
+        values = {name: float(cell) for name, cell in cells.items() if name != "epoch"}
+        values[self.metric] = values.pop("score")
+        return Row(int(cells["epoch"]), ",".join(cells.values()), values)
+
+    def is_over(self) -> bool:
+        """The manifest is written after the last epoch."""
+        try:
+            ended = self.paths.manifest.stat().st_mtime_ns
+            return ended >= self.paths.history.stat().st_mtime_ns
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class ScorecardSource:
+    """Every scorecard that was written, as a step of its own."""
+
+    table: Path
+    name: str = "scorecard"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self, logged: Sequence[str]) -> list[Row]:
+        before = [Row(step, text, {}) for step, text in enumerate(logged, start=1)]
+        try:
+            data = self.table.read_bytes()
+            values = self._values(data.decode())
+        except (OSError, ValueError, KeyError):
+            return before
+        digest = hashlib.sha256(data).hexdigest()
+        if logged and logged[-1] == digest:
+            return before
+        return [*before, Row(len(logged) + 1, digest, values)]
+
+    def _values(self, text: str) -> dict[str, float]:
+        return {
+            f"{line['model']}/{column}": float(line[column])
+            for line in csv.DictReader(text.splitlines())
+            for column in SCORES
+            if line.get(column)
+        }
+
+    def is_over(self) -> bool:
+        return True
