@@ -15,6 +15,7 @@ from pipeline.reports.html import Folded, Section, Table
 from pipeline.stages.context import StageContext
 from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.parts import timings
+from pipeline.training.optimizers import peak_rate
 
 PACKAGES = ("maskmill", "torch", "segmentation-models-pytorch", "timm", "albumentations", "numpy")
 
