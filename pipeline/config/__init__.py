@@ -1,18 +1,13 @@
 """The typed experiment: the only place that reads YAML."""
 
 from pipeline.config.alignment import AlignSettings
-from pipeline.config.data import (
-    DataConfig,
-    FoldsConfig,
-    FrameConfig,
-    GroupTable,
-    MaskTable,
-    RowKeys,
-    SubmissionConfig,
-)
+from pipeline.config.data import DataConfig, FrameConfig, MaskSource
 from pipeline.config.experiment import Experiment, ModelConfig, slug
+from pipeline.config.folds import FoldsConfig
 from pipeline.config.loading import build_experiment, load_experiment
 from pipeline.config.model import ModelSpec, ReferenceUse
+from pipeline.config.submission import SubmissionConfig
+from pipeline.config.tables import GroupTable, MaskTable, RowKeys
 from pipeline.config.training import (
     AugmentConfig,
     EnsembleConfig,
@@ -35,11 +30,11 @@ __all__ = [
     "InferConfig",
     "InputConfig",
     "JitterConfig",
+    "MaskSource",
     "MaskTable",
     "ModelConfig",
     "ModelSpec",
     "ReferenceUse",
-    "RleOrder",
     "RowKeys",
     "SubmissionConfig",
     "TileConfig",

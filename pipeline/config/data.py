@@ -1,4 +1,4 @@
-"""The `data`, `folds` and `submission` blocks: the outside world, as the experiment sees it."""
+"""The `data` block: the outside world, as the experiment sees it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.base import Block
-from pipeline.config.choices import RleOrder
-from pipeline.config.limits import PixelValue, Shift, Size
-from pipeline.config.patterns import (
-    FilePath,
-    breaks_lines,
-    compiled,
-    file_pattern,
-    with_placeholder,
-)
+from pipeline.config.limits import PixelValue, Shift
+from pipeline.config.patterns import FilePath, compiled, file_pattern
+from pipeline.config.tables import GroupTable, MaskTable
+
+MaskSource = str | MaskTable
+"""A pattern of mask files, or a block of its own. A block says `by_class`, `instances` and its
+`problems`; which files and rows it means, its format in `pipeline.data.masks` knows."""
 
 
 def _one_line(name: str) -> str:
@@ -27,74 +25,6 @@ def _one_line(name: str) -> str:
 
 ClassName = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 """It stands in tables, in reports and in the names of rows."""
-
-
-def refuse_twice(columns: list[str | None]) -> None:
-    """Raise ValueError for two things that are to stand in one column of a table."""
-    names = [name for name in columns if name is not None]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"the column {name!r} is named for two things")
-
-
-class RowKeys(Block):
-    """How the rows of a table of run lengths name what they are about."""
-
-    key: str = "{id}"
-    """What the id column calls a sample: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
-    class_: str | None = Field(None, alias="class")
-    """The column that names the class, where it has one of its own."""
-
-    @field_validator("key")
-    @classmethod
-    def _names_the_id(cls, key: str) -> str:
-        if breaks_lines(key):
-            raise ValueError("holds a line break or a control character")
-        return with_placeholder(key, "{id}")
-
-    @model_validator(mode="after")
-    def _names_the_class_once(self) -> Self:
-        if self.class_ is not None and "{class}" in self.key:
-            raise ValueError(f"both key: {self.key!r} and class: {self.class_!r} name the class")
-        return self
-
-    @property
-    def by_class(self) -> bool:
-        """Whether every class has rows of its own."""
-        return self.class_ is not None or "{class}" in self.key
-
-
-class MaskTable(RowKeys):
-    """Masks that come as run lengths in a CSV; several rows of one image are united."""
-
-    csv: FilePath
-    id: str = "ImageId"
-    rle: str = "EncodedPixels"
-    order: RleOrder = "column"
-    relative: bool = False
-    empty: tuple[str, ...] = ("", "-1", "-")
-    instances: bool = False
-    """Whether each row is one object."""
-    size: Size | None = None
-    """H, W at which the runs count, when it is not the image's own."""
-
-    @model_validator(mode="after")
-    def _columns_differ(self) -> Self:
-        refuse_twice([self.id, self.rle, self.class_])
-        return self
-
-
-class GroupTable(Block):
-    """Groups from a CSV, matched by id."""
-
-    csv: FilePath
-    id: str = "id"
-    group: str = "group"
-
-    @model_validator(mode="after")
-    def _columns_differ(self) -> Self:
-        refuse_twice([self.id, self.group])
-        return self
 
 
 class FrameConfig(Block):
@@ -117,7 +47,7 @@ class DataConfig(Block):
 
     root: FilePath
     images: str
-    masks: str | MaskTable
+    masks: MaskSource
     test: str | None = None
     reference: str | None = None
     test_reference: str | None = None
@@ -152,7 +82,7 @@ class DataConfig(Block):
 
     @field_validator("masks")
     @classmethod
-    def _finds_masks(cls, masks: str | MaskTable) -> str | MaskTable:
+    def _finds_masks(cls, masks: MaskSource) -> MaskSource:
         return file_pattern(masks, ("{id}", "{class}")) if isinstance(masks, str) else masks
 
     @field_validator("group")
@@ -180,27 +110,28 @@ class DataConfig(Block):
             yield "multiclass: true needs two classes or more"
 
     def _mask_problems(self) -> Iterator[str]:
-        masks = self.masks
-        by_class = "{class}" in masks if isinstance(masks, str) else masks.by_class
-        table, several = isinstance(self.masks, MaskTable), len(self.classes) > 1
-        if table and several and not by_class:
-            yield (
-                "masks: the rows of several classes are told apart by {class} in masks.key, or by "
-                "a column of the table: masks.class"
-            )
-        if isinstance(self.masks, MaskTable) and several and self.masks.instances:
-            yield "masks.instances: true takes one class"
-        by_object = isinstance(self.masks, str) and "*" in self.masks and not several
-        if (self.multiclass or self.void is not None) and (table or by_class or by_object):
+        if not isinstance(self.masks, str):
+            yield from self.masks.problems(len(self.classes))
+        if (self.multiclass or self.void is not None) and not self.has_values:
             key = "multiclass: true" if self.multiclass else f"void: {self.void}"
             yield f"{key} goes with masks that are one file of pixel values an image"
 
     @property
+    def masks_by_class(self) -> bool:
+        """Whether every class has masks of its own: files or rows."""
+        return "{class}" in self.masks if isinstance(self.masks, str) else self.masks.by_class
+
+    @property
     def has_objects(self) -> bool:
         """Whether masks tell one object from another: a file or a row for each."""
-        if isinstance(self.masks, MaskTable):
+        if not isinstance(self.masks, str):
             return self.masks.instances
-        return len(self.classes) == 1 and "*" in self.masks and "{class}" not in self.masks
+        return len(self.classes) == 1 and "*" in self.masks and not self.masks_by_class
+
+    @property
+    def has_values(self) -> bool:
+        """Whether an image has one file of pixel values, of which each stands for a class."""
+        return isinstance(self.masks, str) and not (self.masks_by_class or self.has_objects)
 
     @property
     def turns(self) -> bool:
@@ -215,46 +146,3 @@ class DataConfig(Block):
     @property
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.classes)
-
-
-class FoldsConfig(Block):
-    """How training images are split."""
-
-    count: int = Field(5, ge=2, le=100)
-    stratify: Literal["coverage", "none"] = "coverage"
-    seed: int = Field(2017, ge=0, lt=2**32)
-    use: tuple[Annotated[int, Field(ge=0, lt=100)], ...] | None = Field(None, max_length=100)
-    """The folds to train and score; null: all of them."""
-
-    @model_validator(mode="after")
-    def _uses_what_there_is(self) -> Self:
-        strange = sorted(set(self.use or ()) - set(range(self.count)))
-        if self.use == () or strange:
-            raise ValueError(f"use: {list(self.use or ())}: folds are 0 to {self.count - 1}")
-        return self
-
-
-class SubmissionConfig(RowKeys):
-    """What the competition wants to be sent."""
-
-    sample: FilePath | None = None
-    columns: tuple[str, str] = ("id", "rle_mask")
-    rows: Literal["image", "class", "instance"] = "image"
-    order: RleOrder = "column"
-    relative: bool = False
-    empty: str = ""
-    size: Size | None = None
-    """H, W at which masks are encoded, when it is not the image's own."""
-
-    @model_validator(mode="after")
-    def _key_fits_rows(self) -> Self:
-        refuse_twice([*self.columns, self.class_])
-        for text in (*self.columns, self.class_ or "", self.empty):
-            if breaks_lines(text):
-                raise ValueError(f"{text!r} holds a line break or a control character")
-        if (self.rows == "class") != self.by_class:
-            raise ValueError(
-                "rows: class goes with a key of both, such as key: '{id}_{class}', or with a "
-                "column of its own, such as class: ClassId"
-            )
-        return self

@@ -10,8 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.alignment import AlignSettings
 from pipeline.config.base import Block, check_names
-from pipeline.config.data import DataConfig, FoldsConfig, SubmissionConfig
+from pipeline.config.data import DataConfig
+from pipeline.config.folds import FoldsConfig
 from pipeline.config.model import ModelSpec
+from pipeline.config.submission import SubmissionConfig
 from pipeline.config.training import EnsembleConfig, InferConfig, InputConfig, TrainConfig
 from pipeline.workspace import Workspace
 

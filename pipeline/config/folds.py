@@ -1,0 +1,26 @@
+"""The `folds` block: how training images are split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.base import Block
+
+
+class FoldsConfig(Block):
+    """How training images are split."""
+
+    count: int = Field(5, ge=2, le=100)
+    stratify: Literal["coverage", "none"] = "coverage"
+    seed: int = Field(2017, ge=0, lt=2**32)
+    use: tuple[Annotated[int, Field(ge=0, lt=100)], ...] | None = Field(None, max_length=100)
+    """The folds to train and score; null: all of them."""
+
+    @model_validator(mode="after")
+    def _uses_what_there_is(self) -> Self:
+        strange = sorted(set(self.use or ()) - set(range(self.count)))
+        if self.use == () or strange:
+            raise ValueError(f"use: {list(self.use or ())}: folds are 0 to {self.count - 1}")
+        return self

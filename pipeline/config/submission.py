@@ -1,0 +1,38 @@
+"""The `submission` block: what the competition wants to be sent."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from pipeline.config.choices import RleOrder
+from pipeline.config.limits import Size
+from pipeline.config.patterns import FilePath, breaks_lines
+from pipeline.config.tables import RowKeys, refuse_twice
+
+
+class SubmissionConfig(RowKeys):
+    """What the competition wants to be sent."""
+
+    sample: FilePath | None = None
+    columns: tuple[str, str] = ("id", "rle_mask")
+    rows: Literal["image", "class", "instance"] = "image"
+    order: RleOrder = "column"
+    relative: bool = False
+    empty: str = ""
+    size: Size | None = None
+    """H, W at which masks are encoded, when it is not the image's own."""
+
+    @model_validator(mode="after")
+    def _key_fits_rows(self) -> Self:
+        refuse_twice([*self.columns, self.class_])
+        for text in (*self.columns, self.class_ or "", self.empty):
+            if breaks_lines(text):
+                raise ValueError(f"{text!r} holds a line break or a control character")
+        if (self.rows == "class") != self.by_class:
+            raise ValueError(
+                "rows: class goes with a key of both, such as key: '{id}_{class}', or with a "
+                "column of its own, such as class: ClassId"
+            )
+        return self

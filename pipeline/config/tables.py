@@ -1,0 +1,91 @@
+"""Tables beside the data: how their columns and rows name what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.base import Block
+from pipeline.config.choices import RleOrder
+from pipeline.config.limits import Size
+from pipeline.config.patterns import FilePath, breaks_lines, with_placeholder
+
+
+def refuse_twice(columns: list[str | None]) -> None:
+    """Raise ValueError for two things that are to stand in one column of a table."""
+    names = [name for name in columns if name is not None]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the column {name!r} is named for two things")
+
+
+class RowKeys(Block):
+    """How the rows of a table of run lengths name what they are about."""
+
+    key: str = "{id}"
+    """What the id column calls a sample: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
+    class_: str | None = Field(None, alias="class")
+    """The column that names the class, where it has one of its own."""
+
+    @field_validator("key")
+    @classmethod
+    def _names_the_id(cls, key: str) -> str:
+        if breaks_lines(key):
+            raise ValueError("holds a line break or a control character")
+        return with_placeholder(key, "{id}")
+
+    @model_validator(mode="after")
+    def _names_the_class_once(self) -> Self:
+        if self.class_ is not None and "{class}" in self.key:
+            raise ValueError(f"both key: {self.key!r} and class: {self.class_!r} name the class")
+        return self
+
+    @property
+    def by_class(self) -> bool:
+        """Whether every class has rows of its own."""
+        return self.class_ is not None or "{class}" in self.key
+
+
+class MaskTable(RowKeys):
+    """Masks that come as run lengths in a CSV; several rows of one image are united."""
+
+    csv: FilePath
+    id: str = "ImageId"
+    rle: str = "EncodedPixels"
+    order: RleOrder = "column"
+    relative: bool = False
+    empty: tuple[str, ...] = ("", "-1", "-")
+    instances: bool = False
+    """Whether each row is one object."""
+    size: Size | None = None
+    """H, W at which the runs count, when it is not the image's own."""
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        refuse_twice([self.id, self.rle, self.class_])
+        return self
+
+    def problems(self, classes: int) -> Iterator[str]:
+        """What does not go together with so many classes."""
+        if classes > 1 and not self.by_class:
+            yield (
+                "masks: the rows of several classes are told apart by {class} in masks.key, or by "
+                "a column of the table: masks.class"
+            )
+        if classes > 1 and self.instances:
+            yield "masks.instances: true takes one class"
+
+
+class GroupTable(Block):
+    """Groups from a CSV, matched by id."""
+
+    csv: FilePath
+    id: str = "id"
+    group: str = "group"
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        refuse_twice([self.id, self.group])
+        return self
