@@ -75,6 +75,11 @@ lint: $(STAMP)           ## format, lint and types
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 
+.PHONY: docs
+docs: $(STAMP)           ## make the page and the schema of all keys, and the site of docs/
+	$(BIN)/python -m pipeline.config.reference docs
+	$(BIN)/mkdocs build --strict --quiet
+
 encoders: $(STAMP)       ## check all encoders of timm in all decoders: benchmarks/encoders.md (an hour or two)
 	$(BIN)/python -m benchmarks.encoders --rows runs/encoders.jsonl
 
