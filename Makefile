@@ -89,6 +89,11 @@ lint: $(STAMP)           ## format, lint and types
 	$(call program,ruff) check --quiet .
 	$(call program,mypy)
 
+.PHONY: docs
+docs: $(STAMP)           ## make the page and the schema of all keys, and the site of docs/
+	$(BIN)/python -m pipeline.config.reference docs
+	$(BIN)/mkdocs build --strict --quiet
+
 encoders: $(STAMP)       ## check all encoders of timm in all decoders: benchmarks/encoders.md (an hour or two)
 	$(call program,python) -m benchmarks.encoders --rows runs/encoders.jsonl
 

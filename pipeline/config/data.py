@@ -35,34 +35,49 @@ class FrameConfig(Block):
     """
 
     scale: float = Field(1, ge=0.5, le=2)
-    """About the image's middle."""
+    """Factor about the centre of the image."""
     shift: tuple[Shift, Shift] = (0, 0)
     """Pixels to the right and down."""
     pad: int = Field(0, ge=0, le=1024)
-    """Pixels of mirror image (reflect-101) around it, which predictions leave out again."""
+    """Pixels of reflected image (reflect-101) around the image; predictions are cropped back."""
 
 
 class DataConfig(Block):
     """Where images and masks are and what a mask's values mean."""
 
     root: FilePath
+    """Folder that all patterns are below. `DATA=` on the command line replaces it."""
     images: str
+    """Pattern of the training images, such as `train/{id}.jpg`. `{id}` is the id of a sample, `*`
+    stands for anything within a name."""
     masks: MaskSource
+    """Pattern of the masks: `masks/{id}.png` (one file an image), `masks/{id}/*.png` (one file an
+    object) or `masks/{class}/{id}.png` (one file a class); or a table of run lengths."""
     test: str | None = None
+    """Pattern of the test images; null: cross-validation only."""
     reference: str | None = None
+    """Pattern of the references of the training images: the same thing without the defect."""
     test_reference: str | None = None
+    """Pattern of the references of the test images."""
     group: str | GroupTable | None = None
+    """What must not be split between folds: a regular expression whose first parenthesis captures
+    the group from the id, or a table; null: every image is a group."""
     classes: dict[ClassName, PixelValue] = Field(min_length=1, max_length=1000)
-    """Name → pixel value. One class of value 1 is whatever is not zero (masks of 0/1 or 0/255)."""
+    """A list of names for the pixel values 1, 2, …, or `{name: value}`. One class of value 1 covers
+    every non-zero pixel (masks of 0/1 or 0/255)."""
     multiclass: bool = False
+    """false: one sigmoid map a class, and classes may overlap; true: softmax over the listed
+    classes, exactly one a pixel."""
     void: PixelValue | None = None
+    """Pixel value that no loss, metric or search counts."""
     drop: tuple[str, ...] = ()
-    """Training ids left out on purpose (corrupt files, leaks)."""
+    """Ids of training images to leave out (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
+    """Moves images and references to where the masks are."""
     exif: Literal["apply", "ignore"] | None = None
-    """Whose coordinates count for pictures that EXIF turns: those of the picture as viewers show it
-    (apply), or of its stored pixels. Null: as viewers show it, and with a table of run lengths only
-    where the masks prove it."""
+    """Images with an EXIF orientation. apply: read, train and submit them as viewers show them;
+    ignore: as their pixels are stored; null: apply, but with a table of run lengths only where the
+    masks prove it."""
 
     @field_validator("classes", mode="before")
     @classmethod

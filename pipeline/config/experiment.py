@@ -30,8 +30,11 @@ class ModelConfig(ModelSpec):
     overridden)."""
 
     input: InputConfig = InputConfig()
+    """Keys of the global `input` block that this model overrides."""
     train: TrainConfig = TrainConfig()
+    """Keys of the global `train` block that this model overrides."""
     infer: InferConfig = InferConfig()
+    """Keys of the global `infer` block that this model overrides."""
 
     @field_validator("decoder", "encoder")
     @classmethod
@@ -49,19 +52,31 @@ class Experiment(Block):
     """Everything one YAML file says."""
 
     name: Name
+    """Names the folders in `runs/` and `submissions/` and the table in `folds/`."""
     demo: str | None = None
-    """The embedded competition to draw at `data.root` when it is not there."""
+    """The embedded competition (`turntable` or `screens`) to draw at `data.root` when it is not
+    there."""
     data: DataConfig
+    """Where images and masks are."""
     metric: str | dict[str, Any] = "dice"
-    """The competition's score: a name, or `{name: fbeta, beta: 0.5}`."""
+    """The competition's score, which validation, search and report use: a name, or `{name: fbeta,
+    beta: 0.5}`."""
     input: InputConfig = InputConfig()
+    """What a network is shown of an image."""
     align: AlignSettings = AlignSettings()
+    """How references are registered to their images."""
     folds: FoldsConfig = FoldsConfig()
+    """How training images are split."""
     models: dict[ModelName, ModelConfig] = Field(min_length=1, max_length=MOST_MODELS)
+    """The models by name."""
     train: TrainConfig = TrainConfig()
+    """How members are trained."""
     infer: InferConfig = InferConfig()
+    """How members predict."""
     ensemble: EnsembleConfig = EnsembleConfig()
+    """How members become one decision."""
     submission: SubmissionConfig = SubmissionConfig()
+    """What the competition wants to be sent."""
     track: tuple[str, ...] = Field((), max_length=20)
     """Trackers that show the trainings (tensorboard, wandb, mlflow); part of no fingerprint."""
 

@@ -13,8 +13,12 @@ class FoldsConfig(Block):
     """How training images are split."""
 
     count: int = Field(5, ge=2, le=100)
+    """Number of folds."""
     stratify: Literal["coverage", "none"] = "coverage"
+    """coverage: every fold gets the same mix of small and large masks; none: groups are dealt out
+    at random."""
     seed: int = Field(2017, ge=0, lt=2**32)
+    """Seed of the split."""
     use: tuple[Annotated[int, Field(ge=0, lt=100)], ...] | None = Field(None, max_length=100)
     """The folds to train and score; null: all of them."""
 

@@ -19,13 +19,20 @@ class SubmissionConfig(RowKeys):
     format: str = "rle"
     """Of the file that is sent: rle, a CSV of run lengths. The keys below are about its rows."""
     sample: FilePath | None = None
+    """The competition's sample submission, below `data.root`: its header, delimiter, ids and their
+    order are used."""
     columns: tuple[str, str] = ("id", "rle_mask")
+    """Names of the id column and of the mask column."""
     rows: Literal["image", "class", "instance"] = "image"
+    """image: one row an image; class: one row an image and class; instance: one row an object."""
     order: RleOrder = "column"
+    """row: pixels are counted along rows (C order); column: down columns (Fortran order)."""
     relative: bool = False
+    """true: each start is counted from the end of the previous run."""
     empty: str = ""
+    """Cell of an empty mask."""
     size: ImageSize | None = None
-    """H, W at which masks are encoded, when it is not the image's own."""
+    """[H, W] at which masks are encoded, when it is not the size of the image."""
 
     @field_validator("format")
     @classmethod

@@ -27,7 +27,7 @@ class RowKeys(Block):
     key: str = "{id}"
     """What the id column calls a sample: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
     class_: str | None = Field(None, alias="class")
-    """The column that names the class, where it has one of its own."""
+    """Column that names the class, where the class has a column of its own."""
 
     @field_validator("key")
     @classmethod
@@ -52,15 +52,21 @@ class MaskTable(RowKeys):
     """Masks that come as run lengths in a CSV; several rows of one image are united."""
 
     csv: FilePath
+    """The file, below `data.root`."""
     id: str = "ImageId"
+    """Column of the ids."""
     rle: str = "EncodedPixels"
+    """Column of the run lengths."""
     order: RleOrder = "column"
+    """row: pixels are counted along rows (C order); column: down columns (Fortran order)."""
     relative: bool = False
+    """true: each start is counted from the end of the previous run."""
     empty: tuple[str, ...] = ("", "-1", "-")
+    """Cells that stand for an empty mask."""
     instances: bool = False
-    """Whether each row is one object."""
+    """true: each row is one object."""
     size: ImageSize | None = None
-    """H, W at which the runs count, when it is not the image's own."""
+    """[H, W] at which the runs count, when it is not the size of the image."""
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -82,8 +88,11 @@ class GroupTable(Block):
     """Groups from a CSV, matched by id."""
 
     csv: FilePath
+    """The file, below `data.root`."""
     id: str = "id"
+    """Column of the ids."""
     group: str = "group"
+    """Column of the groups."""
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:

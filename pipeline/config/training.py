@@ -23,38 +23,41 @@ class JitterConfig(Block):
     """How far a reference is moved, at random, from where `align` laid it."""
 
     shift: float = Field(0, ge=0, le=100)
-    """Pixels, each way."""
+    """Pixels, in each direction."""
     rotate: float = Field(0, ge=0, le=180)
-    """Degrees, either way."""
+    """Degrees, in either direction."""
     scale: float = Field(0, ge=0, lt=1)
-    """Share by which it grows or shrinks."""
+    """Largest share by which it grows or shrinks."""
 
 
 class AugmentConfig(Block):
     """Random changes of a training sample; geometry moves image, reference and mask together."""
 
     flips: tuple[Literal["horizontal", "vertical", "transpose"], ...] = ("horizontal",)
+    """Each listed symmetry is applied to half of the samples, independently of the others."""
     affine: Probability = 0.7
-    """How often a sample is rotated, scaled and shifted."""
+    """Share of the samples that are rotated, scaled and shifted."""
     rotate: float = Field(10, ge=0, le=180)
-    """Degrees, either way."""
+    """Largest rotation in degrees, in either direction."""
     scale: float = Field(0.15, ge=0, lt=1)
+    """Largest share by which a sample grows or shrinks."""
     shift: float = Field(0.06, ge=0, lt=1)
-    """Share of the side, either way."""
+    """Largest shift as a share of the side, in either direction."""
     colour: Probability = 0.5
-    """How often brightness, contrast, hue and saturation change."""
+    """Share of the samples whose brightness, contrast, hue and saturation change."""
     strength: float = Field(0.2, ge=0, le=1)
-    """How much they change, of image and reference each for itself."""
+    """How much they change; image and reference change independently."""
     reference_jitter: JitterConfig = JitterConfig()
+    """Random movement of the reference, so that models tolerate errors of alignment."""
     reference_drop: Probability = 0
-    """How often the reference is taken for missing, and blank."""
+    """Share of the samples whose reference is replaced by a blank one."""
 
 
 class InputConfig(Block):
     """What a network is shown of an image, in training and inference alike."""
 
     resize: float | ImageSize | None = None
-    """A factor, or H, W. Maps come back at the image's size."""
+    """Factor or [H, W] to which images are resized. Maps come back at the size of the image."""
 
     @field_validator("resize")
     @classmethod
@@ -68,35 +71,45 @@ class TrainConfig(Block):
     """How one member is trained."""
 
     size: CropSize = (256, 256)
-    """H, W of the random crop; smaller images are padded by reflection."""
+    """[H, W] of the random crop; smaller images are padded by reflection."""
     batch: Count = 8
+    """Samples a step."""
     epochs: int = Field(20, ge=1, le=100_000)
+    """Number of epochs; the weights after the last one are used."""
     steps: int | None = Field(None, ge=1, le=100_000)
-    """Steps an epoch; null: as many as see every image once."""
+    """Steps an epoch; null: enough to see every image once."""
     optimizer: str = "adamw"
-    """adamw or sgd (`training.optimizers`)."""
+    """`adamw` or `sgd`, or another of `training.optimizers`."""
     lr: float | None = Field(None, ge=1e-12, le=100)
-    """Peak of the learning rate; null: the optimizer's own (3e-4 for adamw, 1e-2 for sgd)."""
+    """Peak of the learning rate; null: that of the optimizer (3e-4 for adamw, 1e-2 for sgd)."""
     schedule: str = "cosine"
-    """What the learning rate does after warm-up: cosine or constant (`training.schedules`)."""
+    """Course of the learning rate after warm-up: `cosine` or `constant`, or another of
+    `training.schedules`."""
     weight_decay: float = Field(1e-4, ge=0, le=100)
+    """Weight decay; biases and normalisation parameters are not decayed."""
     warmup: float = Field(0.05, ge=0, lt=1)
     """Share of all steps during which the learning rate grows."""
     clip: float | None = Field(1.0, ge=1e-6, le=1e6)
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; null: gradients are not clipped."""
     loss: dict[str, Annotated[float, Field(ge=1e-6, le=1e6)]] | None = None
-    """Weights of named losses; null: bce + dice, for mutually exclusive classes ce + dice."""
+    """Weights of named losses, such as `{bce: 1, dice: 1}`; null: bce + dice, and ce + dice with
+    `data.multiclass`."""
     ema: float | None = Field(0.998, gt=0, lt=1)
+    """Decay of the moving average of the weights, which predicts; null: the plain weights
+    predict."""
     precision: PrecisionWish = "auto"
+    """Number format; auto: bf16 on a GPU that has it, else fp16, and fp32 on a CPU."""
     workers: int | Literal["auto"] = "auto"
-    """Loader processes a job; auto: none on a CPU, and for an accelerator one a core that is the
-    job's, as long as each finds work."""
+    """Loader processes a job; auto: none on a CPU, and with an accelerator one for each core of the
+    job, as long as each has work."""
     cache: int = Field(1024, ge=0, le=2**22)
     """MiB of decoded images that a job keeps in memory."""
     save_minutes: float = Field(10, gt=0)
-    """Besides at the end of an epoch, the state to go on from is saved so often."""
+    """Minutes between two saves of the state, besides the one after each epoch."""
     seed: int = Field(0, ge=0, lt=2**32)
+    """Seed of initial weights, sampling and augmentation."""
     augment: AugmentConfig = AugmentConfig()
+    """Random changes of a training sample."""
 
     @field_validator("optimizer", "schedule")
     @classmethod
@@ -126,24 +139,35 @@ class TileConfig(Block):
     """Prediction of large images in overlapping tiles."""
 
     size: ImageSize
+    """[H, W] of a tile."""
     overlap: float = Field(0.25, ge=0, le=0.95)
+    """Share of a tile that overlaps with its neighbour."""
     weights: TileWeights = "gaussian"
+    """How much the pixels of a tile count where tiles overlap."""
 
 
 class InferConfig(Block):
     """How members predict."""
 
     tta: tuple[str, ...] = Field(("identity", "hflip"), min_length=1, max_length=64)
+    """Views for test-time augmentation, see [Prediction](stages.md#infer)."""
     mean: Mean = "arithmetic"
-    """Over views and folds; `rank` is for `ensemble.mean` alone."""
+    """Mean over views and folds; `rank` is for `ensemble.mean` only."""
     tile: TileConfig | None = None
+    """Predict large images in overlapping tiles; `[H, W]` alone gives their size."""
     batch: Count = 8
-    """Images a forward pass on an accelerator; on a CPU one, so that results are bit-equal."""
+    """Images a forward pass on an accelerator; on a CPU it is one, so that results are
+    bit-equal."""
     precision: PrecisionWish = "auto"
+    """Number format; auto: bf16 on a GPU that has it, else fp16, and fp32 on a CPU."""
     channels_last: bool = True
+    """Memory layout of the network: NHWC, which most devices compute faster."""
     compile: bool = False
+    """Compile the network with `torch.compile`."""
     dtype: MapDtype = "uint8"
+    """How a probability is stored in the maps."""
     codec: Codec = "raw"
+    """Compression of the stored maps; blosc2 needs the extra `compressed`."""
 
     @field_validator("tta")
     @classmethod
@@ -168,13 +192,18 @@ class EnsembleConfig(Block):
     """How members become one decision."""
 
     mean: Mean = "arithmetic"
-    """Over models: of probabilities, of their logarithms, of their logits, or of their ranks."""
+    """Mean over models: of probabilities, of their logarithms, of their logits, or of their
+    ranks."""
     weights: Literal["search", "equal"] | dict[str, Weight] = "search"
+    """search: chosen on out-of-fold maps; equal: all the same; or `{model: weight}`."""
     threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
+    """search: chosen on out-of-fold maps; or one value, or a list with one for each class."""
     postprocess: tuple[str | dict[str, Any], ...] = Field((), max_length=20)
+    """Steps to try, in this order: names, or `{name: minimum_area, values: [0.001, 0.01]}`. A step
+    is kept only if the nested score gains."""
     accumulate: bool = False
-    """Sum the test maps straight into one store, with the weights that the OOF maps gave, instead
-    of keeping a store a model: the same decisions from 4 bytes a pixel, however many models."""
+    """true: sum the test maps straight into one store instead of keeping a store a model, see
+    [Storage](storage.md#many-models-little-disk)."""
 
     @field_validator("postprocess")
     @classmethod

@@ -134,7 +134,7 @@ def _step(part: str, entry: str) -> Step:
 
 
 def _unknown(part: str, entry: str) -> str:
-    examples = {"scale": "scale:1.25", "brightness": "brightness:0.1", "gamma": "gamma:0.9"}
+    examples = {name: f"{name}:{kind.example:g}" for name, kind in PARAMETRISED.items()}
     known = [*SYMMETRIES, *GROUPS, *examples]
     (close,) = nearest_names(part.partition(":")[0], known, 1)
     return (

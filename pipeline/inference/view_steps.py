@@ -86,12 +86,16 @@ class ValueChange:
 
 @dataclass(frozen=True)
 class Parametrised:
-    """A transform written `name:value`, the values it takes, and the one that changes nothing."""
+    """A transform written `name:value`, the values it takes, and the one that changes nothing.
+
+    example: a value for messages.
+    """
 
     make: Callable[[float], Step]
     low: float
     high: float
     neutral: float
+    example: float
 
 
 def _resize(x: Tensor, size: Size) -> Tensor:
@@ -132,7 +136,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "d4": tuple(SYMMETRIES),
 }
 PARAMETRISED: dict[str, Parametrised] = {
-    "scale": Parametrised(Scale, low=0.1, high=4, neutral=1),
-    "brightness": Parametrised(_brightness, low=-0.5, high=0.5, neutral=0),
-    "gamma": Parametrised(_gamma, low=0.2, high=5, neutral=1),
+    "scale": Parametrised(Scale, low=0.1, high=4, neutral=1, example=1.25),
+    "brightness": Parametrised(_brightness, low=-0.5, high=0.5, neutral=0, example=0.1),
+    "gamma": Parametrised(_gamma, low=0.2, high=5, neutral=1, example=0.9),
 }

@@ -1,0 +1,101 @@
+"""The JSON schema of an experiment: what editors complete and check while YAML is written.
+
+Types, bounds and defaults are those of the blocks, descriptions the docstrings of their fields.
+Nothing is required, because `extends` may bring it; what is missing the stages say.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.config.base import Block
+from pipeline.config.experiment import Experiment
+
+Schema = dict[str, Any]
+
+_SIDES: Schema = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+_NAMES: Schema = {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1}
+_ALSO: dict[tuple[str, str], Schema] = {
+    ("DataConfig", "classes"): _NAMES,
+    ("InferConfig", "tile"): _SIDES,
+}
+"""Short forms that validators take besides the field's own type, by block and key."""
+_EXTENDS: Schema = {
+    "type": "string",
+    "description": "Another YAML file, relative to this one, over which this one is laid.",
+}
+
+
+def experiment_schema() -> Schema:
+    """The schema of a whole YAML file (JSON Schema 2020-12)."""
+    schema = Experiment.model_json_schema()
+    for name, block in blocks_by_name().items():
+        part = schema if block is Experiment else schema["$defs"].get(name)
+        if part is not None:  # a base class has no place of its own
+            _complete(part, block)
+    models = schema["properties"]["models"]
+    taken_out = [{"$ref": "#/$defs/ModelConfig"}, {"type": "null"}]
+    models["patternProperties"] = {key: {"anyOf": taken_out} for key in models["patternProperties"]}
+    models["additionalProperties"] = False
+    schema["properties"] = {"extends": _EXTENDS, **schema["properties"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def blocks_by_name() -> dict[str, type[Block]]:
+    """The blocks of an experiment, by the names of their classes."""
+    return {block.__name__: block for block in _below(Block)}
+
+
+def field_docs(block: type[Block]) -> dict[str, str]:
+    """The docstring below each field, on one line; LookupError names a field that has none."""
+    docs: dict[str, str] = {}
+    for each in reversed(block.__mro__):
+        if issubclass(each, Block) and each is not Block:
+            docs |= dict(_docs_in(each))
+    if bare := [name for name in block.model_fields if name not in docs]:
+        raise LookupError(f"{block.__name__}: fields without a docstring: {', '.join(bare)}")
+    return docs
+
+
+def class_doc(block: type[Block]) -> str:
+    """The docstring of a block, each paragraph on one line."""
+    paragraphs = inspect.cleandoc(block.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(each.split()) for each in paragraphs)
+
+
+def _below(block: type[Block]) -> Iterator[type[Block]]:
+    for each in block.__subclasses__():
+        if each.__module__.startswith("pipeline."):  # tests have blocks of their own
+            yield each
+            yield from _below(each)
+
+
+def _docs_in(block: type[Block]) -> Iterator[tuple[str, str]]:
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(block))).body
+    assert isinstance(tree, ast.ClassDef)
+    for field, below in zip(tree.body, tree.body[1:], strict=False):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            yield field.target.id, " ".join(str(below.value.value).split())
+
+
+def _complete(part: Schema, block: type[Block]) -> None:
+    """Add descriptions and short forms to the schema of one block, and drop what misleads."""
+    part.pop("required", None)
+    part["description"] = class_doc(block)
+    docs = field_docs(block)
+    for name, field in block.model_fields.items():
+        key = field.alias or name
+        value: Schema = part["properties"][key]
+        value.pop("title", None)
+        if "$ref" in value:  # `train:` with nothing below it is no mistake
+            value = {"anyOf": [{"$ref": value["$ref"]}, {"type": "null"}]}
+        if short := _ALSO.get((block.__name__, key)):
+            default = {"default": value.pop("default")} if "default" in value else {}
+            value = {"anyOf": [*value.get("anyOf", [value]), short], **default}
+        part["properties"][key] = {**value, "description": docs[name]}
