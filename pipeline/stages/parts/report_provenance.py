@@ -15,6 +15,7 @@ from pipeline.reports.html import Folded, Section, Table
 from pipeline.stages.context import StageContext
 from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.parts import timings
+from pipeline.training.optimizers import peak_rate
 
 PACKAGES = ("maskmill", "torch", "segmentation-models-pytorch", "timm", "albumentations", "numpy")
 
@@ -43,7 +44,7 @@ def _rows(context: StageContext, ensembled: Ensembled) -> Iterator[tuple[str, st
         yield (
             f"training of {name}",
             f"{loss}; {train.epochs} epochs, batch {train.batch}, {train.optimizer}, "
-            f"lr {train.peak_rate:g}, crop {train.size[0]}×{train.size[1]}",
+            f"lr {peak_rate(train):g}, crop {train.size[0]}×{train.size[1]}",
         )
     yield "mean over models", experiment.ensemble.mean
     yield "post-processing", named_steps(ensembled.facts["postprocess"])

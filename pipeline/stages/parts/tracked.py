@@ -36,6 +36,8 @@ def tracked(context: StageContext) -> Iterator[None]:
 
 
 def _settings(model: ModelConfig) -> dict[str, str]:
+    from pipeline.training.optimizers import peak_rate  # with torch, which takes seconds
+
     train = model.train
     return {
         "encoder": model.encoder,
@@ -44,5 +46,5 @@ def _settings(model: ModelConfig) -> dict[str, str]:
         "batch": str(train.batch),
         "size": "×".join(map(str, train.size)),
         "optimizer": train.optimizer,
-        "lr": f"{train.peak_rate:g}",
+        "lr": f"{peak_rate(train):g}",
     }
