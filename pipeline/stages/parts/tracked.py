@@ -37,6 +37,8 @@ def tracked(context: StageContext) -> Iterator[None]:
 
 
 def _settings(model: ModelConfig) -> dict[str, str]:
+    from pipeline.training.optimizers import peak_rate  # with torch, which takes seconds
+
     train = model.train
     return {
         "encoder": model.encoder,
