@@ -10,7 +10,6 @@ from pipeline.stages.context import ORDER, StageContext
 from pipeline.tracking import TRACKERS
 from pipeline.tracking.follower import Orders
 from pipeline.tracking.following import following, usable
-from pipeline.training.optimizers import peak_rate
 
 FOLLOWED = ("all", *ORDER[ORDER.index("train") :])
 """The commands during which a history or a scorecard can change."""
