@@ -1,6 +1,6 @@
 """How well `pipeline.alignment` finds warps that are known, and knows when it has not.
 
-Run from the repository root: `python -m benchmarks.alignment [--data FOLDER] [--synthetic FOLDER]`;
+Run from the repository root: `python -m benchmarks.alignment --data FOLDER [--synthetic FOLDER]`;
 with --profile it also says which share of the time is spent inside OpenCV.
 FOLDER of --data is laid out as a competition, with `known_warps.csv` beside it, or is the drawn
 reference demo (data/demo_reference), whose `true_warps.csv` speaks of both parts; --synthetic takes
@@ -201,21 +201,18 @@ def opencv_share(profile: cProfile.Profile) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of deeppcb_ecc")
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--synthetic", type=Path, nargs="*", default=[])
     parser.add_argument("--count", type=int, default=4, help="synthetic pairs of each kind")
     parser.add_argument("--profile", action="store_true", help="slower: the share of OpenCV")
     parser.add_argument("--rows", type=Path, help="write every pair to this CSV")
     arguments = parser.parse_args()
-    if not (arguments.data or arguments.synthetic):
-        parser.error("give --data, --synthetic or both")
     cv2.setNumThreads(1)
     settings = AlignSettings()
     profile = cProfile.Profile()
     if arguments.profile:
         profile.enable()
-    known = known_cases(arguments.data) if arguments.data else ()
-    rows = [measure(case, settings) for case in known]
+    rows = [measure(case, settings) for case in known_cases(arguments.data)]
     for folder in arguments.synthetic:
         rows += [measure(case, settings) for case in synthetic_cases(folder, arguments.count)]
     profile.disable()

@@ -1,7 +1,7 @@
 """What a reference is worth, and what aligning it is worth: the same network, budget and folds.
 
     python -m benchmarks.alignment_worth                                    # the reference demo
-    python -m benchmarks.alignment_worth --data <folder of deeppcb or deeppcb_ecc>
+    python -m benchmarks.alignment_worth --data /where/deeppcb/is      # or deeppcb_ecc
     python -m benchmarks.alignment_worth --encoder vgg11_bn --lr 2e-3       # the plain VGG U-Net
 
 A U-Net from random weights sees the image alone, the image and the reference laid middle on

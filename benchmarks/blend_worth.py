@@ -1,6 +1,6 @@
 """What searched weights are worth on real data: against equal ones and against each single model.
 
-    python -m benchmarks.blend_worth --data <folder of the data sets> [dsb2018 magtile camvid]
+    python -m benchmarks.blend_worth --data FOLDER [dsb2018 magtile camvid]
 
 Takes the maps that `benchmarks.real` left in runs/ and chooses the blend anew with other settings
 of `ensemble.weights`; thresholds and post-processing are chosen in every row alike. Intervals
@@ -24,7 +24,7 @@ from pipeline.workspace import Workspace
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=["dsb2018", "magtile", "camvid"])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     arguments = parser.parse_args()
     print("| data | weights | tuned | nested | interval |")
     print("|---|---|---|---|---|")

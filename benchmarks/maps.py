@@ -1,14 +1,15 @@
 """The map store: speed against plain memory maps, scale, and what each dtype and codec costs.
 
-`python -m benchmarks.maps [folder]` (a folder on the disk to be measured; the default is that of
-temporary files). Ratios are medians over pairs of runs, one of ours after one of the other.
+`python -m benchmarks.maps [folder] [--masks FOLDER]`: a folder on the disk to be measured (default:
+that of temporary files), and that of the data set dsb2018, whose masks dtypes and codecs are
+compared on. Ratios are medians over pairs of runs, one of ours after one of the other.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from pipeline.config.choices import Codec, MapDtype
 from pipeline.maps import MapShape, MapStore, disk
 from pipeline.maps.quantise import dequantise, quantise
-from tests.helpers.shared_data import SHARED_DATA
 
 SIZE = (1280, 1918)
 COUNT = 64
@@ -143,10 +143,10 @@ def soft_map(mask: Mask, seed: int) -> Floats:
     return (1 / (1 + np.exp(-logits)))[None].astype(np.float32)
 
 
-def real_masks(count: int) -> list[Mask]:
+def real_masks(data: Path, count: int) -> list[Mask]:
     """Nuclei of DSB 2018, brought to the size of a Carvana image."""
     masks = []
-    for folder in sorted((SHARED_DATA / "dsb2018" / "stage1_train").iterdir())[:count]:
+    for folder in sorted((data / "stage1_train").iterdir())[:count]:
         parts = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in folder.glob("masks/*.png")]
         whole = np.max(np.stack(parts), axis=0)
         masks.append(cv2.resize(whole, SIZE[::-1], interpolation=cv2.INTER_LINEAR) > 127)
@@ -183,11 +183,7 @@ def one_layout(folder: Path, maps: list[Floats], dtype: MapDtype, codec: Codec) 
     return COUNT / write, COUNT / timed(lambda: [store.read(id) for id in IDS])
 
 
-def measure_layouts(folder: Path) -> None:
-    if not SHARED_DATA.is_dir():
-        print("trade-off table left out: no real masks beside this checkout")
-        return
-    masks = real_masks(16)
+def measure_layouts(folder: Path, masks: list[Mask]) -> None:
     maps = [soft_map(mask, image) for image, mask in enumerate(masks)]
     changes = dice_changes(masks)
     print(f"{COUNT} soft maps of {SIZE[0]}x{SIZE[1]} from real masks, rates in maps/s;")
@@ -221,12 +217,19 @@ def measure_npz(folder: Path, maps: list[Floats]) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="on the disk to be measured")
+    parser.add_argument("--masks", type=Path, help="folder of dsb2018; without it no layouts")
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    parent = sys.argv[1] if len(sys.argv) > 1 else None
-    with tempfile.TemporaryDirectory(dir=parent) as name:
+    measures: list[Callable[[Path], None]] = [measure_speed, measure_scale]
+    if arguments.masks is not None:
+        masks = real_masks(arguments.masks, 16)
+        measures.append(lambda folder: measure_layouts(folder, masks))
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         os.sync()
-        for measure in (measure_speed, measure_scale, measure_layouts):
-            folder = Path(name) / measure.__name__
+        for measure in measures:
+            folder = Path(name) / "measured"
             folder.mkdir()
             measure(folder)
             shutil.rmtree(folder)

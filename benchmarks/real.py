@@ -1,6 +1,6 @@
 """The real data sets from start to submission, against predicting nothing and the frequent class.
 
-    python -m benchmarks.real --data <folder of the data sets> [dsb2018 magtile camvid]
+    python -m benchmarks.real --data FOLDER [dsb2018 magtile camvid]
 
 Runs `python -m pipeline all` (what is up to date is not done again) and prints each scorecard in
 Markdown, with what two constant decisions score by the same metric on the same images.
@@ -28,7 +28,7 @@ from pipeline.workspace import Workspace
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=["dsb2018", "magtile", "camvid"])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     arguments = parser.parse_args()
     for name in arguments.names:
         config, root = Path(f"configs/{name}.yaml"), arguments.data / name
