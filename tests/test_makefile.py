@@ -52,9 +52,7 @@ ODD = [
 
 
 # What make takes for blank counts as not given.
-TEXTS = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r"), min_size=1
-).filter(str.strip)
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
 
 
 def handed_over(
