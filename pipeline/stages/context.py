@@ -109,7 +109,8 @@ class StageContext:
     def done(self, stage: str, made: str, where: Path, started: float) -> None:
         """The one line at the end of a stage: what, where, how long, and what comes next."""
         seconds = time.monotonic() - started
-        timings.record(self.workspace.timings, stage, seconds, made)
+        if stage in ORDER:  # what only reads a finished run leaves it as it is
+            timings.record(self.workspace.timings, stage, seconds, made)
         line = f"{stage}: {made} → {where} in {duration(seconds)}"
         following = ORDER[ORDER.index(stage) + 1 :] if stage in ORDER else ()
         if self.asked == stage and following:

@@ -91,7 +91,7 @@ class SmallDevice(Predictor):
 
 def _predictor(kind: type[Predictor], network: nn.Module) -> Predictor:
     settings = InferConfig(tta=("identity", "hflip"))
-    return kind([network], settings, resize=None, multiclass=False, device="cpu")
+    return kind([network], settings, resize=None, multiclass=False, scale=255, device="cpu")
 
 
 def test_fewer_images_go_together_where_their_maps_do_not_fit() -> None:
