@@ -54,7 +54,7 @@ def _why_not(path: Path) -> str:
     """What a person would look at first."""
     for each in [path, *path.parents]:
         if each.is_symlink() and not each.exists():
-            return f" ({each} is a link to {each.readlink()}, which is not there): mend the link"
+            return f" ({each} is a link to {each.readlink()}, which is not there): fix the link"
     for each in path.parents:
         if each.exists():
             if not each.is_dir():

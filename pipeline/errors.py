@@ -16,7 +16,7 @@ class ConfigError(MaskmillError):
 
 
 class DataError(MaskmillError):
-    """Something outside is not as the experiment says: mend the data or the experiment."""
+    """Something outside is not as the experiment says: fix the data or the experiment."""
 
 
 class ArtefactError(MaskmillError):

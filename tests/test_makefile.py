@@ -147,7 +147,7 @@ def test_a_wrong_value_is_one_clear_line(given: dict[str, str], says: str, tmp_p
     [
         ([], ".venv/bin/python", True),
         (["VENV=.venv"], ".venv/bin/python", True),
-        (["VENV=/opt/my env"], "/opt/my env/bin/python", False),
+        (["VENV=/env of mine"], "/env of mine/bin/python", False),
         (["VENV="], "python", False),
     ],
 )

@@ -47,7 +47,7 @@ def identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[F
             "error",
             "data.test",
             f"{len(same)} image(s) are in train and in test: {listed(same)}; "
-            "mend the patterns, or list them in data.drop to train without them",
+            "fix the patterns, or list them in data.drop to train without them",
         )
     if len(shared) > len(same):
         others = [each for each in shared if each not in set(same)]

@@ -56,7 +56,7 @@ def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator
             yield Finding(
                 "error",
                 f"class {name}",
-                "is in no mask; mend its name in data.classes, or remove it",
+                "is in no mask; fix its name in data.classes, or remove it",
             )
         elif len(holders) < folds:
             text = f"is in {len(holders)} image(s), fewer than the {folds} folds: {listed(holders)}"

@@ -52,7 +52,7 @@ def submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
     """Test images that are missing, or are not what the sample file asks for."""
     data = experiment.data
     if data.test is not None and not catalog.test:
-        remedy = "mend the pattern, or set data.test: null for cross-validation only"
+        remedy = "fix the pattern, or set data.test: null for cross-validation only"
         yield Finding("error", "data.test", f"no file matches {data.root / data.test}; {remedy}")
     if not catalog.test:
         return

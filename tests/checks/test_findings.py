@@ -116,7 +116,7 @@ def test_an_id_of_two_images(tmp_path: Path) -> None:
 def test_test_images_that_are_not_there(tmp_path: Path) -> None:
     draw(tmp_path)
     found = one(problems(tmp_path, test="test/{id}.png"), "error")
-    assert found.subject == "data.test" and "test/{id}.png; mend the pattern, or" in found.text
+    assert found.subject == "data.test" and "test/{id}.png; fix the pattern, or" in found.text
 
 
 def test_a_sample_that_is_missing_or_not_of_the_test_images(tmp_path: Path) -> None:
