@@ -1,10 +1,11 @@
-"""Whether what a stage is about to write fits on the disk: asked before its first byte."""
+"""Whether what a stage will write fits on the disk, and what the disk refuses as one error."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import ResourceError
@@ -48,6 +49,17 @@ def disk_error(error: OSError, path: Path | None = None, needed: int = 0) -> Res
             "run the same command again: it goes on from here"
         )
     return ResourceError(f"{where}: {why}{_why_not(where)}; run the same command again after that")
+
+
+@contextmanager
+def disk_errors_told() -> Iterator[None]:
+    """Within it, what the file system refuses is a ResourceError: which file, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # not of the file system
+            raise
+        raise disk_error(error) from error
 
 
 def _why_not(path: Path) -> str:

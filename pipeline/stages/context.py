@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pipeline.atomic_files import sweep
 from pipeline.config import Experiment
+from pipeline.disk_space import disk_errors_told
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
@@ -138,12 +139,16 @@ def as_typed(program: str, given: Mapping[str, str]) -> str:
 
 
 def once(run: Callable[[StageContext], Result]) -> Callable[[StageContext], Result]:
-    """A stage runs once an invocation, however many others ask for its result."""
+    """A stage runs once an invocation, however many others ask for its result.
+
+    What the disk refuses it is a ResourceError for whoever called, the command line or Python.
+    """
 
     @functools.wraps(run)
     def remembered(context: StageContext) -> Result:
         if run.__module__ not in context.results:
-            context.results[run.__module__] = run(context)
+            with disk_errors_told():
+                context.results[run.__module__] = run(context)
         result: Result = context.results[run.__module__]
         return result
 
