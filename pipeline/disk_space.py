@@ -76,7 +76,7 @@ def _why_not(path: Path) -> str:
             break
     if path.is_dir():
         return " (a folder where a file should be): move it away"
-    return ": mend that"
+    return ": fix that"
 
 
 def check_room(stage: str, size: int, folders: Iterable[Path], at: Path, remedy: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MaskmillError(Exception):
-    """Base of every error that is the user's to mend; its text is the whole message."""
+    """Base of every error that is the user's to fix; its text is the whole message."""
 
     exit_code = 1
 

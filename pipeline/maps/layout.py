@@ -1,4 +1,4 @@
-"""How the files of a store come to be there, and are mended when some of them were damaged."""
+"""How the files of a store come to be there, and are repaired when some of them were damaged."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Survey:
 
 @once
 def run(context: StageContext) -> Survey:
-    """Read everything that is new or changed; DataError when something must be mended first."""
+    """Read everything that is new or changed; DataError when something must be fixed first."""
     demo.run(context)
     started = time.monotonic()
     experiment, workspace = context.experiment, context.workspace

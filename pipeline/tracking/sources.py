@@ -54,7 +54,7 @@ class MemberSource:
             with self.paths.history.open(newline="", encoding="utf-8") as file:
                 return [self._row(each) for each in csv.DictReader(file)]
         except (OSError, ValueError, KeyError, TypeError):
-            return []  # not there yet, or damaged, which the stages see and mend
+            return []  # not there yet, or damaged, which the stages see and make again
 
     def _row(self, cells: Mapping[str, str]) -> Row:
         values = {name: float(cell) for name, cell in cells.items() if name != "epoch"}
