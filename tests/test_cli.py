@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     draw_discs(tmp_path / "data")
     (tmp_path / "discs.yaml").write_text(yaml.safe_dump(raw_experiment(tmp_path / "data")))
     return tmp_path
+
+
+@pytest.mark.parametrize("command", sorted({*cli.COMMANDS} - {"all", *finished_commands.NAMES}))
+def test_every_command_has_its_module(command: str) -> None:
+    """It is imported by the command's name, so a module that moves is not missed before it runs."""
+    assert callable(import_module(f"pipeline.stages.{command}").run)
 
 
 def test_a_stage_ends_with_what_where_and_the_next_command(

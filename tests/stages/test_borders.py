@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.maps import MapShape, MapStore
-from pipeline.stages import boundaries, ensemble, infer
+from pipeline.stages import borders, ensemble, infer
 from pipeline.stages.context import StageContext
 from tests.helpers.competitions import context, draw_discs
 
@@ -24,7 +24,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageContext:
     """Two classes, two models: `a` lies 1 px further right, `b` 1 px further down."""
     draw_discs(tmp_path / "data", classes=2)
     stage = context(tmp_path / "data", tmp_path, data=CLASSES, submission=ROWS)
-    survey, reader = boundaries.check.run(stage), boundaries.align.run(stage)
+    survey, reader = borders.check.run(stage), borders.align.run(stage)
     stores = {}
     for model, axis in (("a", 2), ("b", 1)):
         samples = survey.catalog.train
@@ -39,7 +39,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageContext:
 
 
 def test_models_and_blend_are_measured_by_class(stage: StageContext) -> None:
-    table = boundaries.run(stage).set_index(["model", "class"])
+    table = borders.run(stage).set_index(["model", "class"])
     assert set(table.index) == {
         (model, label) for model in ("blend", "a", "b") for label in ("left", "right", "all")
     }
@@ -53,7 +53,7 @@ def test_models_and_blend_are_measured_by_class(stage: StageContext) -> None:
 
 
 def test_one_model_is_measured_alone_and_its_repair_named(stage: StageContext) -> None:
-    table = boundaries.run(stage, "a")
+    table = borders.run(stage, "a")
     assert table["model"].unique().tolist() == ["a"]
     said = "\n".join(stage.reporter.said)
     assert re.search(r"a: data\.frame=\{scale: \d\.\d+, shift: \[-(1\.0|0\.9)", said), said
@@ -62,4 +62,4 @@ def test_one_model_is_measured_alone_and_its_repair_named(stage: StageContext) -
 def test_a_model_that_does_not_exist_is_an_error(stage: StageContext) -> None:
     ensemble.run(stage)
     with pytest.raises(ConfigError, match="MODEL=c: no model 'c'"):
-        boundaries.run(stage, "c")
+        borders.run(stage, "c")
