@@ -7,7 +7,7 @@ processes beyond that take time from each other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 MOST_LOADERS = 8
@@ -26,9 +26,18 @@ def usable_cores(
     return max(1, min([cores, *(-(-used // period) for used, period in quotas)]))
 
 
-def loader_workers(threads: int) -> int:
-    """Loader processes for a job on a GPU that has `threads` cores, one of which feeds the GPU."""
-    return max(1, min(MOST_LOADERS, threads - 1))
+def loader_workers(cores: int) -> int:
+    """Loader processes for a job on a GPU that has `cores` cores, one of which feeds the GPU."""
+    return max(1, min(MOST_LOADERS, cores - 1))
+
+
+def computing_threads(cores: int, environment: Mapping[str, str] = os.environ) -> int:
+    """Threads of PyTorch, OpenCV and their like in a job of `cores` cores: not more than
+    OMP_NUM_THREADS, by which whoever starts several programs on one machine divides it.
+    """
+    asked = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    most = int(asked) if asked.isdecimal() else 0
+    return min(cores, most) if most else cores
 
 
 def _own_groups(groups: Path, mine: Path) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import cores
-from pipeline.cores import loader_workers, usable_cores
+from pipeline.cores import computing_threads, loader_workers, usable_cores
 from pipeline.execution import devices
 from pipeline.execution.devices import Machine
 
@@ -68,10 +68,19 @@ def test_the_first_version_of_groups_is_read_too(tmp_path: Path) -> None:
 def test_threads_and_loaders_share_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "usable_cores", lambda: 6)
     machine = Machine.detect(devices=["cpu"])
-    assert machine.threads == 6 and len(machine.devices) == 6
-    assert Machine.detect(2, ["cpu"]).threads_each(2) == 3
+    assert machine.cores == 6 and len(machine.devices) == 6
+    assert Machine.detect(2, ["cpu"]).cores_each(2) == 3
 
 
 def test_a_job_starts_as_many_loaders_as_it_has_cores_besides_its_own() -> None:
     assert [loader_workers(threads) for threads in (1, 2, 4)] == [1, 1, 3]
     assert loader_workers(64) == cores.MOST_LOADERS
+
+
+@pytest.mark.parametrize(
+    ("asked", "threads"),
+    [("1", 1), ("3,1", 3), ("64", 8), ("", 8), ("0", 8), ("all", 8), (" 2 ", 2)],
+)
+def test_whoever_divides_the_machine_by_omp_num_threads_is_heard(asked: str, threads: int) -> None:
+    assert computing_threads(8, {"OMP_NUM_THREADS": asked}) == threads
+    assert devices.binding("cpu", 8, {"OMP_NUM_THREADS": asked})["MKL_NUM_THREADS"] == str(threads)

@@ -102,6 +102,8 @@ class TrainConfig(Block):
     workers: int | Literal["auto"] = "auto"
     """Loader processes a job; auto: none on a CPU, and with an accelerator one for each core of the
     job, as long as each has work."""
+    threads: int | Literal["auto"] = "auto"
+    """CPU threads a training computes with; auto: the cores of the job, at most OMP_NUM_THREADS."""
     cache: int = Field(1024, ge=0, le=2**22)
     """MiB of decoded images that a job keeps in memory."""
     save_minutes: float = Field(10, gt=0)
@@ -126,6 +128,13 @@ class TrainConfig(Block):
             raise ValueError("at least one loss")
         check_names("loss", loss or (), info)
         return loss
+
+    @field_validator("threads")
+    @classmethod
+    def _one_or_more(cls, threads: int | str) -> int | str:
+        if isinstance(threads, int) and not 1 <= threads <= MOST_WORKERS:
+            raise ValueError(f"1 to {MOST_WORKERS}, or auto")
+        return threads
 
     @field_validator("workers")
     @classmethod

@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.cores import computing_threads
 from pipeline.errors import ArtefactError, InterruptedRunError, MaskmillError
 from pipeline.execution.devices import Machine, inside, is_cuda
-from pipeline.execution.jobs import WAITS, Job, Outcome, run_job
+from pipeline.execution.jobs import WAITS, Job, JobContext, Outcome, run_job
 from pipeline.execution.workers import Worker, cause_of_death, worker_of
 from pipeline.interruption import send, worker_flag
 from pipeline.locks import hold, is_free, owner
@@ -29,8 +30,8 @@ LEFT_BYTES = 256 * 2**20  # on a GPU after a job: libraries' workspaces; more is
 class Crew:
     """The processes of a stage and what each is doing; at most one job a device."""
 
-    def __init__(self, machine: Machine, threads: int, workspace: Workspace) -> None:
-        self._machine, self._threads, self._workspace = machine, threads, workspace
+    def __init__(self, machine: Machine, cores: int, workspace: Workspace) -> None:
+        self._machine, self._cores, self._workspace = machine, cores, workspace
         self._locks = machine.locks(workspace)
         self._workers: dict[int, Worker] = {}
         self._told: set[int] = set()
@@ -64,8 +65,8 @@ class Crew:
     def _begin(self, slot: int, job: Job) -> None:
         device = self._machine.devices[slot]
         if slot not in self._workers:
-            self._workers[slot] = worker_of(device, slot, self._threads)
-        task = (job, inside(device), self._locks[slot], self._workspace.progress, self._threads)
+            self._workers[slot] = worker_of(device, slot, self._cores)
+        task = (job, inside(device), self._locks[slot], self._workspace.progress, self._cores)
         future = self._workers[slot].begin(_run_apart, *task, os.getpid())
         self.running[future] = (slot, job)
 
@@ -108,12 +109,12 @@ class Crew:
 
 
 def _run_apart(
-    job: Job, device: str, lock: Path, progress_folder: Path, threads: int, parent: int
+    job: Job, device: str, lock: Path, progress_folder: Path, cores: int, parent: int
 ) -> Outcome:
     """In a process of its own, whose environment says how many threads torch takes."""
     import cv2
 
-    cv2.setNumThreads(threads)
+    cv2.setNumThreads(computing_threads(cores))
     stop = worker_flag(parent)
     with ExitStack() as lease:
         try:
@@ -121,7 +122,7 @@ def _run_apart(
         except ArtefactError:
             return Outcome(job.name, taken=True)
         with JobProgress(progress_folder, job.name) as progress:
-            outcome = run_job(job, device, progress, stop)
+            outcome = run_job(job, JobContext(device, progress, stop, cores))
         return replace(outcome, leaks=_left_on_gpu() > LEFT_BYTES and not outcome.fault)
 
 

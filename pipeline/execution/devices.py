@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cores import usable_cores
+from pipeline.cores import computing_threads, usable_cores
 from pipeline.errors import ResourceError
 from pipeline.workspace import Workspace
 
@@ -21,10 +21,10 @@ _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_N
 
 @dataclass(frozen=True)
 class Machine:
-    """The devices jobs may use, one job each, and the CPU threads that they share."""
+    """The devices jobs may use, one job each, and the CPU cores that they share."""
 
     devices: tuple[str, ...]
-    threads: int
+    cores: int
 
     @classmethod
     def detect(cls, jobs: int | None = None, devices: Sequence[str] | None = None) -> Machine:
@@ -51,18 +51,17 @@ class Machine:
         slots = range(len(self.devices))
         return [workspace.locks / lock_name(self.devices, slot) for slot in slots]
 
-    def threads_each(self, jobs: int) -> int:
-        """The CPU threads of each job where there are `jobs` of them."""
-        return max(1, self.threads // max(1, min(jobs, len(self.devices))))
+    def cores_each(self, jobs: int) -> int:
+        """The CPU cores of each job where there are `jobs` of them."""
+        return max(1, self.cores // max(1, min(jobs, len(self.devices))))
 
 
-def binding(
-    device: str, threads: int, environment: Mapping[str, str] = os.environ
-) -> dict[str, str]:
-    """The variables that bind a new process to `device` and to a number of CPU threads.
+def binding(device: str, cores: int, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that bind a new process to `device` and to the threads of some CPU cores.
 
     environment: of this process; where it shows only some GPUs, `cuda:0` is the first of those.
     """
+    threads = computing_threads(cores, environment)
     seen = _identity(device, environment) if is_cuda(device) else ""
     return {_VISIBLE: seen, **dict.fromkeys(_POOLS, str(threads))}
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
+from pipeline.cores import computing_threads
 from pipeline.errors import InterruptedRunError, ResourceError
 from pipeline.execution.crew import Crew
 from pipeline.execution.devices import Machine, is_cuda
@@ -38,22 +39,22 @@ def run_jobs(
 ) -> dict[str, Any]:
     """Run all jobs; their values by name.
 
-    width: how many there would be if none were done yet. The CPU threads of each follow from it,
+    width: how many there would be if none were done yet. The CPU cores of each follow from it,
     as results can depend on them: a run that was stopped must go on with as many as it had.
     A job that fails does not stop the others; afterwards all failures are raised as one error.
     Raises InterruptedRunError after SIGINT or SIGTERM, when running jobs have saved their state.
     """
     outcomes: list[Outcome] = []
-    threads = machine.threads_each(max(len(jobs), width or 0))
+    cores = machine.cores_each(max(len(jobs), width or 0))
     with ExitStack() as stack:
         folder = stack.enter_context(progress_folder(workspace.progress))
         workspace = replace(workspace, progress_of=folder.name)
-        crew = Crew(machine, threads, workspace)
+        crew = Crew(machine, cores, workspace)
         stop = stack.enter_context(interruptible(crew.pids))
         advance = stack.enter_context(reporter.watch(title, folder, len(jobs)))
         inline = min(len(machine.devices), len(jobs)) == 1 and not is_cuda(machine.devices[0])
         ended = (
-            _inline(jobs, machine, threads, workspace, stop)
+            _inline(jobs, machine, cores, workspace, stop)
             if inline
             else _apart(jobs, crew, workspace, reporter, stop)
         )
@@ -67,12 +68,13 @@ def run_jobs(
 
 
 def _inline(
-    jobs: Sequence[Job], machine: Machine, threads: int, workspace: Workspace, stop: StopFlag
+    jobs: Sequence[Job], machine: Machine, cores: int, workspace: Workspace, stop: StopFlag
 ) -> Iterator[Outcome]:
     """Every job's outcome, from this process: one CPU slot needs no other."""
     import cv2
     import torch
 
+    threads = computing_threads(cores)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)  # its own pool would take every core for every job
     locks = machine.locks(workspace)
@@ -85,7 +87,7 @@ def _inline(
 
             with suppress(InterruptedRunError), hold_one_of(locks, waiting=waiting) as slot:
                 stop.check()
-                yield run_job(job, machine.devices[slot], progress, stop)
+                yield run_job(job, JobContext(machine.devices[slot], progress, stop, cores))
         if stop:
             return
 

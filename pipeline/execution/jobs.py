@@ -23,6 +23,8 @@ class JobContext:
     device: str
     progress: JobProgress
     stop: StopFlag
+    cores: int = 1
+    """The CPU cores that are the job's."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,17 @@ class Outcome:
     """The job has left so much on its GPU that its process must end."""
 
 
-def run_job(job: Job, device: str, progress: JobProgress, stop: StopFlag) -> Outcome:
+def run_job(job: Job, context: JobContext) -> Outcome:
     try:
-        stop.check()
-        return Outcome(job.name, job.call(*job.arguments, JobContext(device, progress, stop)))
+        context.stop.check()
+        return Outcome(job.name, job.call(*job.arguments, context))
     except MaskmillError as error:
         return Outcome(job.name, error=error)
     except OSError as error:  # a full disk, a folder that cannot be written to
         return Outcome(job.name, error=disk_error(error))
     except Exception as error:
         if is_out_of_memory(error):
-            text = f"{job.name}: out of memory on {device}: {str(error).splitlines()[0]}"
+            text = f"{job.name}: out of memory on {context.device}: {str(error).splitlines()[0]}"
             return Outcome(job.name, error=ResourceError(text))
         if is_device_fault(error):
             return Outcome(job.name, fault=str(error).splitlines()[0])

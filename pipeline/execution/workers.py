@@ -58,9 +58,9 @@ class Worker:
             self._executor = None
 
 
-def worker_of(device: str, slot: int, threads: int) -> Worker:
+def worker_of(device: str, slot: int, cores: int) -> Worker:
     """The process for jobs on `device`: of a GPU a new one, else the one that may still be warm."""
-    return Worker(binding(device, threads)) if is_cuda(device) else _warm(device, slot, threads)
+    return Worker(binding(device, cores)) if is_cuda(device) else _warm(device, slot, cores)
 
 
 def cause_of_death(future: Future[Any]) -> str:
@@ -80,5 +80,5 @@ def _start(parent: int) -> None:
 
 
 @functools.cache
-def _warm(device: str, slot: int, threads: int) -> Worker:
-    return Worker(binding(device, threads))
+def _warm(device: str, slot: int, cores: int) -> Worker:
+    return Worker(binding(device, cores))

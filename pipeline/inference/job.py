@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pipeline.atomic_files import put_aside
@@ -128,7 +127,7 @@ def _predicted(
 ) -> Iterator[tuple[str, Maps]]:
     """Every sample's id and its map by each model."""
     done = 0
-    for batch, by_model in _one_ahead(_started(job, samples, predictors)):
+    for batch, by_model in _one_ahead(_started(job, samples, predictors, context.cores)):
         for sample, maps in zip(
             batch, zip(*(each() for each in by_model), strict=True), strict=True
         ):
@@ -140,11 +139,11 @@ def _predicted(
 
 
 def _started(
-    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor]
+    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], cores: int
 ) -> Iterator[Started]:
     """Batches that the device has begun with."""
     size = max(predictor.images for predictor in predictors)
-    for batch, images in _decoded(samples, job.reader, size):
+    for batch, images in _decoded(samples, job.reader, size, cores):
         yield batch, [predictor.start(images) for predictor in predictors]
 
 
@@ -156,11 +155,11 @@ def _one_ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _decoded(
-    samples: Sequence[Sample], reader: SampleReader, batch: int
+    samples: Sequence[Sample], reader: SampleReader, batch: int, cores: int
 ) -> Iterator[tuple[Sequence[Sample], list[NDArray[np.uint8]]]]:
     """Batches of decoded images, a few ahead of their use."""
     batches = [samples[start : start + batch] for start in range(0, len(samples), batch)]
-    threads = min(AHEAD * batch, max(AHEAD, torch.get_num_threads()))
+    threads = min(AHEAD * batch, max(AHEAD, cores))
     with ThreadPoolExecutor(threads) as pool:
         waiting: list[list[Future[NDArray[np.uint8]]]] = []
         for position in range(len(batches) + AHEAD):

@@ -28,7 +28,7 @@ from pipeline.training.member import VERSION, TrainJob
 from pipeline.training.rehearsal import check_batch
 from pipeline.workspace import MemberPaths
 
-SPEED_KEYS = ("workers", "cache", "save_minutes")
+SPEED_KEYS = ("workers", "threads", "cache", "save_minutes")
 """Keys of `train` that say how fast a member is made and how often it is saved, not what it is."""
 
 

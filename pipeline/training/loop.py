@@ -42,7 +42,7 @@ from pipeline.training.resume_state import (
     save_state,
 )
 from pipeline.training.schedules import learning_rate
-from pipeline.training.setup import make_fabric, seed_everything
+from pipeline.training.setup import computing_with, make_fabric, seed_everything
 from pipeline.training.validation import validation_score
 
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
@@ -54,10 +54,12 @@ def train_member(job: TrainJob, context: JobContext) -> None:
     Raises TrainingError on a loss that is not finite, ResourceError when memory is too short,
     InterruptedRunError after a signal, with everything saved.
     """
-    with naming_the_batch(job.name, job.model.train, context.device):
+    settings = job.model.train
+    naming = naming_the_batch(job.name, settings, context.device)
+    with naming, computing_with(settings.threads):
         run = TrainingRun(job, context)
         try:
-            for epoch in range(run.epoch, job.model.train.epochs):
+            for epoch in range(run.epoch, settings.epochs):
                 run.train_epoch(epoch)
                 run.save()  # before validation, which takes time, too
                 context.stop.check()
@@ -255,8 +257,8 @@ class TrainingRun:
     def _workers(self) -> int:
         if self.settings.workers != "auto":
             return self.settings.workers
-        # a CPU's cores all compute; the executor has given this process its share of threads
-        return loader_workers(torch.get_num_threads()) if self.device.type == "cuda" else 0
+        # a CPU's cores all compute
+        return loader_workers(self.context.cores) if self.device.type == "cuda" else 0
 
     def _tell(self, epoch: int) -> None:
         history = self.progress.history

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 import lightning_fabric
 import numpy as np
@@ -14,12 +18,25 @@ _FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"
 
 
 def make_fabric(precision: Precision, device: str) -> lightning_fabric.Fabric:
+    """On that device alone, and silent: Fabric tells at each start what the config says."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     kind, _, number = device.partition(":")
     return lightning_fabric.Fabric(
         accelerator=kind,
         devices=[int(number)] if number else 1,
         precision=_FABRIC_PRECISION[precision],  # type: ignore[arg-type]
     )
+
+
+@contextmanager
+def computing_with(threads: int | Literal["auto"]) -> Iterator[None]:
+    """`train.threads` for a while: the process goes on to jobs that say nothing of it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if threads == "auto" else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seed_everything(seed: int) -> None:

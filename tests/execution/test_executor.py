@@ -28,8 +28,8 @@ from pipeline.locks import hold
 from pipeline.reporting import SilentReporter, running_jobs
 from pipeline.workspace import Workspace
 
-TWO = Machine(("cpu", "cpu"), threads=1)
-ONE = Machine(("cpu",), threads=1)
+TWO = Machine(("cpu", "cpu"), cores=1)
+ONE = Machine(("cpu",), cores=1)
 
 
 def run(jobs: list[Job], machine: Machine, folder: Path, reporter: SilentReporter | None = None):
@@ -90,7 +90,7 @@ def test_every_job_gives_its_value(machine: Machine, tmp_path: Path) -> None:
 
 
 def test_more_jobs_than_devices_queue_and_no_device_is_shared(tmp_path: Path) -> None:
-    machine = Machine(("gpu:0", "gpu:1"), threads=1)
+    machine = Machine(("gpu:0", "gpu:1"), cores=1)
     log = tmp_path / "log"
     run([Job(f"j{number}", occupy, (str(log),)) for number in range(6)], machine, tmp_path)
     held = [line.split() for line in log.read_text().splitlines()]
@@ -140,7 +140,7 @@ def test_jobs_and_threads_share_the_cores() -> None:
     cores = usable_cores()
     assert Machine.detect(1, ["cpu"]) == Machine(("cpu",), cores)
     assert len(Machine.detect(3, ["cpu"]).devices) == 3
-    assert Machine.detect(3, ["cpu"]).threads_each(3) == max(1, cores // 3)
+    assert Machine.detect(3, ["cpu"]).cores_each(3) == max(1, cores // 3)
 
 
 PROGRAM = """
@@ -254,6 +254,12 @@ def diverge(context: JobContext) -> None:
     raise TrainingError("diverged: the loss is nan at step 7")
 
 
+@pytest.fixture
+def undivided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is all ours, other than under the other tests."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
 def tell_environment(context: JobContext) -> tuple[str, str, str, int, bool]:
     """What a job sees, and whether torch was there before it."""
     imported = "torch" in sys.modules
@@ -262,8 +268,9 @@ def tell_environment(context: JobContext) -> tuple[str, str, str, int, bool]:
     return context.device, seen, threads, os.getpid(), imported
 
 
+@pytest.mark.usefixtures("undivided")
 def test_a_process_sees_its_own_device_alone_before_torch_is_imported(tmp_path: Path) -> None:
-    machine = Machine(("cuda:0", "cuda:1", "cuda:2"), threads=64)
+    machine = Machine(("cuda:0", "cuda:1", "cuda:2"), cores=64)
     jobs = [Job(f"j{number}", tell_environment, ()) for number in range(2)]
     told = run(jobs, machine, tmp_path).values()
     assert {device for device, *_ in told} == {"cuda:0"}
@@ -272,8 +279,9 @@ def test_a_process_sees_its_own_device_alone_before_torch_is_imported(tmp_path: 
     assert not any(imported for *_, imported in told)
 
 
+@pytest.mark.usefixtures("undivided")
 def test_one_job_on_a_gpu_leaves_this_process_without_it(tmp_path: Path) -> None:
-    machine = Machine(("cuda:0",), threads=4)
+    machine = Machine(("cuda:0",), cores=4)
     (told,) = run([Job("only", tell_environment, ())], machine, tmp_path).values()
     assert told[:3] == ("cuda:0", "0", "4") and told[3] != os.getpid()
 
@@ -298,11 +306,12 @@ def test_where_only_some_gpus_are_shown_the_first_of_them_is_number_0() -> None:
     ("slots", "jobs", "each"), [(2, 2, 32), (8, 2, 32), (64, 2, 32), (64, 99, 1), (2, 1, 64)]
 )
 def test_threads_are_shared_by_the_jobs_that_run(slots: int, jobs: int, each: int) -> None:
-    assert Machine(("cpu",) * slots, threads=64).threads_each(jobs) == each
+    assert Machine(("cpu",) * slots, cores=64).cores_each(jobs) == each
 
 
+@pytest.mark.usefixtures("undivided")
 def test_a_resumed_run_has_the_threads_that_a_whole_one_has(tmp_path: Path) -> None:
-    machine = Machine(("cuda:0", "cuda:1"), threads=64)
+    machine = Machine(("cuda:0", "cuda:1"), cores=64)
     workspace, job = Workspace("x", tmp_path), Job("last", tell_environment, ())
     told = run_jobs("t", [job], machine, workspace, SilentReporter(), width=7)
     assert told["last"][2] == "32"
@@ -450,3 +459,26 @@ def test_processes_that_are_not_its_jobs_are_told_nothing(tmp_path: Path) -> Non
         assert other.is_running() and other.status() != psutil.STATUS_ZOMBIE
     finally:
         other.kill()
+
+
+def _threads(context: JobContext) -> tuple[int, int]:
+    import torch
+
+    return torch.get_num_threads(), context.cores
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_job_computes_with_its_cores_unless_the_environment_says_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
+) -> None:
+    """In this process and in others: threads that spin beside each other slow all of them."""
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    machine, jobs = Machine(("cpu",) * slots, cores=6), [Job(f"{n}", _threads, ()) for n in "ab"]
+    try:
+        values = run_jobs("t", jobs[:slots], machine, Workspace("x", tmp_path), SilentReporter())
+    finally:
+        torch.set_num_threads(before)
+    assert set(values.values()) == {(1, 6 // slots)}

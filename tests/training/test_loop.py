@@ -19,7 +19,7 @@ from pipeline.models.losses import weighted_loss
 from pipeline.reporting import JobProgress
 from pipeline.stages import check, folds, train
 from pipeline.training import loop
-from pipeline.training.loop import train_member
+from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.member import TrainJob
 from tests.helpers.competitions import context, draw_discs
 
@@ -199,3 +199,22 @@ def test_training_in_fp32_is_not_rounded_to_a_coarser_format(
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
     assert seen == [False]
+
+
+def test_a_training_computes_with_its_own_number_of_threads(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = torch.get_num_threads(), []
+    monkeypatch.setattr(
+        TrainingRun, "train_epoch", lambda _run, _epoch: seen.append(torch.get_num_threads())
+    )
+    monkeypatch.setattr(TrainingRun, "finish_epoch", lambda _run, _epoch: None)
+    monkeypatch.setattr(TrainingRun, "finish", lambda _run: None)
+    for threads in ("auto", before + 2):
+        train_member(_job(discs, tmp_path, epochs=1, threads=threads), _context(tmp_path))
+    assert seen == [before, before + 2] and torch.get_num_threads() == before
+
+
+def test_how_many_threads_compute_makes_no_member_stale(discs: Path, tmp_path: Path) -> None:
+    one, other = (_job(discs, tmp_path, threads=threads) for threads in ("auto", 3))
+    assert one.fingerprint == other.fingerprint

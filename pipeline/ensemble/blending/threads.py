@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cores import usable_cores
+from pipeline.cores import computing_threads, usable_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,8 +24,8 @@ TOGETHER = 4
 
 @cache
 def thread_count() -> int:
-    """The cores that this process may use."""
-    return usable_cores()
+    """The cores that this process may use, at most OMP_NUM_THREADS."""
+    return computing_threads(usable_cores())
 
 
 def thread_pool() -> ThreadPoolExecutor:

@@ -104,8 +104,8 @@ class Forecast:
         work = self.work("train", self.predicting.ids("oof"))
         seconds = sum(each.read_s for each in self.measured.values()) * work.pixels
         done = self._is_done(self.context.workspace.blend_manifest)
-        threads = len(self.context.machine.devices) * self.context.machine.threads
-        yield Line("ensemble", "reads the OOF maps once", 3, 0, 0, 0 if done else seconds / threads)
+        cores = self.context.machine.cores
+        yield Line("ensemble", "reads the OOF maps once", 3, 0, 0, 0 if done else seconds / cores)
 
     def submit(self) -> Iterator[Line]:
         """The rows of the test images, as long as those of the training masks are."""
@@ -115,8 +115,8 @@ class Forecast:
         work = self.work("test", ids)
         if self.context.experiment.ensemble.accumulate:
             yield self._sums(work)
-        threads = len(self.context.machine.devices) * self.context.machine.threads
-        seconds = sum(each.read_s for each in self.measured.values()) * work.pixels / threads
+        cores = self.context.machine.cores
+        seconds = sum(each.read_s for each in self.measured.values()) * work.pixels / cores
         if self._is_done(self.context.workspace.submissions):
             seconds = 0
         yield Line("submit", f"rows of {len(ids)} images", 2, self._row_bytes(work), 0, seconds)
