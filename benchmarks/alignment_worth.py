@@ -88,7 +88,7 @@ def _experiment(arguments: argparse.Namespace, motion: str, ways: dict[str, str]
         "folds": {"count": 2},
         "models": {name: {**network, "reference": way} for name, way in ways.items()},
         "train": {
-            "size": [96, 96], "batch": 4, "epochs": 2, "steps": arguments.steps // 2,
+            "size": [96, 96], "batch": 4, "workers": 0, "epochs": 2, "steps": arguments.steps // 2,
             "lr": arguments.lr, "ema": 0.98,
             "augment": {"flips": ["horizontal", "vertical"], "colour": 0.0},
         },

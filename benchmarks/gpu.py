@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import blend, infer
-from pipeline.config import DataConfig, EnsembleConfig, ModelConfig, ModelSpec, TrainConfig
+from pipeline.config import DataConfig, ModelConfig, ModelSpec, TrainConfig
 from pipeline.cores import usable_cores
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
@@ -157,7 +157,7 @@ class Training:
         job = TrainJob(
             name=name(model),
             model=ModelConfig(**model, weights=None, train=train),
-            ensemble=EnsembleConfig(),
+            metric="dice",
             classes=("a",),
             multiclass=False,
             losses={"bce": 1, "dice": 1},
@@ -166,6 +166,7 @@ class Training:
             held_out=self.samples[:1],
             paths=MemberPaths(self.folder / "member"),
             fingerprint="f",
+            made_from={},
         )
         progress = JobProgress(self.folder / "progress", "bench")
         return TrainingRun(job, JobContext(self.device, progress, StopFlag()))

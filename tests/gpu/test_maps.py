@@ -121,11 +121,11 @@ def test_too_little_memory_for_a_batch_changes_nothing(device: str) -> None:
     predictor._networks[0].register_forward_pre_hook(
         lambda _module, inputs: passes.append(len(inputs[0]))
     )
-    with _limited(device, (whole + one) // 2):
+    with _limited(device, one + one // 2):  # less than eight images' activations, in any case
         maps = predictor.predict(images)
     _assert_near(maps, expected, HALF_STEP)
     if device != "cpu":
-        assert passes[0] == 8 and passes[-1] < 8, passes
+        assert passes[0] == 8 and passes[-1] < 8, (passes, one, whole)
 
 
 def _predicted_and_peak(
