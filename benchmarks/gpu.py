@@ -9,9 +9,10 @@ left for is named and left out. It draws its data. `--device cpu --quick` rehear
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,10 +110,10 @@ def main() -> None:
 def sections(folder: Path, device: str, scale: Scale, report: Report) -> None:
     """The dearest last, as the time may end before."""
     bench = Training(draw(folder, scale), folder, device, scale)
-    for model in scale.models:
-        report.section(
-            f"training {name(model)}", lambda m=model: against_the_card(bench, m, report)
-        )
+    most = max(1, usable_cores() - 2)
+    for model, workers in zip(scale.models, (("auto", most), ("auto",)), strict=False):
+        section = functools.partial(against_the_card, bench, model, workers, report)
+        report.section(f"training {name(model)}", section)
     report.section("infer", lambda: predict(folder, device, scale, report))
     report.section("number formats", lambda: number_formats(bench, report))
     report.section("blend", lambda: blending(scale, report))
@@ -169,7 +170,7 @@ class Training:
             made_from={},
         )
         progress = JobProgress(self.folder / "progress", "bench")
-        return TrainingRun(job, JobContext(self.device, progress, StopFlag()))
+        return TrainingRun(job, JobContext(self.device, progress, StopFlag(), usable_cores()))
 
     def rate(self, run: TrainingRun) -> float:
         """Images/s of one epoch, to its last look at the loss."""
@@ -218,8 +219,10 @@ class Watched:
             yield batch
 
 
-def against_the_card(bench: Training, model: dict[str, str], report: Report) -> None:
-    """From files, by two numbers of loader workers, against batches that are there already."""
+def against_the_card(
+    bench: Training, model: dict[str, str], numbers: Sequence[int | str], report: Report
+) -> None:
+    """From files, by some numbers of loader workers, against batches that are there already."""
     run = bench.run(model)
     what = f"training {name(model)}, {bench.scale.crop[0]}²"
     reset_peak(bench.device)
@@ -231,8 +234,7 @@ def against_the_card(bench: Training, model: dict[str, str], report: Report) -> 
     report.row(
         f"{what}: batches on the device", f"{alone:.1f} images/s", beside + peak(bench.device)
     )
-    most = max(1, usable_cores() - 2)
-    for workers in ("auto", most):
+    for workers in numbers:
         run = bench.run(model, workers=workers)
         loader = run.loader
         run.loader = watched = Watched(loader)  # type: ignore[assignment]

@@ -126,7 +126,8 @@ def infer(
         reader=SampleReader(data),
         samples=tuple(Sample(path.stem, path) for path in paths),
     )
-    predict_range(job, JobContext(device, JobProgress(folder / "progress", "infer"), StopFlag()))
+    progress = JobProgress(folder / "progress", "infer")
+    predict_range(job, JobContext(device, progress, StopFlag(), torch.get_num_threads()))
     return store
 
 
