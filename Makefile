@@ -75,10 +75,10 @@ environment: $(STAMP)    ## build .venv from requirements.txt
 	@touch $@
 
 test: $(STAMP) lint      ## the tests
-	$(call program,python) -m pytest -n auto --maxprocesses 8 --dist loadfile
+	$(call program,python) -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)      ## the tests that take minutes
-	$(call program,python) -m pytest -m slow
+	$(call program,python) -m pytest -m slow -n 4 --dist load
 
 gpu: $(STAMP)            ## the tests and benchmarks that need a GPU (at most 6 minutes)
 	$(call program,python) -m pytest -m gpu tests/gpu

@@ -21,6 +21,15 @@ for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# They take minutes: begun last, they would run alone while the other cores wait.
+_LONG = ("test_jobs_with_workers.py", "test_kill.py", "test_accumulate.py", "test_pipeline.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; the order is otherwise kept."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse every connection that leaves the machine."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, create_model
@@ -35,11 +36,18 @@ def test_a_default_that_is_written_down_is_the_default() -> None:
 def test_no_default_changes_without_a_word() -> None:
     """A new key may come; the default of an old one needs a version that is bumped."""
     written, now = json.loads(PATH.read_text())["defaults"], json.loads(json.dumps(golden()))
-    for block, defaults in written.items():
-        for key, value in defaults.items():
-            assert now["defaults"].get(block, {}).get(key, "gone") == value, (
-                f"the default of {block}.{key} was {value!r}: {REMEDY}"
-            )
+    present = dict(_leaves(now["defaults"]))
+    for key, value in _leaves(written):
+        assert present.get(key, "gone") == value, f"the default of {key} was {value!r}: {REMEDY}"
+
+
+def _leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested blocks by its dotted key; a block without keys is a value."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 @pytest.mark.parametrize("part", ["versions", "experiments"])

@@ -94,8 +94,11 @@ def test_every_variable_arrives_as_it_is_written(
 @settings(deadline=None, max_examples=15)
 @given(TEXTS)
 def test_any_text_arrives(value: str) -> None:
+    """But for blanks before it on the command line, which make itself drops."""
     with tempfile.TemporaryDirectory() as folder:
         words = handed_over(Path(folder), "check", {"DATA": value}, environment=False)
+        assert f"--data={value.lstrip(' ')}" in words
+        words = handed_over(Path(folder), "check", {"DATA": value}, environment=True)
         assert f"--data={value}" in words
 
 
