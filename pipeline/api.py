@@ -60,7 +60,7 @@ def open_run(
     return Run(experiment, Workspace(experiment.name, Path(folder)), reporter, jobs, tuple(devices))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """One experiment and all that is made of it."""
 
@@ -69,6 +69,10 @@ class Run:
     reporter: Reporter
     jobs: int | None = None
     devices: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        models = ", ".join(self.experiment.models)
+        return f"<run {self.experiment.name!r} in {self.workspace.run}: {models}>"
 
     def check(self) -> pd.DataFrame:
         """Every image, `part,id,height,width,…`; DataError when something must be fixed first."""

@@ -57,7 +57,7 @@ def run(context: StageContext, folder: Path, request: Request) -> pd.DataFrame:
         probabilities=request.probabilities,
         overlay=request.overlay,
     )
-    _check_targets(context, files, samples)
+    _check_targets(context, folder, files, samples)
     sizes = sizes_of(samples, SampleReader(finished.experiment.data), context.reporter)
     if request.probabilities:
         pixels = sum(height * width for height, width in sizes.values())
@@ -102,7 +102,9 @@ def _predict(
     return found
 
 
-def _check_targets(context: StageContext, files: MaskFiles, samples: Sequence[Sample]) -> None:
+def _check_targets(
+    context: StageContext, run_folder: Path, files: MaskFiles, samples: Sequence[Sample]
+) -> None:
     """DataError where masks cannot be written, or would replace what they must not."""
     out = files.folder
     first = next(each for each in [out, *out.absolute().parents] if each.exists())
@@ -111,6 +113,8 @@ def _check_targets(context: StageContext, files: MaskFiles, samples: Sequence[Sa
     submissions = context.workspace.submissions.parent.resolve()
     if out.resolve().is_relative_to(submissions):
         raise DataError(f"{out} is a folder of submissions; write the masks to another one")
+    if out.resolve().is_relative_to(run_folder.resolve()):
+        raise DataError(f"{out} is in the folder of the run itself; write the masks to another one")
     images = {sample.image.resolve() for sample in samples}
     for sample in samples:
         for path in files.paths(sample.id):

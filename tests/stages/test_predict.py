@@ -218,9 +218,21 @@ def test_a_wrong_request_is_one_error_and_writes_nothing(
     assert _snapshot(tmp_path) == before
 
 
-def test_masks_are_not_written_among_submissions(finished: tuple[Path, Path]) -> None:
-    with pytest.raises(DataError, match="is a folder of submissions"):
-        _predict(finished, str(finished[0] / "test"), out=finished[1] / "submissions/discs/masks")
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        ("submissions/discs/masks", "is a folder of submissions"),
+        ("runs/discs", "is in the folder of the run"),
+        ("runs/discs/a/fold0", "is in the folder of the run"),
+    ],
+)
+def test_masks_are_not_written_among_other_artefacts(
+    finished: tuple[Path, Path], out: str, says: str
+) -> None:
+    before = _snapshot(finished[1])
+    with pytest.raises(DataError, match=says):
+        _predict(finished, str(finished[0] / "test"), out=finished[1] / out)
+    assert _snapshot(finished[1]) == before
 
 
 def test_a_run_that_is_not_finished_says_so(finished: tuple[Path, Path], tmp_path: Path) -> None:
