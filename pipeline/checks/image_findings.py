@@ -52,7 +52,10 @@ def identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[F
     if len(shared) > len(same):
         others = [each for each in shared if each not in set(same)]
         yield Finding(
-            "warning", "data.test", f"train and test call other pictures alike: {listed(others)}"
+            "warning",
+            "data.test",
+            f"{len(others)} id(s) occur in train and in test with different images: "
+            f"{listed(others)}",
         )
 
 
@@ -73,10 +76,10 @@ def twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding
         train = [record.id for record in twins if record.part == "train"]
         test = [record.id for record in twins if record.part == "test"]
         if len({groups[each] for each in train if each in groups}) > 1:
-            text = f"is the same picture as {listed(train[1:])}, in another group: a leak of folds"
+            text = f"is the same image as {listed(train[1:])} in another group, so folds leak"
             yield Finding("warning", train[0], text)
         if train and set(test) - set(train):
-            text = f"is the same picture as {listed(test)} in test, whose truth is known by that"
+            text = f"is the same image as {listed(test)} in test, so its ground truth is known"
             yield Finding("warning", train[0], text)
 
 

@@ -17,14 +17,14 @@ def mask_problems(
     """What is wrong with the masks as a whole, or with `data.drop`."""
     if catalog.masks_without_image:
         yield Finding(
-            "warning", "data.masks", f"masks of no image: {listed(catalog.masks_without_image)}"
+            "warning", "data.masks", f"masks without image: {listed(catalog.masks_without_image)}"
         )
     train = [record for record in records if record.part == "train" and not record.problem]
     yield from _palette_problems(train)
     if train:
         yield from _class_problems(train, experiment)
     if catalog.dropped_in_vain:
-        text = f"no training image is called {listed(catalog.dropped_in_vain)}"
+        text = f"no training image has the id {listed(catalog.dropped_in_vain)}"
         yield Finding("warning", "data.drop", text)
 
 
@@ -39,7 +39,7 @@ def _palette_problems(train: Sequence[Record]) -> Iterator[Finding]:
                     "error",
                     "data.masks",
                     f"palettes differ: index {index} is {known} in the mask of {where} and "
-                    f"{colour} in that of {record.id}, so that indices do not tell the class; "
+                    f"{colour} in that of {record.id}, so indices do not identify the class; "
                     "save the masks as gray values",
                 )
                 return
@@ -56,7 +56,7 @@ def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator
             yield Finding(
                 "error",
                 f"class {name}",
-                "is in no mask; fix its name in data.classes, or remove it",
+                "occurs in no mask; fix its name in data.classes, or remove it",
             )
         elif len(holders) < folds:
             text = f"is in {len(holders)} image(s), fewer than the {folds} folds: {listed(holders)}"

@@ -52,17 +52,17 @@ def _unsaid(readings: Sequence[Reading], turned: Sequence[str]) -> list[Finding]
         return []
     text = (
         f"{len(turned)} image(s) are turned by EXIF ({listed(turned, most=2)}), and run lengths do "
-        "not say whether they count in the picture that viewers show (data.exif: apply) or in the "
-        f"stored one (data.exif: ignore); {_advice(readings, best)}"
+        "not say whether they count pixels of the image as viewers show it (data.exif: apply) or "
+        f"as it is stored (data.exif: ignore); {_advice(readings, best)}"
     )
     return [Finding("error", "data.exif", text)]
 
 
 def _advice(readings: Sequence[Reading], best: Reading | None) -> str:
     if best is not None:
-        return f"the pictures fit with {best.name}"
-    whole = [each.name or "what is written" for each in whole_readings(readings)]
-    return f"possible are: {'; '.join(whole)}. Compare the masks with the pictures"
+        return f"the masks fit the images with {best.name}"
+    whole = [each.name or "the present setting" for each in whole_readings(readings)]
+    return f"possible are: {'; '.join(whole)}. Compare the masks with the images"
 
 
 def _doubts(readings: Sequence[Reading], subject: str) -> list[Finding]:
@@ -75,9 +75,9 @@ def _doubts(readings: Sequence[Reading], subject: str) -> list[Finding]:
         if len(likely) == 1 and likely[0] is not None:
             text += f"; is it {likely[0].name}?"
         else:
-            text += "; compare the masks with the pictures to see which it is"
+            text += "; compare the masks with the images to see which setting is right"
         return [Finding("warning", subject, text)]
     if best is None or best is ours:
         return []
-    text = f"the outlines of {len(ours.scores)} masks fit their pictures clearly better with "
-    return [Finding("warning", subject, f"{text}{best.name}; is it that?")]
+    text = f"the outlines of {len(ours.scores)} masks fit their images clearly better with "
+    return [Finding("warning", subject, f"{text}{best.name}; is that the right setting?")]

@@ -24,12 +24,12 @@ def reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fin
             continue
         missing = [sample.id for sample in samples if sample.reference is None]
         if missing:
-            text = f"no reference for {listed(missing)}"
+            text = f"no reference image for {listed(missing)}"
             if experiment.align.missing == "error":
-                remedy = "add them, or set align.missing: image to see those images alone"
+                remedy = "add them, or set align.missing: image to use a blank reference"
                 yield Finding("error", f"data.{key}", f"{text}; {remedy}")
             else:
-                yield Finding("warning", f"data.{key}", f"{text}: seen beside a blank one")
+                yield Finding("warning", f"data.{key}", f"{text}: a blank one is used")
 
 
 def group_problems(groups: dict[str, str] | DataError, experiment: Experiment) -> Iterator[Finding]:
@@ -74,7 +74,9 @@ def _order_problems(experiment: Experiment) -> Iterator[Finding]:
     for key, ours in mask_format(experiment.data).conventions.items():
         theirs = getattr(experiment.submission, key)
         if ours != theirs:
-            text = f"is {theirs}, and data.masks.{key} is {ours}; most competitions have it one way"
+            text = (
+                f"is {theirs}, and data.masks.{key} is {ours}; most competitions use one for both"
+            )
             yield Finding("warning", f"submission.{key}", text)
 
 
@@ -93,7 +95,7 @@ def metric_problems(experiment: Experiment) -> Iterator[Finding]:
         yield Finding(
             "error",
             "metric",
-            f"{metric} scores objects, and data.masks does not tell them apart: give a file an "
-            "object (masks/{id}/*.png) or a row an object (instances: true), or choose a metric of "
-            "pixels such as dice",
+            f"{metric} scores objects, and data.masks does not tell them apart: give one file per "
+            "object (masks/{id}/*.png) or one row per object (instances: true), or choose a metric "
+            "of pixels such as dice",
         )

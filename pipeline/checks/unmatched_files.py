@@ -82,7 +82,7 @@ def _problem(path: Path, root: Path) -> str:
         )
     if path.is_file() or path.is_dir():
         return ""
-    what = "a link to nothing" if path.is_symlink() else "no regular file"
+    what = "a broken link" if path.is_symlink() else "not a regular file"
     return f"{shown_path(path, root)} is {what}; get it, or remove it"
 
 
@@ -171,7 +171,7 @@ def _spelled(ending: str) -> str:
 
 def _text(left: list[Path], pattern: str, catalog: Catalog, data: DataConfig) -> str:
     names = listed([shown_path(path, data.root) for path in left], most=3)
-    text = f"{len(left)} file(s) in its folders are not read, since no pattern takes them: {names}"
+    text = f"{len(left)} file(s) in its folders are not read, since no pattern matches: {names}"
     folders = [path for path in left if path.is_dir()]
     if folders:
         text += f" ({len(folders)} of them folders)"

@@ -59,7 +59,7 @@ def test_errors_come_first_and_name_their_ids(tmp_path: Path) -> None:
     findings = problems(tmp_path)
     assert [finding.severity for finding in findings] == ["error", "error", "warning", "warning"]
     assert [finding.subject for finding in findings[:2]] == ["train b", "train d"]
-    assert findings[2].text == "masks of no image: z"
+    assert findings[2].text == "masks without image: z"
     assert findings[3].text == "constant image: f"
 
 
@@ -95,7 +95,7 @@ def test_the_same_id_for_another_picture_in_test_is_only_worth_a_warning(tmp_pat
     draw(tmp_path, "abcd", "bx")
     save(tmp_path / "test/b.png", smooth(seed=9))
     finding = one(problems(tmp_path, test="test/{id}.png"), "warning")
-    assert finding.text == "train and test call other pictures alike: b"
+    assert finding.text == "1 id(s) occur in train and in test with different images: b"
 
 
 def test_a_training_picture_in_test_under_another_name_is_a_leak(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_masks_that_are_sent_in_another_order_than_they_come_are_told(tmp_path: 
 def test_dropping_what_is_not_there_is_said(tmp_path: Path) -> None:
     draw(tmp_path)
     found = one(problems(tmp_path, drop=["a", "nope"]), "warning")
-    assert (found.subject, found.text) == ("data.drop", "no training image is called nope")
+    assert (found.subject, found.text) == ("data.drop", "no training image has the id nope")
 
 
 def test_missing_groups_are_told_beside_all_else(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_classes_that_are_rare_or_nowhere(tmp_path: Path) -> None:
     save(tmp_path / "masks/c.png", BLOCK * np.uint8(2))
     error, warning = problems(tmp_path, classes=CLASSES)
     assert (error.severity, error.subject) == ("error", "class eel")
-    assert "is in no mask" in error.text
+    assert "occurs in no mask" in error.text
     assert (warning.severity, warning.subject) == ("warning", "class dog")
     assert warning.text == "is in 1 image(s), fewer than the 2 folds: c"
 
@@ -230,8 +230,8 @@ def test_references_that_are_missing(tmp_path: Path) -> None:
         save(tmp_path / f"refs/{name}.png", smooth())
     keys = {"reference": "refs/{id}.png", "test": "test/{id}.png"}
     findings = {each.subject: each for each in problems(tmp_path, **keys)}
-    assert findings["data.reference"].text.startswith("no reference for d; add them, or set")
-    assert findings["data.test_reference"].text.startswith("no reference for x, y; ")
+    assert findings["data.reference"].text.startswith("no reference image for d; add them, or set")
+    assert findings["data.test_reference"].text.startswith("no reference image for x, y; ")
     assert (
         findings["data.reference"].severity == findings["data.test_reference"].severity == "error"
     )
@@ -243,7 +243,7 @@ def test_the_same_picture_in_two_groups_is_a_leak(tmp_path: Path) -> None:
         save(tmp_path / f"images/{name}.png", smooth())
     finding = one(problems(tmp_path), "warning")
     assert finding.subject == "a"
-    assert finding.text.startswith("is the same picture as b, d, in another group")
+    assert finding.text.startswith("is the same image as b, d in another group")
     save(tmp_path / "images/b.png", smooth(seed=1))
     save(tmp_path / "images/c.png", smooth(seed=2))
     assert problems(tmp_path, group="^([bc]|[ad])") != []

@@ -204,5 +204,5 @@ def test_the_report_shows_worst_and_flagged_pairs(tmp_path: Path) -> None:
 def test_a_missing_reference_is_named(tmp_path: Path) -> None:
     _draw(tmp_path / "data")
     (tmp_path / "data/images_refs/i2_0.png").unlink()
-    with pytest.raises(DataError, match=r"data\.reference: no reference for i2_0"):
+    with pytest.raises(DataError, match=r"data\.reference: no reference image for i2_0"):
         align.run(_context(tmp_path / "data", tmp_path))

@@ -82,7 +82,7 @@ def test_runs_in_pictures_that_exif_turns_need_a_word(told: Any, tmp_path: Path)
         Image.open(path).save(path, exif=exif)
     keys = {"masks": {"csv": "train.csv"}}
     with pytest.raises(
-        DataError, match=r"turned by EXIF.*the pictures fit with data\.exif: ignore"
+        DataError, match=r"turned by EXIF.*the masks fit the images with data\.exif: ignore"
     ):
         check.run(context(tmp_path, tmp_path / "work", data=keys))
     stage = context(tmp_path, tmp_path / "work", asked="check", data={**keys, "exif": "ignore"})
