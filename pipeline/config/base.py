@@ -41,7 +41,7 @@ class Block(BaseModel):
             if isinstance(each, str):
                 refuse_strange(each)
             elif isinstance(each, bool) and types & {int, float} and not types & {bool, Any}:
-                raise ValueError(f"{str(each).lower()} is no number")
+                raise ValueError(f"{str(each).lower()} is not a number")
         return value
 
 
@@ -73,9 +73,9 @@ def _parts_of(value: Any) -> Iterator[Any]:
 def refuse_strange(text: str) -> None:
     """Raise ValueError for text that no file and no terminal can hold."""
     if len(text) > LONGEST_TEXT:
-        raise ValueError(f"has {len(text)} letters; {LONGEST_TEXT} are the most")
+        raise ValueError(f"has {len(text)} characters; at most {LONGEST_TEXT} are allowed")
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("has a NUL or half of a character in it, which no name and no file has")
+        raise ValueError("contains a NUL or half of a character, which no file name can contain")
 
 
 def check_names(kind: str, values: Iterable[Any], info: ValidationInfo) -> None:

@@ -19,7 +19,7 @@ MaskSource = str | MaskTable
 
 def _one_line(name: str) -> str:
     if not name or name != name.strip() or not name.isprintable():
-        raise ValueError("a class needs a name of visible letters, without blanks at its ends")
+        raise ValueError("a class name needs visible characters, and no spaces at its ends")
     return name
 
 
@@ -85,7 +85,7 @@ class DataConfig(Block):
         if not isinstance(classes, list | tuple):
             return classes
         if any(isinstance(name, bool) or not isinstance(name, str | int) for name in classes):
-            raise ValueError("a class is no text; put the names in quotes")
+            raise ValueError("class names must be strings; quote them")
         if len(set(map(str, classes))) != len(classes):
             raise ValueError("a class is listed twice")
         return {str(name): value for value, name in enumerate(classes, start=1)}
@@ -105,7 +105,7 @@ class DataConfig(Block):
     def _captures(cls, group: str | GroupTable | None) -> str | GroupTable | None:
         if isinstance(group, str) and compiled(group).groups < 1:
             raise ValueError(
-                "the regex needs a group in parentheses: what it captures is the group"
+                "the regex needs a capturing group in parentheses, which captures the group"
             )
         return group
 
@@ -129,7 +129,7 @@ class DataConfig(Block):
             yield from self.masks.problems(len(self.classes))
         if (self.multiclass or self.void is not None) and not self.has_values:
             key = "multiclass: true" if self.multiclass else f"void: {self.void}"
-            yield f"{key} goes with masks that are one file of pixel values an image"
+            yield f"{key} needs masks with one file of pixel values per image"
 
     @property
     def masks_by_class(self) -> bool:

@@ -111,9 +111,13 @@ class Experiment(Block):
         )
         lower = Counter(name.lower() for name in names)
         if taken := [name for name in names if name.lower() in RESERVED]:
-            raise ValueError(f"{', '.join(taken)}: a folder of its own; call the model otherwise")
+            raise ValueError(
+                f"{', '.join(taken)}: reserved name; choose another name for the model"
+            )
         if alike := [name for name in names if lower[name.lower()] > 1]:
-            raise ValueError(f"{', '.join(alike)}: differ only in case, which not all disks keep")
+            raise ValueError(
+                f"{', '.join(alike)}: differ only in case, which some disks ignore; rename one"
+            )
         return models
 
     @model_validator(mode="after")
@@ -131,7 +135,8 @@ class Experiment(Block):
             return []
         if set(weights) != set(self.models):
             return [
-                f"ensemble.weights names {sorted(weights)}, the models are {sorted(self.models)}"
+                f"ensemble.weights names {sorted(weights)}, but the models are "
+                f"{sorted(self.models)}"
             ]
         return [] if sum(weights.values()) > 1e-6 else ["ensemble.weights sum to zero"]
 
@@ -154,8 +159,8 @@ class Experiment(Block):
         problems = []
         if self.ensemble.postprocess:
             problems.append(
-                "ensemble.postprocess: steps act on one class at a time, and data.multiclass wants "
-                "exactly one a pixel; leave postprocess empty"
+                "ensemble.postprocess: steps act on one class at a time, and data.multiclass needs "
+                "exactly one class per pixel; leave postprocess empty"
             )
         threshold = self.ensemble.threshold
         if 0 in (threshold if isinstance(threshold, tuple) else (threshold,)):
@@ -169,8 +174,8 @@ class Experiment(Block):
         settings, several = self.submission, len(self.data.classes) > 1
         if several and settings.rows != "class":
             return [
-                f"submission.rows: {settings.rows} takes one class; with several use class, and a "
-                "key with {class} in it"
+                f"submission.rows: {settings.rows} allows one class only; for several classes set "
+                "rows: class and a key with {class} in it"
             ]
         return []
 

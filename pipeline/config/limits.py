@@ -29,7 +29,7 @@ PixelValue = Annotated[int, Field(ge=0, lt=2**16)]
 
 def _not_vast(size: Size) -> Size:
     if size[0] * size[1] > MOST_PIXELS:
-        raise ValueError(f"{size[0]} x {size[1]} pixels are more than {MOST_PIXELS}, the most")
+        raise ValueError(f"{size[0]} x {size[1]} pixels are more than the limit of {MOST_PIXELS}")
     return size
 
 

@@ -85,9 +85,9 @@ def _read_with_bases(path: Path) -> dict[str, Any]:
         seen.add(os.path.realpath(path))
         path, raw = _read_base(path, base)
         if os.path.realpath(path) in seen:
-            raise ConfigError(f"{path}: `extends` goes in a circle")
+            raise ConfigError(f"{path}: `extends` forms a cycle")
         if len(tops) > _MOST_BASES:
-            raise ConfigError(f"{path}: `extends` goes over more than {_MOST_BASES} files")
+            raise ConfigError(f"{path}: `extends` chains more than {_MOST_BASES} files")
     for top in reversed(tops):
         raw = _merged(raw, top)
     return raw
@@ -95,7 +95,7 @@ def _read_with_bases(path: Path) -> dict[str, Any]:
 
 def _read_base(path: Path, base: Any) -> tuple[Path, dict[str, Any]]:
     if not isinstance(base, str) or not base:
-        raise ConfigError(f"{path}: extends: {shortened(base)} is not the name of a file")
+        raise ConfigError(f"{path}: extends: {shortened(base)} is not a file name")
     try:
         return path.parent / base, read_yaml(path.parent / base)
     except ConfigError as error:
@@ -155,7 +155,7 @@ def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
     if not isinstance(models, dict) or len(models) > MOST_MODELS:
         return dict(raw)  # which is refused
     if len(models) * sum(_count(raw.get(block)) for block in _SPREAD) > _MOST_SPREAD:
-        raise ConfigError(f"{source}: global blocks, laid under each model, are too many values")
+        raise ConfigError(f"{source}: global blocks, repeated for each model, have too many values")
     return {**raw, "models": {name: _spread(raw, model) for name, model in models.items()}}
 
 

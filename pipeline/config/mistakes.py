@@ -15,8 +15,8 @@ from pipeline.suggestions import did_you_mean
 Path = tuple[Any, ...]
 
 GONE = {
-    ("infer", "checkpoint"): "removed in 0.2: the weights after the last step always predict, "
-    "since an epoch chosen on the fold that is scored flatters the score",
+    ("infer", "checkpoint"): "removed in 0.2: the weights after the last step are always used, "
+    "since choosing the epoch on the scored fold makes the score too optimistic",
     ("infer", "merge"): "now infer.mean: arithmetic (was mean), geometric or logit",
     ("train", "resize"): "now input.resize",
     ("ensemble", "metric"): "now metric, at the top level",

@@ -18,7 +18,9 @@ def path_in_bounds(path: Path) -> Path:
     """`path` if a file may be called so; ValueError if not."""
     longest = max((len(part.encode()) for part in path.parts), default=0)
     if longest > _LONGEST_NAME:
-        raise ValueError(f"a name of {longest} bytes is longer than any file's ({_LONGEST_NAME})")
+        raise ValueError(
+            f"a name of {longest} bytes is too long for a file (at most {_LONGEST_NAME})"
+        )
     return path
 
 
@@ -29,11 +31,11 @@ def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
     """`pattern` if it can be looked for below `data.root`; ValueError says why not."""
     strange = [each for each in re.findall(r"\{[^/}]*\}", pattern) if each not in known]
     if strange:
-        raise ValueError(f"{strange[0]} stands for nothing; known: {', '.join(known)}, *")
+        raise ValueError(f"unknown placeholder {strange[0]}; known: {', '.join(known)}, *")
     if Path(pattern).is_absolute():
-        raise ValueError("give it relative to data.root")
+        raise ValueError("must be relative to data.root")
     if "**" in pattern:
-        raise ValueError("`**` is not known; `*` stands for anything within a name")
+        raise ValueError("`**` is not supported; `*` matches anything within one name")
     for name in path_in_bounds(Path(pattern)).parts:
         if len(re.findall(r"\*|\{id\}|\{class\}", name)) > _MOST_WILD:
             raise ValueError(f"more than {_MOST_WILD} of {', '.join(known)}, * in {name!r}")
@@ -42,7 +44,7 @@ def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
 
 def with_placeholder(pattern: str, placeholder: str) -> str:
     if placeholder not in pattern:
-        raise ValueError(f"needs {placeholder} in it, the part that names a sample")
+        raise ValueError(f"must contain {placeholder}, the part that names a sample")
     return pattern
 
 

@@ -56,7 +56,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{shortened(path)} cannot be read as YAML: {reason}") from None
     raw = parse_yaml(text, str(path))
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path} holds no experiment (a YAML mapping with name, data, models, …)")
+        raise ConfigError(
+            f"{path} is not an experiment (a YAML mapping with name, data, models, …)"
+        )
     return raw
 
 
@@ -65,11 +67,11 @@ def _bounded_text(path: Path) -> str:
     if stat.S_ISDIR(kind):
         raise ConfigError(f"{path} cannot be read as YAML: it is a folder")
     if not stat.S_ISREG(kind):  # a device never ends, and a pipe may never begin
-        raise ConfigError(f"{path} cannot be read as YAML: it is no regular file")
+        raise ConfigError(f"{path} cannot be read as YAML: it is not a regular file")
     with path.open("rb") as stream:
         raw = stream.read(_MOST_BYTES + 1)
     if len(raw) > _MOST_BYTES:
-        raise ConfigError(f"{path} is larger than any experiment; is it one?")
+        raise ConfigError(f"{path} is too large for an experiment file")
     return raw.decode("utf-8")
 
 
@@ -86,7 +88,7 @@ class _Unshared:
     def copy(self, value: Any, depth: int) -> Any:
         self._left -= 1 + (len(value) // _LETTERS_A_VALUE if isinstance(value, str) else 0)
         if self._left < 0 or depth > MOST_DEPTH:
-            raise ConfigError(f"{self._where}: its aliases (*name) stand for too many values")
+            raise ConfigError(f"{self._where}: its aliases (*name) expand to too many values")
         if isinstance(value, dict):
             return {
                 self.copy(key, depth + 1): self.copy(each, depth + 1) for key, each in value.items()

@@ -45,10 +45,10 @@ class SubmissionConfig(RowKeys):
         refuse_twice([*self.columns, self.class_])
         for text in (*self.columns, self.class_ or "", self.empty):
             if breaks_lines(text):
-                raise ValueError(f"{text!r} holds a line break or a control character")
+                raise ValueError(f"{text!r} contains a line break or a control character")
         if (self.rows == "class") != self.by_class:
             raise ValueError(
-                "rows: class goes with a key of both, such as key: '{id}_{class}', or with a "
+                "rows: class needs the class in the key, such as key: '{id}_{class}', or in a "
                 "column of its own, such as class: ClassId"
             )
         return self

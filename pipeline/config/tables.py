@@ -18,7 +18,7 @@ def refuse_twice(columns: list[str | None]) -> None:
     names = [name for name in columns if name is not None]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"the column {name!r} is named for two things")
+            raise ValueError(f"the column {name!r} is used for two things")
 
 
 class RowKeys(Block):
@@ -33,7 +33,7 @@ class RowKeys(Block):
     @classmethod
     def _names_the_id(cls, key: str) -> str:
         if breaks_lines(key):
-            raise ValueError("holds a line break or a control character")
+            raise ValueError("contains a line break or a control character")
         return with_placeholder(key, "{id}")
 
     @model_validator(mode="after")
@@ -77,11 +77,11 @@ class MaskTable(RowKeys):
         """What does not go together with so many classes."""
         if classes > 1 and not self.by_class:
             yield (
-                "masks: the rows of several classes are told apart by {class} in masks.key, or by "
-                "a column of the table: masks.class"
+                "masks: with several classes, name the class of a row by {class} in masks.key, or "
+                "by a column of the table: masks.class"
             )
         if classes > 1 and self.instances:
-            yield "masks.instances: true takes one class"
+            yield "masks.instances: true allows one class only"
 
 
 class GroupTable(Block):

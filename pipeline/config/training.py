@@ -63,7 +63,7 @@ class InputConfig(Block):
     @classmethod
     def _grows_or_shrinks(cls, resize: float | ImageSize | None) -> float | ImageSize | None:
         if isinstance(resize, float) and not 0.01 <= resize <= 16:
-            raise ValueError("a factor between 0.01 and 16, or [H, W]")
+            raise ValueError("must be a factor between 0.01 and 16, or [H, W]")
         return resize
 
 
@@ -125,7 +125,7 @@ class TrainConfig(Block):
         cls, loss: dict[str, float] | None, info: ValidationInfo
     ) -> dict[str, float] | None:
         if loss is not None and not loss:
-            raise ValueError("at least one loss")
+            raise ValueError("needs at least one loss")
         check_names("loss", loss or (), info)
         return loss
 
@@ -133,14 +133,14 @@ class TrainConfig(Block):
     @classmethod
     def _one_or_more(cls, threads: int | str) -> int | str:
         if isinstance(threads, int) and not 1 <= threads <= MOST_WORKERS:
-            raise ValueError(f"1 to {MOST_WORKERS}, or auto")
+            raise ValueError(f"must be 1 to {MOST_WORKERS}, or auto")
         return threads
 
     @field_validator("workers")
     @classmethod
     def _few_or_none(cls, workers: int | str) -> int | str:
         if isinstance(workers, int) and not 0 <= workers <= MOST_WORKERS:
-            raise ValueError(f"0 to {MOST_WORKERS}, or auto")
+            raise ValueError(f"must be 0 to {MOST_WORKERS}, or auto")
         return workers
 
 
@@ -188,7 +188,7 @@ class InferConfig(Block):
     @classmethod
     def _of_one_image(cls, mean: Mean) -> Mean:
         if mean == "rank":
-            raise ValueError("ranks compare models: use ensemble.mean: rank")
+            raise ValueError("rank is a mean over models; set ensemble.mean: rank instead")
         return mean
 
     @field_validator("tile", mode="before")

@@ -64,7 +64,7 @@ class StrictLoader(yaml.SafeLoader):
         if not sources:
             return super().flatten_mapping(node)  # it knows `=` for a key
         if node in self._merging or len(self._merging) > MOST_DEPTH:
-            raise _refusal("merge keys (<<) of merge keys without end", node)
+            raise _refusal("merge keys (<<) refer to themselves", node)
         self._merging.append(node)
         pairs: dict[Any, Pair] = {}
         for pair in itertools.chain.from_iterable(map(self._merged_pairs, sources)):
@@ -79,11 +79,11 @@ class StrictLoader(yaml.SafeLoader):
         several = isinstance(source, yaml.SequenceNode)
         for each in source.value if several else [source]:
             if not isinstance(each, yaml.MappingNode):
-                raise _refusal("a merge key (<<) takes mappings alone", each)
+                raise _refusal("a merge key (<<) takes mappings only", each)
             self.flatten_mapping(each)
             self._merged += 1 + len(each.value)
             if self._merged > _MOST_MERGED:
-                raise _refusal("its merge keys (<<) stand for too many values", source)
+                raise _refusal("its merge keys (<<) expand to too many values", source)
             yield from each.value
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> Any:

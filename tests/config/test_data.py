@@ -36,7 +36,7 @@ def test_listed_classes_count_from_one(names: list[str]) -> None:
     [("columns", ["id", "r\nle"]), ("columns", ["i\rd", "rle"]), ("empty", "\n")],
 )
 def test_nothing_that_is_sent_breaks_a_line(key: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match="holds a line break"):
+    with pytest.raises(ConfigError, match="contains a line break"):
         experiment(submission={key: value})
 
 
@@ -54,8 +54,8 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
         ({"classes": []}, "classes"),
         ({"classes": ["a", "a"]}, "listed twice"),
         ({"classes": [1, "1"]}, "listed twice"),
-        ({"classes": ["a\nb"]}, "a class needs a name of visible letters"),
-        ({"masks": {**CSV, "key": "{id}\r"}}, "data.masks.key: .*holds a line break"),
+        ({"classes": ["a\nb"]}, "a class name needs visible characters"),
+        ({"masks": {**CSV, "key": "{id}\r"}}, "data.masks.key: .*contains a line break"),
         ({"classes": {"a": 1, "b": 1}}, "share a pixel value"),
         ({"classes": {"a": 1, "b": 2}, "void": 2}, "void: 2 is also the value of a class"),
         ({"multiclass": True}, "two classes or more"),
@@ -65,18 +65,18 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
         ({"reference": "r"}, "data.reference: 'r': needs {id}"),
         ({"masks": {**CSV, "key": "x"}}, "data.masks.key: 'x': needs {id}"),
         ({"images": "/train/{id}.jpg"}, "relative to data.root"),
-        ({"images": "**/{id}.jpg"}, "`\\*\\*` is not known"),
-        ({"images": "{id}_{class}.jpg"}, "{class} stands for nothing"),
-        ({"masks": "{id}_{clas}.png"}, "{clas} stands for nothing; known: {id}, {class}"),
-        ({"group": "^car"}, "needs a group in parentheses"),
+        ({"images": "**/{id}.jpg"}, "`\\*\\*` is not supported"),
+        ({"images": "{id}_{class}.jpg"}, "unknown placeholder {class}"),
+        ({"masks": "{id}_{clas}.png"}, "unknown placeholder {clas}; known: {id}, {class}"),
+        ({"group": "^car"}, "needs a capturing group in parentheses"),
         ({"masks": CSV, "classes": TWO}, "told apart by {class} in masks.key, or by"),
         ({"masks": {**CSV, "key": "{id}{class}", "instances": True}, "classes": TWO}, "one class"),
         (
             {"masks": {**CSV, "key": "{id}{class}", "class": "c"}},
             "both key: '{id}{class}' and class",
         ),
-        ({"masks": CSV, "void": 255}, "void: 255 goes with masks that are one file"),
-        ({"masks": "{id}/*.png", "void": 255}, "void: 255 goes with masks that are one file"),
+        ({"masks": CSV, "void": 255}, "void: 255 needs masks with one file"),
+        ({"masks": "{id}/*.png", "void": 255}, "void: 255 needs masks with one file"),
         (
             {"masks": "{id}_{class}.png", "classes": TWO, "multiclass": True},
             "multiclass: true goes",

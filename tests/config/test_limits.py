@@ -114,7 +114,7 @@ def test_a_regex_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(groups, "PATIENCE_S", 0.3)
     data = experiment(data={"group": "^(a+)+$"}).data
     started = time.monotonic()
-    with pytest.raises(DataError, match=r"data\.group: .*repeats of repeats"):
+    with pytest.raises(DataError, match=r"data\.group: .*nested repeats"):
         groups_of(["a" * 40 + "!"], data)
     assert time.monotonic() - started < 20
     assert groups_of(["aaa"], data) == {"aaa": "aaa"}
@@ -141,7 +141,7 @@ def test_a_factory_that_is_no_name_is_refused_before_it_is_looked_for(name: str)
 
 def test_unknown_demos_and_columns_named_twice_are_mistakes_like_others() -> None:
     said = mistake(raw(demo="turntabel", submission={"columns": ["a", "a"]}))
-    assert "did you mean turntable" in said and "'a' is named for two things" in said
+    assert "did you mean turntable" in said and "'a' is used for two things" in said
 
 
 def bomb(depth: int, width: int = 9) -> str:
@@ -184,7 +184,7 @@ def test_merging_keeps_the_first_of_several_and_its_own_above_all() -> None:
     text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], z: 3}\nd: {z: 0, <<: *b}"
     parsed = parse_yaml(text, "x.yaml")
     assert parsed["c"] == {"x": 1, "y": 1, "z": 3} and parsed["d"] == {"y": 2, "z": 0}
-    with pytest.raises(ConfigError, match="takes mappings alone"):
+    with pytest.raises(ConfigError, match="takes mappings only"):
         parse_yaml("a: {<<: [1]}", "x.yaml")
 
 

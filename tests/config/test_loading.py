@@ -126,7 +126,7 @@ def test_an_override_may_leave_a_model_out(tmp_path: Path) -> None:
 def test_extends_in_a_circle_is_an_error(ring: list[str], tmp_path: Path) -> None:
     for name, base in zip(ring, ring[1:] + ring[:1], strict=True):
         write(tmp_path, f"{name}.yaml", f"extends: ../{tmp_path.name}/{base}.yaml\n")
-    with pytest.raises(ConfigError, match="circle"):
+    with pytest.raises(ConfigError, match="forms a cycle"):
         load_experiment(tmp_path / "x.yaml")
 
 
@@ -135,7 +135,7 @@ def test_extends_of_a_missing_file_names_both(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"x\.yaml: extends: .*nowhere\.yaml"):
         load_experiment(path)
     path = write(tmp_path, "x.yaml", "extends: [a, b]\n")
-    with pytest.raises(ConfigError, match=r"x\.yaml: extends: .* is not the name of a file"):
+    with pytest.raises(ConfigError, match=r"x\.yaml: extends: .* is not a file name"):
         load_experiment(path)
 
 

@@ -123,7 +123,7 @@ def test_text_that_yaml_took_for_something_else_wants_quotes() -> None:
         "data.drop.1: True: should be text; put it in quotes",
         "submission.empty: -1: should be text; put it in quotes",
     ]
-    assert "put the names in quotes" in mistakes(data={"classes": [True, False]})[0]
+    assert "class names must be strings; quote them" in mistakes(data={"classes": [True, False]})[0]
 
 
 def test_keys_that_are_no_text_are_an_error_not_a_crash() -> None:
@@ -183,21 +183,24 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
 @pytest.mark.parametrize(
     ("blocks", "says"),
     [
-        ({"ensemble": {"weights": {"b": 1}}}, "ensemble.weights names ['b'], the models are ['a']"),
+        ({"ensemble": {"weights": {"b": 1}}}, "names ['b'], but the models are ['a']"),
         ({"ensemble": {"weights": {"a": 0}}}, "ensemble.weights sum to zero"),
         ({"ensemble": {"threshold": [0.1, 0.2]}}, "ensemble.threshold has 2 values for 1 classes"),
-        ({"data": {"classes": ["a", "b"]}}, "submission.rows: image takes one class"),
+        ({"data": {"classes": ["a", "b"]}}, "submission.rows: image allows one class only"),
         (
             {"data": {"classes": ["a", "b"]}, "submission": {"rows": "instance"}},
-            "submission.rows: instance takes one class",
+            "submission.rows: instance allows one class only",
         ),
-        ({"submission": {"rows": "class"}}, "a key of both, such as key: '{id}_{class}'"),
-        ({"submission": {"key": "{id}_{class}"}}, "a key of both, such as key: '{id}_{class}'"),
+        ({"submission": {"rows": "class"}}, "the class in the key, such as key: '{id}_{class}'"),
+        (
+            {"submission": {"key": "{id}_{class}"}},
+            "the class in the key, such as key: '{id}_{class}'",
+        ),
         ({"folds": {"count": 2, "use": [0, 7]}}, "use: [0, 7]: folds are 0 to 1"),
         ({"folds": {"use": []}}, "use: []: folds are 0 to 4"),
         ({"submission": {"key": "x"}}, "needs {id} in it"),
         ({"metric": {"beta": 2}}, "a mapping needs the key `name`"),
-        ({"models": {"blend": MODEL}}, "blend: a folder of its own"),
+        ({"models": {"blend": MODEL}}, "blend: reserved name"),
         ({"models": {}}, "models: "),
         ({"train": {"loss": {}}}, "at least one loss"),
         ({"input": {"resize": 0}}, "a factor between 0.01 and 16"),
