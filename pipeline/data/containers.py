@@ -99,7 +99,7 @@ def _errors_named(path: Path) -> Iterator[None]:
     except UnidentifiedImageError:
         names = ", ".join(FORMATS)
         raise DataError(
-            f"{path} is no image of a known format ({names}); get the file again, or convert it"
+            f"{path} is not an image of a known format ({names}); get the file again, or convert it"
         ) from None
     except RefusedError as error:
         raise DataError(f"{path} {error}") from None

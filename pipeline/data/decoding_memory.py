@@ -29,7 +29,7 @@ def memory_for(image: Image.Image, size: int) -> AbstractContextManager[object]:
         return nullcontext()
     if image.height > 8 * size if image.mode == "1" else pixels > 40_000 * size:
         raise RefusedError(
-            f"cannot be decoded ({image.width}×{image.height} pixels cannot be in {size} bytes); "
+            f"cannot be decoded ({size} bytes cannot hold {image.width}×{image.height} pixels); "
             "get the file again"
         )
     return _large_picture(image)

@@ -127,18 +127,20 @@ def check_fold_table(
     found, expected = Counter(table["id"]), Counter(ids)
     if found != expected:
         wrong = {
-            "lacks": sorted(expected - found),
-            "has unknown": sorted(set(found) - set(expected)),
-            "has twice": sorted(set(found - expected) & set(expected)),
+            "missing ids": sorted(expected - found),
+            "unknown ids": sorted(set(found) - set(expected)),
+            "repeated ids": sorted(set(found - expected) & set(expected)),
         }
-        told = "; ".join(f"{what} {listed(ids)}" for what, ids in wrong.items() if ids)
+        differences = "; ".join(f"{what}: {listed(ids)}" for what, ids in wrong.items() if ids)
         raise ArtefactError(
-            f"{where} is not of this data: it {told}. Mend it, or delete it to split anew"
+            f"{where} does not match the dataset ({differences}). Fix it, or delete it to re-split"
         )
     strange = [each for each in table["fold"] if not re.fullmatch(r"[0-9]{1,9}", str(each))]
     if strange:
-        raise ArtefactError(f"{where}: {strange[0]!r} is no fold; folds are 0, 1, …")
+        raise ArtefactError(f"{where}: {strange[0]!r} is not a fold; folds are 0, 1, …")
     of_row = [groups[each] for each in table["id"]]
     leaks = table.assign(group=of_row).groupby("group")["fold"].nunique()
     if (leaks > 1).any():
-        raise ArtefactError(f"{where}: the group {leaks.idxmax()!r} is in several folds: a leak")
+        raise ArtefactError(
+            f"{where}: the group {leaks.idxmax()!r} is in several folds, so folds leak"
+        )

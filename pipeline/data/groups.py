@@ -48,8 +48,8 @@ def _searched(pattern: str, ids: list[str]) -> dict[str, re.Match[str] | None]:
 
     def too_long(*_: object) -> None:
         raise DataError(
-            f"data.group: {pattern!r} was not done with {len(ids)} ids in {PATIENCE_S:g} s; "
-            "repeats of repeats, such as (a+)+, take that long: write it without"
+            f"data.group: matching {pattern!r} with {len(ids)} ids takes more than "
+            f"{PATIENCE_S:g} s; avoid nested repeats such as (a+)+"
         )
 
     if threading.current_thread() is not threading.main_thread():

@@ -164,11 +164,11 @@ def _truth(sample: Sample, size: Size, image: Examined, masks: MaskFormat) -> Tr
     except MaskSizeError as error:
         hint = ""
         if error.found == (size[1], size[0]):
-            hint = ": its sides are exchanged"
+            hint = ": height and width are swapped"
             if image.orientation > 4:
                 hint = (
                     ", because EXIF turns the image; set data.exif: ignore if the masks are drawn "
-                    "on its stored pixels, or apply if on what viewers show"
+                    "on the stored pixels, or apply if on the image as viewers show it"
                 )
         raise DataError(f"{error}{hint}") from None
 

@@ -30,7 +30,7 @@ def refuse_unwritable(catalog: Catalog, data: DataConfig) -> None:
 def _unwritable(ids: Sequence[str], data: DataConfig) -> Iterator[str]:
     controlled = [each for each in ids if breaks_lines(each)]
     if controlled:
-        yield f"ids hold line breaks or control characters: {listed(controlled)}; rename the files"
+        yield f"ids have line breaks or control characters: {listed(controlled)}; rename the files"
     long = [each for each in ids if len(os.fsencode(each)) > _LONGEST] if data.reference else []
     if long:
         yield f"ids are longer than {_LONGEST} bytes: {listed(long, most=1)}; rename the files"
@@ -40,7 +40,7 @@ def _unwritable(ids: Sequence[str], data: DataConfig) -> Iterator[str]:
     for some in alike.values():
         if len(some) > 1:
             shown = " and ".join(map(ascii, some))
-            yield f"ids differ only in outer blanks or Unicode form: {shown}; rename one"
+            yield f"ids differ only in spaces at the ends or in Unicode form: {shown}; rename one"
 
 
 def oddities(names: Iterable[str]) -> Iterator[str]:
@@ -48,17 +48,17 @@ def oddities(names: Iterable[str]) -> Iterator[str]:
     names = list(dict.fromkeys(names))
     blank = [each for each in names if each != each.strip()]
     if blank:
-        yield f"{len(blank)} begin or end with a blank: {listed(blank)}"
+        yield f"{len(blank)} begin or end with a space: {listed(blank)}"
     doubled = [each for each in names if _ENDING.search(each)]
     if doubled:
         yield (
-            f"{len(doubled)} end like files, as if the ending were doubled: {listed(doubled)}; "
-            "rename the files if tables call them otherwise"
+            f"{len(doubled)} end in a file suffix, as if it were doubled: {listed(doubled)}; "
+            "rename the files if tables use other ids"
         )
     formulas = [each for each in names if runs_as_formula(each)]
     if formulas:
         yield (
-            f"{len(formulas)} begin with =, +, - or @, which spreadsheets run as a formula: "
+            f"{len(formulas)} begin with =, +, - or @, which spreadsheets treat as a formula: "
             f"{listed(formulas)}; do not open tables with them in a spreadsheet"
         )
 

@@ -24,7 +24,7 @@ def choose_page(image: Image.Image, data: bytes) -> int:
     if image.format == "MPO":
         return _previews(data)
     count = getattr(image, "n_frames", 2)
-    raise RefusedError(f"holds {count} pictures (frames); save each as a file of its own")
+    raise RefusedError(f"contains {count} images (frames); save each as a file of its own")
 
 
 def _choose_tiff_page(image: TiffImagePlugin.TiffImageFile) -> int:
@@ -46,7 +46,7 @@ def _choose_tiff_page(image: TiffImagePlugin.TiffImageFile) -> int:
         page += 1
     if len(full) != 1:
         count = f"{page} or more" if page == _MOST_PAGES else str(page)
-        raise RefusedError(f"holds {count} pages; save each picture as a file of its own")
+        raise RefusedError(f"contains {count} pages; save each image as a file of its own")
     image.seek(full[0])
     return page - 1
 
@@ -59,6 +59,6 @@ def _previews(data: bytes) -> int:
             image.seek(number)
             if image.width * image.height >= first[0] * first[1]:
                 raise RefusedError(
-                    f"holds {count} pictures (MPO); save each picture as a file of its own"
+                    f"contains {count} images (MPO); save each image as a file of its own"
                 )
     return count - 1

@@ -94,7 +94,7 @@ def from_text(text: str, *, relative: bool = False) -> Runs:
 
 
 def _wanted(numbers_before: NDArray[np.int64]) -> str:
-    return f"a {'length' if len(numbers_before) % 2 else 'start'}, a whole number of pixels"
+    return f"a {'length' if len(numbers_before) % 2 else 'start'} (an integer count of pixels)"
 
 
 def _absolute(numbers: NDArray[np.int64], relative: bool) -> Runs:

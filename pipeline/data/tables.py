@@ -96,7 +96,7 @@ def read_own_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             if fault := _fault(cells, header, needed, ","):
                 raise DataError(f"{path}, line {line}: {fault}")
     except DataError as error:
-        raise ArtefactError(f"{error}. Correct it, or delete it to regenerate it") from None
+        raise ArtefactError(f"{error}. Fix it, or delete it to regenerate it") from None
     return pd.DataFrame([cells for _, cells in rows], columns=list(header), dtype=str)
 
 
@@ -118,7 +118,9 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
     if not header:
         raise DataError(f"{path} cannot be read as CSV: its first line, the header, is empty")
     if any(re.search(r"[\r\n]", name) for name in header):
-        raise DataError(f"{path} cannot be read as CSV: a quoted name in its header has no end")
+        raise DataError(
+            f"{path} cannot be read as CSV: a quoted name in its header has no closing quote"
+        )
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise DataError(f"{path} has the column {twice[0]!r} twice; remove one, or rename it")
@@ -146,7 +148,7 @@ def _fault(
             at in needed or any(line.count(delimiter) == len(header) - 1 for line in inner)
         ):
             return (
-                f"the cell of {header[at]!r} goes on over {len(inner) + 1} lines; does a stray "
+                f"the cell of {header[at]!r} spans {len(inner) + 1} lines; does a stray "
                 'quote (") swallow rows?'
             )
     return ""

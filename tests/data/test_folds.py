@@ -201,12 +201,15 @@ def test_a_fold_table_that_fits_is_taken_in_any_order() -> None:
     ("table", "says"),
     [
         (fold_table().drop(columns="fold"), "x.csv has no column 'fold'; it needs id,group"),
-        (fold_table(id=list("abce")), "not of this data: it lacks d; has unknown e. Mend"),
+        (
+            fold_table(id=list("abce")),
+            "not match the dataset (missing ids: d; unknown ids: e). Fix it",
+        ),
         (fold_table()[:3], "it lacks d. Mend"),
         (pd.concat([fold_table(), fold_table()[:1]]), "it has twice a. Mend"),
         (fold_table(id=list("abcc")), "it lacks d; has twice c. Mend"),
-        (fold_table(fold=["0", "0", "x", "1"]), "'x' is no fold; folds are 0, 1"),
-        (fold_table(fold=[0, 1, 0, 1]), "x.csv: the group 'p' is in several folds: a leak"),
+        (fold_table(fold=["0", "0", "x", "1"]), "'x' is not a fold; folds are 0, 1"),
+        (fold_table(fold=[0, 1, 0, 1]), "x.csv: the group 'p' is in several folds, so folds leak"),
     ],
 )
 def test_a_fold_table_that_does_not_fit_says_why(table: pd.DataFrame, says: str) -> None:

@@ -22,7 +22,7 @@ PNG = encoded(Image.new("RGB", (4, 4)), "PNG")
         ([b"a\nb", b"c"], r"control characters: 'a\\nb'; rename"),
         ([b"a\rb"], r"'a\\rb'"),
         ([b"a\x7fb", b"\tc"], r"'\\tc', 'a\\x7fb'"),
-        ([b" a", b"a"], r"differ only in outer blanks or Unicode form: ' a' and 'a'"),
+        ([b" a", b"a"], r"differ only in spaces at the ends or in Unicode form: ' a' and 'a'"),
         (["é".encode(), "e\u0301".encode()], r"Unicode form: 'e\\u0301' and '\\xe9'"),
     ],
 )  # fmt: skip
@@ -62,10 +62,10 @@ def test_numbers_and_words_are_no_formulas(name: str) -> None:
 
 
 def test_blanks_are_told_and_plain_ids_are_not() -> None:
-    assert list(oddities([" a", "b", "c d"])) == ["1 begin or end with a blank: ' a'"]
+    assert list(oddities([" a", "b", "c d"])) == ["1 begin or end with a space: ' a'"]
     assert not list(oddities(["a", "b c", "0001", "png", "v1.2"]))
 
 
 def test_doubled_endings_are_told() -> None:
     (text,) = oddities(["a", "b.png", "c.JPEG"])
-    assert text.startswith("2 end like files, as if the ending were doubled: b.png, c.JPEG;")
+    assert text.startswith("2 end in a file suffix, as if it were doubled: b.png, c.JPEG;")

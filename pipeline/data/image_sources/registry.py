@@ -16,4 +16,4 @@ def image_source(data: DataConfig) -> ImageSource:
         found = each.of(data)
         if found is not None:
             return found
-    raise ConfigError(f"data.images: no kind of images reads {data.images!r}")
+    raise ConfigError(f"data.images: no image source reads {data.images!r}")

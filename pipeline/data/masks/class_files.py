@@ -43,4 +43,4 @@ class ClassFiles(MaskFiles):
             regex = "".join(said.get(piece, re.escape(piece)) for piece in pieces)
             if re.fullmatch(regex, path.relative_to(self.data.root).as_posix()):
                 return name
-        raise DataError(f"{path} is of no class in data.classes ({', '.join(names)})")
+        raise DataError(f"{path} belongs to no class in data.classes ({', '.join(names)})")

@@ -30,7 +30,9 @@ class LabelMaps(MaskFiles):
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
         if len(self.required(sample_id, files)) > 1:
             names = listed([str(path) for path in files])
-            raise DataError(f"{sample_id}: several masks ({names}); several classes need just one")
+            raise DataError(
+                f"{sample_id}: several masks ({names}); an image has one file for all classes"
+            )
         return self._read(files[0], size)
 
     def _read(self, path: Path, size: Size) -> Truth:
@@ -68,5 +70,5 @@ class LabelMaps(MaskFiles):
         if unknown:
             raise DataError(
                 f"{path} holds the values {listed([str(each) for each in unknown])}, which are "
-                f"no class of data.classes ({data.classes}) and not data.void"
+                f"neither in data.classes ({data.classes}) nor data.void"
             )

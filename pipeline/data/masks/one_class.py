@@ -41,7 +41,7 @@ def _levels_of_one_class(pixels: MaskPixels, path: Path) -> Values:
     """Zero outside, for a gray picture, and for a palette whose background can be told."""
     stored, shown = pixels.stored, pixels.shown
     if pixels.header.white_is_zero and len(distinct(shown)) > 1 and shown.all():
-        raise DataError(f"{path} says that white is 0 and shows no black; {SAVE}")
+        raise DataError(f"{path} declares that 0 is white and has no black pixel; {SAVE}")
     if pixels.palette is None:
         if stored is shown or pixels.alpha is not None:
             return shown
@@ -63,7 +63,7 @@ def _looks_alike(stored: Values, shown: Values, path: Path) -> bool:
         return False
     if len(levels) == 1:
         return True
-    raise DataError(f"{path}: its palette shows several indices alike; {SAVE}")
+    raise DataError(f"{path}: its palette gives several indices the same colour; {SAVE}")
 
 
 def _refuse_unclear_background(
@@ -81,7 +81,7 @@ def _refuse_unclear_background(
     if black.any() or (np.ptp(zero) > _NEARLY and gray.any()):
         raise DataError(
             f"{path}: index 0 of its palette is #{bytes(palette[0]).hex()}, and other indices are "
-            f"black or gray, so that its background is unclear; {SAVE}, 0 outside"
+            f"black or gray, so its background is unclear; {SAVE}, 0 outside"
         )
 
 
@@ -102,10 +102,10 @@ def _cut_out(
     if visible.all():
         if int(np.ptp(alpha)) == 0:
             return None
-        raise DataError(f"{path} has one colour and no pixel that is transparent; {SAVE}")
+        raise DataError(f"{path} has one colour and no transparent pixel; {SAVE}")
     shape = np.asarray(alpha >= 128)
     if not shape.any():
-        raise DataError(f"{path}: no pixel of its alpha is half opaque; {SAVE}")
+        raise DataError(f"{path}: no pixel of its alpha channel is half opaque or more; {SAVE}")
     if seen[0] and not hidden.any() and np.array_equal(shape, values != 0):
         return None
     return shape
@@ -122,7 +122,7 @@ def _by_value(values: Values, lossy: str, path: Path) -> tuple[NDArray[np.bool_]
     if lossy or (not dim and is_soft(values)):
         if 0 < most < half:
             raise DataError(
-                f"{path} holds blurred values up to {most}, and none is half of white ({half}); "
+                f"{path} has blurred values up to {most}, and none reaches half of white ({half}); "
                 f"{SAVE} of 0 and {white}"
             )
         why = f"{lossy}: blurred" if lossy else "many values that blend into each other"

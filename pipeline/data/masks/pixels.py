@@ -66,10 +66,10 @@ def _of_colours(image: Image.Image, data: bytes, header: Header, path: Path) -> 
     if header.lossy:
         spread = np.ptp(colours, axis=2)
         if (spread > _COLOUR).mean() > _COLOURED:
-            raise DataError(f"{path} is a colour picture; a mask holds one value a pixel")
+            raise DataError(f"{path} is a colour image; a mask has one value per pixel")
         gray = np.asarray(converted(image, "L", path))
     elif (colours != colours[..., :1]).any():
-        raise DataError(f"{path} is a colour picture; a mask holds one value a pixel")
+        raise DataError(f"{path} is a colour image; a mask has one value per pixel")
     else:
         gray = np.ascontiguousarray(colours[..., 0])
     alpha = pixels[..., 3] if has_alpha else None

@@ -19,4 +19,4 @@ def mask_format(data: DataConfig) -> MaskFormat:
         found = each.of(data)
         if found is not None:
             return found
-    raise ConfigError(f"data.masks: no format reads {data.masks!r}")
+    raise ConfigError(f"data.masks: no mask format reads {data.masks!r}")

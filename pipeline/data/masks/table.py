@@ -45,8 +45,10 @@ class RunTable:
         key = stripped(key)
         if key not in self.cells and (required or key in self.unstated):
             example = next(iter(self.cells), None)
-            like = f"; its rows are called like {named(example)}" if example else ""
-            also = "" if required else ", and it states empty masks, too: is it whole?"
+            like = f"; its rows have keys like {named(example)}" if example else ""
+            also = (
+                "" if required else ", although it also lists empty masks; is the table complete?"
+            )
             raise DataError(f"{self.columns.csv} has no row {named(key)}{also}{like}")
         for cell in self.cells.get(key, []):
             if cell.fault:
@@ -57,7 +59,7 @@ class RunTable:
         """What is wrong with a row, with table, line and key before it."""
         cut = ""
         if self.ends_in_mid_line and self.last and cell is self.cells[self.last][-1]:
-            cut = " (the file ends in the middle of that line; is it whole?)"
+            cut = " (the file ends in the middle of that line; is it complete?)"
         return DataError(f"{self.columns.csv}, line {cell.line}, row {named(key)}: {text}{cut}")
 
     def expect(self, ids: Collection[str]) -> None:
@@ -77,7 +79,7 @@ class RunTable:
     def doubts(self, ids: Collection[str], known: Collection[str]) -> Iterator[str]:
         """What may be wrong with the table. ids: of images; known: those, and ids left out."""
         if unused := self.unused(known):
-            yield f"{len(unused)} row(s) of no training image or class: {listed_keys(unused)}"
+            yield f"{len(unused)} row(s) match no training image or class: {listed_keys(unused)}"
         without = [each for each in sorted(ids) if not self._keys([each]) & set(self.cells)]
         if self.columns.by_class and without:
             cut = "; they would come after the last row, as in a table that was cut"
@@ -157,7 +159,7 @@ def _cut(text: str) -> str:
         short = limit - len(text)
         if short == 0 or (0 < short <= _LONGEST_NUMBER and text.endswith(" ")):
             return (
-                f"its run lengths end at {whose} limit of {limit:,} characters, so that the rest "
-                "is lost; take the table from its source (if it is all there, double a blank in it)"
+                f"its run lengths end at {whose} limit of {limit:,} characters, so the rest is "
+                "lost; get the table again (if nothing is missing, double a space in the cell)"
             )
     return ""

@@ -83,7 +83,9 @@ def test_strange_values_are_an_error_with_file_and_value(gif: bool, tmp_path: Pa
     values[0, 0], values[3, 3] = 3, 4
     name = "masks/a.gif" if gif else "masks/a.png"
     write(tmp_path / name, palette_gif(values)) if gif else save(tmp_path / name, values)
-    with pytest.raises(DataError, match=rf"{name} holds the values 3, 4, which are no class"):
+    with pytest.raises(
+        DataError, match=rf"{name} holds the values 3, 4, which are neither in data"
+    ):
         truth_of(tmp_path, classes=CLASSES, masks=name.replace("a.", "{id}."))
 
 
@@ -105,7 +107,7 @@ def test_exclusive_classes_fill_every_valid_pixel(tmp_path: Path) -> None:
     keys: dict[str, Any] = {"classes": {**CLASSES, "sky": 9}, "multiclass": True}
     assert (truth_of(tmp_path, **keys).planes.sum(axis=0) == 1).all()
     save(tmp_path / "masks/a.png", VALUES)
-    with pytest.raises(DataError, match=r"a\.png holds the values 0, which are no class"):
+    with pytest.raises(DataError, match=r"a\.png holds the values 0, which are neither in data"):
         truth_of(tmp_path, **keys)
     truth = truth_of(tmp_path, **keys, void=0)
     assert truth.valid is not None
@@ -126,7 +128,7 @@ def test_a_missing_and_a_broken_mask_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"masks/a\.png is empty \(0 bytes\)"):
         truth_of(tmp_path)
     save(tmp_path / "masks/a.png", smooth(*SIZE))
-    with pytest.raises(DataError, match=r"masks/a\.png is a colour picture"):
+    with pytest.raises(DataError, match=r"masks/a\.png is a colour image"):
         truth_of(tmp_path)
 
 
@@ -158,7 +160,9 @@ def test_a_file_a_class(tmp_path: Path) -> None:
     expected = [BLOCK, np.zeros(SIZE), 1 - BLOCK]
     assert np.array_equal(truth_of(tmp_path, **keys).planes, expected)
     save(tmp_path / "masks/a_fox.png", BLOCK)
-    with pytest.raises(DataError, match=r"a_fox\.png is of no class in data\.classes \(cat, dog"):
+    with pytest.raises(
+        DataError, match=r"a_fox\.png belongs to no class in data\.classes \(cat, dog"
+    ):
         truth_of(tmp_path, **keys)
 
 
@@ -201,7 +205,7 @@ def test_rows_of_one_image_are_united(
 
 def test_rows_of_no_image_are_listed(tmp_path: Path) -> None:
     table(tmp_path, [("a", "1 2"), ("b_car", "1 2"), ("c", "")])
-    told = "row(s) of no training image or class:"
+    told = "row(s) match no training image or class:"
     reader = mask_format(config(tmp_path, **in_table()))
     assert reader.doubts(["a", "z"]) == [f"2 {told} b_car, c"]
     by_class = mask_format(config(tmp_path, **in_table(key="{id}_{class}"), classes=["car", "x"]))

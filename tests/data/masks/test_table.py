@@ -81,8 +81,8 @@ def test_cells_that_end_just_before_a_limit_are_doubted(tmp_path: Path) -> None:
         ("a,1 2\nb,1 2,9\nc,\n", "line 3, row 'b': has 3 cell(s)"),
         ('a,1 2\nb,"5 1\nx,3 1"\nc,\n', "line 3, row 'b': the cell of 'EncodedPixels' goes on"),
         ("a,1 2\nc,\nb,1 2 3", "line 4, row 'b': run 2: start 3 has no length (an odd count of "
-         "numbers, 3) (the file ends in the middle of that line; is it whole?)"),
-        ("a,1 2\nc,\n", "t.csv has no row 'b'; its rows are called like 'a'"),
+         "numbers, 3) (the file ends in the middle of that line; is it complete?)"),
+        ("a,1 2\nc,\n", "t.csv has no row 'b'; its rows have keys like 'a'"),
     ],
 )  # fmt: skip
 def test_a_row_that_is_not_whole_is_an_error_of_its_image(
@@ -110,7 +110,9 @@ def test_a_class_without_a_row_is_an_error_where_all_others_have_one(tmp_path: P
     table = f"{HEADER}\n{rows('abcdefghij')}".replace("g_x,1 2\n", "")
     found = problems(tmp_path, table, "abcdefghij", **BY_CLASS)
     assert list(found) == ["g"]
-    assert "has no row 'g_x', and it states empty masks, too: is it whole?" in found["g"]
+    assert (
+        "has no row 'g_x', although it also lists empty masks; is the table complete?" in found["g"]
+    )
 
 
 def test_a_class_without_a_row_is_empty_where_only_full_masks_have_one(tmp_path: Path) -> None:

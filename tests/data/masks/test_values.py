@@ -179,7 +179,7 @@ def pages(kind: str, *pictures: np.ndarray) -> bytes:
         (pages("PNG", WHITE, ~WHITE), "holds 2 pictures"),
         (pages("WEBP", WHITE, ~WHITE), "holds 2 pictures"),
         (pages("MPO", WHITE, ~WHITE), "holds 2 pictures"),
-        (encoded(Image.fromarray(WHITE), "ICO"), "no image of a known format"),
+        (encoded(Image.fromarray(WHITE), "ICO"), "not an image of a known format"),
         (encoded(Image.fromarray(SHAPE * np.uint8(1)), "JPEG"), "up to 1"),
         (png([np.repeat(row, 3).astype(">u2").tobytes() for row in SHAPE], 16, 2), "16 bits"),
         (ppm(SHAPE, 65535), "16 bits"),
