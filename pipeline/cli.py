@@ -27,21 +27,21 @@ from pipeline.workspace import Workspace
 
 COMMANDS = {
     "all": "every stage, in order",
-    "demo": "draw the embedded competition",
-    "check": "what the data is, and what is wrong with it",
-    "align": "bring references onto their images",
-    "folds": "split the training images",
+    "demo": "draw the built-in demo competition",
+    "check": "inspect the data and list its problems",
+    "align": "align references with their images",
+    "folds": "split the training images into folds",
     "train": "train every (model, fold)",
     "infer": "predict out-of-fold and test maps",
     "ensemble": "choose weights and thresholds",
     "submit": "write the submission",
-    "scorecard": "what it is worth: table and report",
-    "plan": "bytes, files and hours of every stage, before it is run",
-    "borders": "measure how predicted borders lie to those of the masks",
-    "verify": "read every map and name the damaged ones",
-    "predict": "masks of other images by the chosen blend",
-    "export": "a model in a format that other programs read",
-    "clean": "remove what the stages made of the experiment",
+    "scorecard": "show all scores, as a table and a report page",
+    "plan": "forecast disk space, files and time of every stage",
+    "borders": "measure the offset of predicted boundaries from mask boundaries",
+    "verify": "read every map and list the damaged ones",
+    "predict": "predict masks of new images with the chosen blend",
+    "export": "export a model to a format that other programs read",
+    "clean": "remove the run folder; data, folds and submissions stay",
     "leaderboard": "record a leaderboard score beside a submission",
 }
 MOST_JOBS = 1024
@@ -98,22 +98,22 @@ def _parser(program: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        command.add_argument("--config", type=Path, help=f"the experiment (default: {DEMO})")
-        command.add_argument("--data", help="folder of the data (data.root)")
+        command.add_argument("--config", type=Path, help=f"the experiment file (default: {DEMO})")
+        command.add_argument("--data", help="folder of the data (replaces data.root)")
         command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
-        command.add_argument("--jobs", type=_jobs, help="jobs at a time (default: all devices)")
-        command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all there are)")
+        command.add_argument("--jobs", type=_jobs, help="jobs at a time (default: one per device)")
+        command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all devices)")
         if name in BY_MEMBER:
             command.add_argument("--model", help="only these models, comma-separated")
             command.add_argument("--fold", type=_whole, help="only this fold")
         if name == "borders":
-            command.add_argument("--model", dest="measured", help="only these, or blend")
+            command.add_argument("--model", dest="measured", help="only these models, or blend")
         if name in finished_commands.NAMES:
             _add_finished_run(command, name)
         if name == "leaderboard":
             command.add_argument("--score", default="", help="e.g. 0.9961")
             command.add_argument("--label", help="which submission (default: the newest)")
-    maps = commands.add_parser("maps", help="look at stored maps")
+    maps = commands.add_parser("maps", help="show stored maps")
     show = maps.add_subparsers(dest="action", required=True).add_parser("show")
     show.add_argument("store", type=Path, help="e.g. runs/demo/unet/maps/oof")
     show.add_argument("id")
@@ -127,14 +127,14 @@ def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:
         "named",
         nargs="*",
         metavar="run image …" if name == "predict" else "run",
-        help="a run (runs/demo) unless --config is given; for predict then images: files, folders, "
-        "patterns",
+        help="the folder of a run (runs/demo) unless --config is given; predict also takes images: "
+        "files, folders, patterns",
     )
     command.add_argument("--out", type=Path, help="the folder to write to")
     if name == "predict":
-        command.add_argument("--images", help="the images as one text, e.g. 'new/*.jpg'")
-        command.add_argument("--probabilities", action="store_true", help="also float32 .npy")
-        command.add_argument("--overlay", action="store_true", help="also masks on the images")
+        command.add_argument("--images", help="the images as one string, e.g. 'new/*.jpg'")
+        command.add_argument("--probabilities", action="store_true", help="also write float32 .npy")
+        command.add_argument("--overlay", action="store_true", help="also draw masks on images")
     else:
         command.add_argument("--model", dest="exported", help="a model of the run")
         command.add_argument("--fold", dest="exported_fold", type=_whole, help="one fold of it")
@@ -150,13 +150,15 @@ def separated(texts: Sequence[str]) -> list[str]:
 def _jobs(text: str) -> int:
     number = _whole(text)
     if not 1 <= number <= MOST_JOBS:
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is not from 1 to {MOST_JOBS}")
+        raise argparse.ArgumentTypeError(
+            f"{shortened(text)} is not an integer from 1 to {MOST_JOBS}"
+        )
     return number
 
 
 def _whole(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", text.strip()):
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is no whole number")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not an integer")
     return int(text)
 
 

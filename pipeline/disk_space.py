@@ -46,7 +46,7 @@ def disk_error(error: OSError, path: Path | None = None, needed: int = 0) -> Res
         size = f"needs {needed:,} bytes, and" if needed else "cannot be written:"
         return ResourceError(
             f"{where} {size} {free_bytes(where.parent):,} are free ({why}); make room there and "
-            "run the same command again: it goes on from here"
+            "run the same command again: it continues from here"
         )
     return ResourceError(f"{where}: {why}{_why_not(where)}; run the same command again after that")
 

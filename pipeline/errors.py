@@ -38,8 +38,8 @@ class InterruptedRunError(MaskmillError):
     """
 
     def __init__(self, signal_number: int, failures: tuple[str, ...] = ()) -> None:
-        text = "interrupted; state is saved, the same command goes on from there"
-        super().__init__("\n".join([text, *(f"but failed: {each}" for each in failures)]))
+        text = "interrupted; state is saved, the same command continues from there"
+        super().__init__("\n".join([text, *(f"also failed: {each}" for each in failures)]))
         self.signal_number, self.failures = signal_number, failures
         self.exit_code = 128 + signal_number
 

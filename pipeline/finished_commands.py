@@ -30,7 +30,7 @@ def run_finished(
         if not named:
             raise ConfigError(f"{options.command}: name a run (runs/<name>), or give --config")
         if options.overrides or options.data:
-            raise ConfigError("--set and --data go with --config: a finished run is as it is")
+            raise ConfigError("--set and --data need --config: a finished run cannot be changed")
         request = _request(options, named[1:])
         folder, context = open_folder(named[0], open_context)
     else:

@@ -98,7 +98,9 @@ def open_lock(path: Path) -> int:
 
 
 def _no_lock(path: Path) -> ArtefactError:
-    return ArtefactError(f"{path} is to be a lock, and is a link or no plain file; remove it")
+    return ArtefactError(
+        f"{path} is needed as a lock file, but is a link or not a plain file; remove it"
+    )
 
 
 def owner(path: Path) -> str:

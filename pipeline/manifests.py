@@ -93,7 +93,7 @@ def named_files(manifest: Path) -> Mapping[Path, NamedFile]:
     except (KeyError, ValidationError):
         raise ArtefactError(
             f"{manifest} is missing or not a manifest of this version; delete it, and run make "
-            "again to make anew what it speaks of"
+            "again to regenerate the files it names"
         ) from None
     return {manifest.parent / name: file for name, file in named.items()}
 

@@ -86,12 +86,12 @@ def test_what_is_no_plain_file_is_never_made_a_lock(tmp_path: Path, kind: str) -
         "pipe": lambda: os.mkfifo(path),
     }
     make[kind]()
-    with pytest.raises(ArtefactError, match="lock is to be a lock, and is a link or no plain"):
+    with pytest.raises(ArtefactError, match="needed as a lock file, but is a link or not a plain"):
         hold(path).__enter__()
-    with pytest.raises(ArtefactError, match="is to be a lock"):
+    with pytest.raises(ArtefactError, match="needed as a lock"):
         hold_one_of([path]).__enter__()
-    with pytest.raises(ArtefactError, match="is to be a lock"):
+    with pytest.raises(ArtefactError, match="needed as a lock"):
         exclusive(path, [1]).__enter__()
-    with pytest.raises(ArtefactError, match="is to be a lock"):
+    with pytest.raises(ArtefactError, match="needed as a lock"):
         whole_folder(path).__enter__()
     assert precious.read_text() == "keep" and not (tmp_path / "nowhere").exists()

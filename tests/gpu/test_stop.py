@@ -30,7 +30,7 @@ def stopped(device: str, discs: Path, tmp_path_factory: pytest.TempPathFactory) 
     process = start(folder, "train", *MEMBER, "--devices", device)
     _await_step(process, folder, steps + 5)
     process.send_signal(signal.SIGTERM)
-    assert "the same command goes on from there" in said(process, code=143)
+    assert "the same command continues from there" in said(process, code=143)
     assert (folder / "runs/discs/a/fold0/state.bin").exists()
     assert len(_history(folder)) == 1
     return folder

@@ -107,7 +107,7 @@ def test_a_signal_to_everybody_in_mid_epoch_changes_no_byte(
     os.killpg(process.pid, signal.SIGTERM)
     errors = process.communicate()[1]
     assert process.returncode == 143, errors
-    assert errors.strip().endswith("the same command goes on from there"), errors
+    assert errors.strip().endswith("the same command continues from there"), errors
     assert list(broken.glob("runs/discs/a/fold*/state.bin"))
     _wait_until(lambda: not _left(process.pid))
     process = _start(data, broken, decoder)
