@@ -54,7 +54,7 @@ def run(context: StageContext) -> SampleReader:
     data, workspace = context.experiment.data, context.workspace
     if data.reference is None:
         if context.asked == "align":
-            context.reporter.say("align: the experiment has no data.reference, nothing to do")
+            context.reporter.say("align: nothing to do, since the experiment has no data.reference")
         return SampleReader(data)
     survey = check.run(context)
     started = time.monotonic()

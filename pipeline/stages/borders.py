@@ -43,7 +43,7 @@ def run(context: StageContext, chosen: str | None = None) -> pd.DataFrame:
     table = pd.DataFrame([_row(*key, fit) for key, fit in fits.items()])
     path = context.workspace.borders
     write_atomic(path, table.to_csv(index=False))
-    title = "borders of predictions to those of masks, pixels (± standard error)"
+    title = "offset of predicted boundaries from mask boundaries, pixels (± standard error)"
     shown = [_shown(*key, fit) for key, fit in fits.items()]
     context.reporter.table(title, list(shown[0]), [list(row.values()) for row in shown])
     _say_repair(context, next(iter(recipes)), fits)
@@ -129,11 +129,9 @@ def _say_repair(
     reach = sum(max(size) for size in sizes) / len(sizes) / 2
     frame = repair(fit, context.experiment.data.frame, reach) if fit else None
     if frame is None:
-        context.reporter.say(
-            f"{model}: no shift or scale of 0.1 px or more that is certain and explains much"
-        )
+        context.reporter.say(f"{model}: no significant shift or scale of 0.1 px or more")
         return
     setting = f"data.frame={{scale: {frame.scale}, shift: [{frame.shift[0]}, {frame.shift[1]}]}}"
     context.reporter.say(
-        f"{model}: {setting} brings images to where the masks are; train with it and measure again"
+        f"{model}: {setting} aligns the images with the masks; train with it and measure again"
     )

@@ -150,7 +150,7 @@ def _is_usable(context: StageContext, rules: str) -> bool:
     if (read_manifest(manifest) or {}).get("rules") != rules:
         return False
     if not is_as_written(index, manifest):
-        context.reporter.warn(f"{index} is missing or was altered; every image is read again")
+        context.reporter.warn(f"{index} is missing or was edited; every image is read again")
         return False
     return True
 

@@ -95,7 +95,7 @@ class StageContext:
         """Be the only process that makes `what`; another one is waited for."""
 
         def waiting(owner: str) -> None:
-            self.reporter.say(f"{what}: waiting for {owner}, which is making it")
+            self.reporter.say(f"{what}: waiting for {owner}, which is working on it")
 
         with hold(self.workspace.run / ".locks" / f"{what}.lock", waiting=waiting):
             for folder in (self.workspace.run, self.workspace.submissions):

@@ -21,4 +21,4 @@ def run(context: StageContext) -> None:
             return
         started = time.monotonic()
         draw(root)
-    context.done("demo", f"the {name} competition drawn", root, started)
+    context.done("demo", f"{name} competition drawn", root, started)

@@ -88,8 +88,8 @@ def _is_as_written(context: StageContext) -> bool:
         return False
     if not is_as_written(path, manifest):
         context.reporter.warn(
-            f"{path} was altered and is made anew; weights and thresholds of your own go into the "
-            "config, as ensemble.weights and ensemble.threshold"
+            f"{path} was edited by hand and will be regenerated; set ensemble.weights and "
+            "ensemble.threshold in the config instead"
         )
         return False
     return True

@@ -57,7 +57,7 @@ def run(context: StageContext, folder: Path, request: Request) -> Path:
     name = model if request.fold is None else f"{model}-fold{request.fold}"
     path = (request.out or FinishedPaths(folder).exports) / f"{name}.{chosen.suffix}"
     if path.parent.exists() and not path.parent.is_dir():
-        raise DataError(f"{path.parent} is a file, so that nothing can be written below it")
+        raise DataError(f"{path.parent} is a file, so nothing can be written below it")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -87,8 +87,8 @@ def _checked(
     if not difference <= TOLERANCE:
         raise ArtefactError(
             f"{path}: its probabilities differ from the predictor's by up to {difference:.2g}, so "
-            f"it was not kept; this network ({config.encoder} in {config.decoder}) does not "
-            "survive this format, try another FORMAT"
+            f"the file was removed; this network ({config.encoder} in {config.decoder}) does not "
+            "work in this format, try another FORMAT"
         )
     return {"done": True, "images": source, "largest_difference": difference}
 

@@ -37,8 +37,8 @@ def run(context: StageContext) -> pd.DataFrame:
         if stands(context):
             if not ours and manifest:
                 context.reporter.warn(
-                    f"{workspace.fold_table} was edited since it was written, and is used as it "
-                    "is; delete it to split anew"
+                    f"{workspace.fold_table} was edited by hand and is used as it is; delete it "
+                    "to re-split"
                 )
             table = _read(context, survey)
             _show_if_asked(context, survey, table)
@@ -99,10 +99,10 @@ def _say_what_changes(context: StageContext, change: FoldChange) -> None:
     again = [name for name, is_stale in trained if is_stale]
     kept = [name for name, is_stale in trained if not is_stale]
     if again:
-        text = f"their training images change, they will be trained again: {', '.join(again)}"
+        text = f"retrained, since their training images change: {', '.join(again)}"
         context.reporter.say(f"folds: {text}")
     if kept:
-        text = f"kept, for they never saw what changed: {', '.join(kept)}; their fold is scored"
+        text = f"kept, since their training images stay: {', '.join(kept)}; their fold is scored"
         context.reporter.say(f"folds: {text} again")
 
 
@@ -126,7 +126,7 @@ def _read(context: StageContext, survey: Survey) -> pd.DataFrame:
     found, count = set(table["fold"]), context.experiment.folds.count
     if found != set(range(count)):
         raise ArtefactError(
-            f"{path} has the folds {sorted(found)}, the experiment wants 0 … {count - 1}; "
+            f"{path} has the folds {sorted(found)}, but the experiment needs 0 … {count - 1}; "
             "set folds.count, or delete the table"
         )
     return table
@@ -150,7 +150,7 @@ def _show(context: StageContext, survey: Survey, table: pd.DataFrame) -> None:
         columns.append([*sizes, *(f"{mean:.3%}" for mean in means)])
         absent = [name for name, mean in zip(names, means, strict=True) if mean == 0]
         if absent:
-            context.reporter.warn(f"fold {fold} holds no {', '.join(absent)}")
+            context.reporter.warn(f"fold {fold} contains no {', '.join(absent)}")
     titles = ["images", "groups", "empty", *(f"coverage of {name}" for name in names)]
     rows = [[title, *cells] for title, *cells in zip(titles, *columns, strict=True)]
     header = ["", *(f"fold {fold}" for fold in range(len(columns)))]

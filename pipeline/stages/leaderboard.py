@@ -16,16 +16,17 @@ def run(context: StageContext, score: str, label: str | None = None) -> None:
     """Record `score` for the submission called `label` (default: the newest)."""
     number = as_score(score)
     if number is None:
-        point = "; write a point, not a comma" if "," in score else ""
+        point = "; use a decimal point, not a comma" if "," in score else ""
         raise ConfigError(
-            f"SCORE={score!r} is not a number{point}; give what the competition said: SCORE=0.9961"
+            f"SCORE={score!r} is not a number{point}; give the score that the competition shows, "
+            "such as SCORE=0.9961"
         )
     path = _note(context, label)
     with context.exclusive("submit"):
         note = read_note(path)
         if note.damage:
             raise ArtefactError(
-                f"{path}: {note.damage}; make submit{context.arguments} writes it anew, then "
+                f"{path}: {note.damage}; make submit{context.arguments} rewrites it, then "
                 "record the score again"
             )
         note.facts[SCORE] = number
@@ -67,5 +68,5 @@ def recorded(submission: Path, warn: Callable[[str], None]) -> float | None:
     written = read_note(path).facts.get(SCORE)
     score = as_score(written)
     if written is not None and score is None:
-        warn(f"{path}: {SCORE}: {written!r} is not a number, and is left out of the scorecard")
+        warn(f"{path}: {SCORE}: {written!r} is not a number, so the scorecard ignores it")
     return score

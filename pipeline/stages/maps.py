@@ -19,7 +19,9 @@ def show(folder: Path, sample_id: str, target: Path | None = None) -> Path:
     if sample_id not in set(store.ids):
         raise ArtefactError(f"{folder} has no map {sample_id!r}; it has e.g. {store.ids[0]!r}")
     if sample_id in set(store.pending()):
-        raise ArtefactError(f"{folder}: the map of {sample_id!r} is not made yet; run make infer")
+        raise ArtefactError(
+            f"{folder}: the map of {sample_id!r} does not exist yet; run make infer"
+        )
     picture = np.concatenate([heat_map(plane) for plane in store.read(sample_id)], axis=1)
     path = target or Path(f"{slug(sample_id)}.png")
     path.parent.mkdir(parents=True, exist_ok=True)

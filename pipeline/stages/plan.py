@@ -82,7 +82,7 @@ def _time(seconds: float) -> str:
 def _compare(context: StageContext, needed: int, working: int, folder: Path) -> None:
     free = free_bytes(folder)
     text = (
-        f"{readable(needed)} more on the disk, {readable(working)} besides while members are "
+        f"{readable(needed)} more on the disk, {readable(working)} extra while members are "
         f"trained; {readable(free)} are free at {folder}"
     )
     if needed + working <= free:

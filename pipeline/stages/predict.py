@@ -109,7 +109,7 @@ def _check_targets(
     out = files.folder
     first = next(each for each in [out, *out.absolute().parents] if each.exists())
     if not first.is_dir():
-        raise DataError(f"{first} is a file, so that no masks can be written to {out}")
+        raise DataError(f"{first} is a file, so no masks can be written to {out}")
     submissions = context.workspace.submissions.parent.resolve()
     if out.resolve().is_relative_to(submissions):
         raise DataError(f"{out} is a folder of submissions; write the masks to another one")

@@ -84,7 +84,7 @@ def _show(
     for line in choice_lines(facts):
         context.reporter.say(line)
     if len(facts["models"]) > 1:
-        context.reporter.table("what each model is worth to the blend", *worth_table(facts))
+        context.reporter.table("contribution of each model to the blend", *worth_table(facts))
     score = facts["score"]
     low, high = score["interval"]
     count = score["interval_groups"]
@@ -94,12 +94,14 @@ def _show(
         f"({score['interval_level']:.0%} interval{around})"
     )
     if score["gap"] is not None:
-        context.reporter.say(f"tuned − nested = {score['gap']:+.5f}: what the tuning flatters by")
+        context.reporter.say(
+            f"tuned − nested = {score['gap']:+.5f}: the tuned score is optimistic by this much"
+        )
     better = _better_alone(facts)
     if better:
         context.reporter.say(
-            f"better than the blend in nested score: {', '.join(better)}; the blend's "
-            "choices hold less well on other folds (SET='models.<name>=null' leaves a model out)"
+            f"better than the blend in nested score: {', '.join(better)}; the blend's choices "
+            "transfer less well to other folds (SET='models.<name>=null' leaves a model out)"
         )
     if hidden is not None:
         context.reporter.say(f"hidden test masks of the demo: {metric} {hidden:.5f}")

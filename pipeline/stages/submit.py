@@ -29,7 +29,7 @@ def run(context: StageContext) -> Path:
     """The submission's path; its label is the start of its fingerprint, so none is overwritten."""
     survey, ensembled = check.run(context), ensemble.run(context)
     if not survey.of("test"):
-        raise DataError("there are no test images (data.test), so there is nothing to submit")
+        raise DataError("there are no test images (data.test), so nothing can be submitted")
     test = _test_maps(context)
     started = time.monotonic()
     made_from = _fingerprint(context, survey, test, ensembled)
@@ -109,7 +109,7 @@ def _write_note(context: StageContext, path: Path, facts: dict[str, Any], old: N
     beside = note_of(path)
     if old.damage:
         kept = f" with its {SCORE}: {old.facts[SCORE]}" if SCORE in old.facts else ""
-        context.reporter.warn(f"{beside}: {old.damage}; it is written anew{kept}")
+        context.reporter.warn(f"{beside}: {old.damage}; it is rewritten{kept}")
     write_atomic(beside, note_text(facts, old))
 
 

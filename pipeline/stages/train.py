@@ -118,7 +118,7 @@ def _say_why(context: StageContext, stale: list[TrainJob]) -> None:
         if reason is not None:
             members.setdefault(reason, []).append(job.name)
     for reason, names in members.items():
-        context.reporter.say(f"train: again {', '.join(names)}: {reason}")
+        context.reporter.say(f"train: retraining {', '.join(names)}: {reason}")
 
 
 def _reason(job: TrainJob) -> str | None:
@@ -129,7 +129,7 @@ def _reason(job: TrainJob) -> str | None:
         return f"{path.name} is damaged" if path.exists() else None
     if manifest.get("fingerprint") == job.fingerprint:
         lost = ", ".join(path.name for path in lost_files(job.paths.manifest))
-        return f"{lost} missing or of another size"
+        return f"{lost} missing or changed in size"
     before = manifest.get("made_from")
     if not isinstance(before, dict):
         return "it was trained by an earlier version of this program"

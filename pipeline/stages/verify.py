@@ -28,7 +28,7 @@ def run(context: StageContext) -> None:
     ]
     folders += [folder for folder in [context.workspace.summed_maps] if folder.is_dir()]
     if not folders:
-        raise ArtefactError(f"{context.workspace.run} holds no maps; run make infer")
+        raise ArtefactError(f"{context.workspace.run} contains no maps; run make infer")
     maps = 0
     problems: list[str] = []
     with context.reporter.track("verify", len(folders)) as advance:
@@ -38,18 +38,18 @@ def run(context: StageContext) -> None:
             advance(1)
     files = _damaged_files(context)
     if files:
-        problems += [f"  {path}: altered, and put aside as {path.name}.damaged" for path in files]
+        problems += [f"  {path}: damaged, moved to {path.name}.damaged" for path in files]
         raise ArtefactError(
-            f"{len(problems)} maps and files are not whole; the next make makes just these again:\n"
+            f"{len(problems)} maps and files are damaged; the next make regenerates only these:\n"
             + "\n".join(problems)
         )
     if problems:
         raise ArtefactError(
-            f"{len(problems)} of {maps} maps are not whole; make infer makes just these again "
+            f"{len(problems)} of {maps} maps are damaged; make infer regenerates only these "
             "(sums: make submit):\n" + "\n".join(problems)
         )
     seconds = time.monotonic() - started
-    context.reporter.say(f"verify: {maps} maps in {len(folders)} stores whole, {seconds:.1f} s")
+    context.reporter.say(f"verify: {maps} maps in {len(folders)} stores intact, {seconds:.1f} s")
 
 
 def _damaged_files(context: StageContext) -> list[Path]:

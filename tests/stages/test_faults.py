@@ -46,7 +46,7 @@ def test_damage_is_found_by_verify_and_just_that_made_again(
     else:
         path.write_bytes(spoiled if damage == "flip" else whole[:-5])
     bad = 40 if damage == "remove" else 1
-    with pytest.raises(ArtefactError, match=rf"{bad} of 48 maps are not whole; make infer"):
+    with pytest.raises(ArtefactError, match=rf"{bad} of 48 maps are damaged; make infer"):
         verify.run(context(root, workspace, **ONE_MODEL))
     again = context(root, workspace, **ONE_MODEL)
     infer.run(again)

@@ -118,7 +118,7 @@ def test_the_scorecard_goes_on_without_a_score_that_is_none(stage: StageContext)
     path = note(stage)
     path.write_text(path.read_text().replace("leaderboard: null", "leaderboard: abc"))
     scorecard.run(stage)
-    assert any("is left out of the scorecard" in text for text in stage.reporter.warned)  # type: ignore[attr-defined]
+    assert any("so the scorecard ignores it" in text for text in stage.reporter.warned)  # type: ignore[attr-defined]
     leaderboard.run(stage, "0.75")
     assert leaderboard.recorded(path, lambda _: None) == 0.75
 
@@ -140,7 +140,7 @@ def test_the_newest_submission_is_the_one_that_was_written_last(stage: StageCont
     with pytest.raises(ArtefactError, match=r"LABEL='oldr': .*did you mean older\?"):
         leaderboard.run(stage, "0.5", "oldr")
     new.write_text("")
-    with pytest.raises(ArtefactError, match="it is empty; make submit writes it anew"):
+    with pytest.raises(ArtefactError, match="it is empty; make submit rewrites it"):
         leaderboard.run(stage, "0.5", new.stem)
 
 

@@ -221,7 +221,11 @@ def test_a_blend_that_is_not_as_it_was_written_is_made_anew(
     submit.run(stage)
     assert path.read_text() == whole
     assert "ensemble: blend of" in said(stage) and "submit:" not in said(stage)
-    told = [text for text in stage.reporter.warned if "was altered and is made anew" in text]
+    told = [
+        text
+        for text in stage.reporter.warned
+        if "was edited by hand and will be regenerated" in text
+    ]
     assert len(told) == (damage != "gone")
 
 

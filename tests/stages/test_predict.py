@@ -239,7 +239,7 @@ def test_a_run_that_is_not_finished_says_so(finished: tuple[Path, Path], tmp_pat
     train_only = context(finished[0], tmp_path, **BLOCKS)
     train_only.model, train_only.fold = "a", 0
     train.run(train_only)
-    with pytest.raises(ArtefactError, match=r"is no finished run.*make ensemble"):
+    with pytest.raises(ArtefactError, match=r"is not a finished run.*make ensemble"):
         read_finished_run(tmp_path / "runs/discs")
     with pytest.raises(ArtefactError, match=r"there is no run .*disks; did you mean .*discs"):
         read_finished_run(finished[1] / "runs/disks")

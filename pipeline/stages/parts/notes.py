@@ -48,7 +48,7 @@ def read_note(path: Path) -> Note:
     except ConfigError:
         return Note(_salvaged(text), comments, "it is not YAML")
     if not isinstance(facts, dict):
-        return Note({}, comments, "it is empty" if facts is None else "it is no YAML mapping")
+        return Note({}, comments, "it is empty" if facts is None else "it is not a YAML mapping")
     return Note(facts, comments)
 
 

@@ -27,7 +27,7 @@ RULE = (
     "the best ones' are chosen: 0.5 before the middle of the plateau before the searched ones."
 )
 WITHOUT = (
-    "Without a model its weight goes to the others in proportion, and thresholds are chosen anew. "
+    "Without a model its weight goes to the others in proportion, and thresholds are chosen again. "
     "Intervals are paired by group; one that holds 0 says that the data cannot tell."
 )
 
@@ -150,4 +150,4 @@ def _worths(ensembled: Ensembled) -> Section:
         above = choices.signed_interval(best["blend_above"])
         text += f" Blend − best single model ({best['model']}), nested: {above}."
     table = Table(*choices.worth_table(facts))
-    return Section("What each model is worth to the blend", text, table)
+    return Section("Contribution of each model to the blend", text, table)

@@ -38,9 +38,9 @@ def section(context: StageContext, survey: Survey) -> Section:
     worst = trusted.sort_values(["corner_px", "id"], ascending=[False, True]).head(WORST)
     return Section(
         "Alignment of references",
-        "Each strip: the image, its difference from the reference laid middle on middle, and from "
-        "the reference as it was aligned. What is left in the last one is dirt, light and noise; "
-        "doubled edges are a reference that is off.",
+        "Each strip: the image, its difference from the centred reference, and its difference from "
+        "the aligned reference. The last one should show dirt, light and noise only; doubled edges "
+        "mean that the alignment is off.",
         table=_counts(every),
         figures=[Picture(figure_uri(alignment_figure(pairs, np.array(moved))), "")],
         cases={

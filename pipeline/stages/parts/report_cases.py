@@ -77,7 +77,7 @@ def scored(
     ]
     return Section(
         "Worst and best images",
-        "Out of fold, decided by the blend. Click a picture to enlarge it.",
+        "Out of fold, decided by the blend. Click an image to enlarge it.",
         legends={"classes": _legend(colours), "differences": outcomes},
         cases={"Worst": cases(ranked.iloc[worst]), "Best": cases(ranked.iloc[best][::-1])},
     )
