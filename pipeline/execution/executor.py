@@ -119,8 +119,8 @@ def _apart(
 
 def _given_up(outcome: Outcome, times: int) -> Outcome:
     text = (
-        f"{outcome.name}: its worker died {times}× ({outcome.fault}); it goes on from the last "
-        "state that it saved. If memory is short, take a smaller batch or fewer JOBS"
+        f"{outcome.name}: its worker died {times}× ({outcome.fault}); the next run continues from "
+        "the last saved state. If memory is short, set a smaller batch or fewer JOBS"
     )
     return replace(outcome, error=ResourceError(text))
 

@@ -40,7 +40,7 @@ def check_images(
         return images, "training images " + ", ".join(sample.id for sample in samples)
     random = np.random.default_rng(0)
     drawn = [random.integers(0, 256, (*size, 3), np.uint8) for size in _OTHER_SIZES]
-    return drawn, "noise, since the data of the experiment is not there"
+    return drawn, "noise, since the data of the experiment is missing"
 
 
 def largest_difference(

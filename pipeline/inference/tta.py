@@ -87,10 +87,12 @@ def _expand(name: str) -> list[View]:
     """All views that one entry of the list stands for."""
     pieces = name.split("+")
     if len(pieces) > MOST_PARTS:
-        raise ConfigError(f"tta: '{name[:60]}…' has {len(pieces)} parts; {MOST_PARTS} are the most")
+        raise ConfigError(
+            f"tta: '{name[:60]}…' has {len(pieces)} parts; at most {MOST_PARTS} are allowed"
+        )
     parts = [_alternatives(part.strip(), name) for part in pieces]
     if math.prod(map(len, parts)) > MOST_VIEWS:
-        raise ConfigError(f"tta: '{name}' stands for more than {MOST_VIEWS} views")
+        raise ConfigError(f"tta: '{name}' expands to more than {MOST_VIEWS} views")
     return [View("+".join(chosen), _steps(chosen, name)) for chosen in itertools.product(*parts)]
 
 
@@ -101,8 +103,8 @@ def _steps(parts: Sequence[str], entry: str) -> tuple[Step, ...]:
     bounds = PARAMETRISED["scale"]
     if not bounds.low <= factor <= bounds.high:
         raise ConfigError(
-            f"tta: '{entry}' scales by {factor:g} in all; {bounds.low:g} to {bounds.high:g} is "
-            "what there is"
+            f"tta: '{entry}' scales by {factor:g} in total, outside the supported range "
+            f"{bounds.low:g} to {bounds.high:g}"
         )
     return steps
 
@@ -138,7 +140,7 @@ def _unknown(part: str, entry: str) -> str:
     known = [*SYMMETRIES, *GROUPS, *examples]
     (close,) = nearest_names(part.partition(":")[0], known, 1)
     return (
-        f"tta: '{part}' in '{entry}' is no transform; did you mean "
+        f"tta: '{part}' in '{entry}' is not a transform; did you mean "
         f"'{examples.get(close, close)}'? Known: {', '.join(examples.get(n, n) for n in known)}"
     )
 

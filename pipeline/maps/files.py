@@ -110,7 +110,7 @@ class StoreFiles:
                 self.forget(rows)
         return ArtefactError(
             f"map {self.index.ids[row]!r} of {self.folder} is damaged; run the same command "
-            "again: it makes the map again (`make verify` names every damaged one)"
+            "again to regenerate it (`make verify` names every damaged one)"
         )
 
     def _is_done(self, row: int) -> bool:

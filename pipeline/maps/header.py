@@ -60,14 +60,14 @@ class StoreHeader:
         for name, value in mine.items():
             if value != theirs[name]:
                 if name == "index_sha256":
-                    return "the list of images or their sizes is another"
+                    return "the list of images or their sizes differ"
                 return f"{name} is {value!r} there and {theirs[name]!r} now"
         return None
 
 
 def read_header(path: Path) -> StoreHeader:
     """Raises ArtefactError where there is no header, or none that this version understands."""
-    again = "run `make infer`, which makes its maps again"
+    again = "run `make infer` to regenerate its maps"
     try:
         header = TypeAdapter(StoreHeader).validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -78,7 +78,7 @@ def read_header(path: Path) -> StoreHeader:
         mistake = error.errors()[0]
         where = ".".join(map(str, mistake["loc"])) or "the text"
         raise ArtefactError(
-            f"{path} is damaged or of another program ({where}: {mistake['msg']}); {again}"
+            f"{path} is damaged or written by another program ({where}: {mistake['msg']}); {again}"
         ) from None
     except (IsADirectoryError, NotADirectoryError):
         raise ArtefactError(f"{path} is not a file; {again}") from None

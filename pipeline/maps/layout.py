@@ -46,7 +46,7 @@ def _check_same(folder: Path, header: StoreHeader) -> None:
     if difference:
         raise ArtefactError(
             f"{folder} holds maps of another run: {difference}; "
-            "remove that folder to have them made anew"
+            "remove that folder to regenerate them"
         )
 
 

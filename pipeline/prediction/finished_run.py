@@ -132,7 +132,7 @@ def refuse_references(experiment: Experiment) -> None:
     """DataError for an experiment whose networks need a reference beside every image."""
     if experiment.data.reference is not None:
         raise DataError(
-            f"{experiment.name} was trained with reference images (data.reference), and here are "
+            f"{experiment.name} was trained with reference images (data.reference), but there are "
             "none to align; put the images and their references where data.test and "
             "data.test_reference say, and run make submit"
         )
@@ -146,9 +146,9 @@ def _members(paths: FinishedPaths) -> dict[str, list[str]]:
         raise ArtefactError(f"there is no run {folder}{did_you_mean(str(folder), known)}")
     manifest = read_manifest(paths.manifest)
     if manifest is None:
-        state = "is damaged" if paths.manifest.exists() else "is not there"
+        state = "is damaged" if paths.manifest.exists() else "is missing"
         raise ArtefactError(
-            f"{folder} is no finished run: {paths.manifest.name} {state}; make ensemble writes it"
+            f"{folder} is not a finished run: {paths.manifest.name} {state}; run make ensemble"
         )
     members: dict[str, list[str]] = manifest["members"]
     return members
@@ -159,8 +159,8 @@ def _experiment(paths: FinishedPaths) -> Experiment:
         return build_experiment(read_yaml(paths.experiment), source=str(paths.experiment))
     except ConfigError as error:
         raise ArtefactError(
-            f"{error}\nthe run is of another version of this program; run make ensemble for its "
-            "experiment again"
+            f"{error}\nthe run was made by another version of this program; run make ensemble for "
+            "its experiment again"
         ) from None
 
 

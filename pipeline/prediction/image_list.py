@@ -33,8 +33,8 @@ def list_images(named: Sequence[str]) -> tuple[Sample, ...]:
     if twice := [paths for paths in by_stem.values() if len(paths) > 1]:
         shown = enumerated([f"{paths[0]} and {paths[1]}" for paths in twice])
         raise DataError(
-            f"{len(twice)} name(s) belong to several images, and their masks would overwrite each "
-            f"other: {shown}; rename them, or predict them into different folders"
+            f"{len(twice)} name(s) occur for several images, whose masks would overwrite each "
+            f"other: {shown}; rename the images, or predict them into different folders"
         )
     return tuple(Sample(id=path.stem, image=path, part="test") for path in files.values())
 

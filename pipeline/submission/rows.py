@@ -64,7 +64,9 @@ def plan_rows(
         for key in [table_key(settings, sample_id, name)]
     }
     if len(rows) < len(ids) * len(names):
-        raise DataError(f"submission.key: {settings.key!r} calls two (image, class) the same")
+        raise DataError(
+            f"submission.key: {settings.key!r} gives two (image, class) pairs the same key"
+        )
     if settings.sample is None:
         first, last = settings.columns
         header = Header.of((first, *_class_column(settings), last))
@@ -131,5 +133,6 @@ def _compare(
         )
     if missing:
         raise DataError(
-            f"{path} does not ask for {listed_keys(missing)}; are the test images its own?"
+            f"{path} does not ask for {listed_keys(missing)}; do these test images belong to this "
+            "sample file?"
         )

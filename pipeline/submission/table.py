@@ -71,7 +71,7 @@ def _compare_with_file(
         as_meant = len(line) == len(roles) and (cells["key"], cells["class"]) == row.cells
         if not (as_meant and _holds(cells["mask"], digest, settings, size_of(row.id))):
             raise DataError(
-                f"line {number} ({named(row.cells)}) does not decode to the mask that was meant; "
+                f"line {number} ({named(row.cells)}) does not decode to the mask that was encoded; "
                 "nothing was written"
             )
 

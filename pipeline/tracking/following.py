@@ -80,7 +80,7 @@ def _start(orders: Orders, warn: Warn) -> subprocess.Popen[str] | None:
 def _listen(process: subprocess.Popen[str], warn: Warn) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        warn(f"track: {line.rstrip()}; what is missing comes with the next make")
+        warn(f"track: {line.rstrip()}; missing values are logged by the next make")
 
 
 def _end(process: subprocess.Popen[str], grace_s: float) -> None:

@@ -42,7 +42,7 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
         (probabilities,) = predictor.predict([image])
         if not np.isfinite(probabilities).all():
             raise TrainingError(
-                f"{job.name} predicts NaN for {sample.id}: it has diverged; lower "
+                f"{job.name} predicts NaN for {sample.id}, so it has diverged; lower "
                 "train.lr. It is not counted as trained."
             )
         decision = _decided(job.reader.own_maps(probabilities), job.multiclass)

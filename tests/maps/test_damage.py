@@ -235,7 +235,7 @@ def test_a_cut_file_is_named_and_mended(tmp_path: Path, name: str, keep: float) 
         with pytest.raises(ArtefactError, match=name):
             MapStore.open(tmp_path)
     if name == "header.json":
-        with pytest.raises(ArtefactError, match="makes its maps again"):
+        with pytest.raises(ArtefactError, match="to regenerate its maps"):
             create(tmp_path)
         shutil.rmtree(tmp_path)
     fill(create(tmp_path))

@@ -108,7 +108,7 @@ def test_a_done_map_can_be_written_again(tmp_path: Path) -> None:
         ({"fingerprint": "f2"}, "fingerprint is 'f1' there and 'f2' now"),
         ({"dtype": "uint16"}, "dtype is 'uint8' there and 'uint16' now"),
         ({"codec": "blosc2"}, "codec is 'raw' there and 'blosc2' now"),
-        ({"ids": IDS[::-1]}, "list of images or their sizes is another"),
+        ({"ids": IDS[::-1]}, "list of images or their sizes differ"),
     ],
 )
 def test_another_store_is_refused_and_left_alone(

@@ -97,7 +97,7 @@ def test_placeholders_of_the_sample_file_say_nothing(placeholder: str, tmp_path:
     [
         ("id,rle\na,\nb,\n../x,\n", r"s\.csv asks for \.\./x, for which there is no test image"),
         ("id,rle\na.jpg,\nb.jpg,\n", r"asks for a\.jpg, b\.jpg.*look like 'a' \(submission\.key"),
-        ("id,rle\na,\n", r"s\.csv does not ask for b; are the test images its own"),
+        ("id,rle\na,\n", r"s\.csv does not ask for b; do these test images belong"),
         ("id\na\nb\n", r"s\.csv has the header \['id'\]"),
         ("id,class,rle\na,1,\nb,1,\n", r"s\.csv has the header \['id', 'class', 'rle'\]"),
         ("", r"s\.csv cannot be read as CSV"),
@@ -218,7 +218,9 @@ def test_a_sample_with_other_classes_is_refused(sample: str, says: str, tmp_path
 
 def test_keys_that_meet_are_refused(tmp_path: Path) -> None:
     keys = SubmissionConfig(key="{id}_{class}", rows="class")
-    with pytest.raises(DataError, match=r"submission\.key: .* calls two \(image, class\) the same"):
+    with pytest.raises(
+        DataError, match=r"submission\.key: .* gives two \(image, class\) pairs the same"
+    ):
         plan_rows(keys, tmp_path, ["a", "a_b"], ["c", "b_c"])
 
 
@@ -303,7 +305,7 @@ def test_a_line_that_says_something_else_is_never_sent(
 
     monkeypatch.setattr(rle, "to_text", corrupt)
     with pytest.raises(
-        DataError, match=r"line 4 \('c'\) does not decode to the mask that was meant"
+        DataError, match=r"line 4 \('c'\) does not decode to the mask that was encoded"
     ):
         send(path, {key: [blocks(number)] for number, key in enumerate("abcd", start=2)})
     assert [each.read_text() for each in tmp_path.iterdir()] == ([] if old is None else [old])

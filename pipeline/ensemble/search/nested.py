@@ -137,7 +137,7 @@ def nested_refusal(folds: Numbers) -> str | None:
     """Why there can be no nested score; None if there can."""
     if len(np.unique(folds)) > 1:
         return None
-    return "only one fold has OOF maps, so no choice can be made without it"
+    return "only one fold has OOF maps, so nothing can be chosen without it"
 
 
 def pool(metric: Metric, folds: Numbers, parts: dict[int, Measures]) -> NestedScore:

@@ -21,8 +21,8 @@ def nearest_levels(grid: NDArray[np.float64], thresholds: Sequence[float], class
         raise ConfigError(f"ensemble.threshold: {len(values)} thresholds for {classes} classes")
     if ((values < grid[0] - NEAR) | (values > grid[-1] + NEAR)).any():
         raise ConfigError(
-            f"ensemble.threshold: {list(thresholds)} leaves the range {grid[0]:.3f}.."
-            f"{grid[-1]:.3f} that was kept for"
+            f"ensemble.threshold: {list(thresholds)} is outside the supported range "
+            f"{grid[0]:.3f}..{grid[-1]:.3f}"
         )
     nearest: Levels = np.abs(grid[:, None] - values).argmin(axis=0)
     return nearest

@@ -72,7 +72,7 @@ def load_weights(
     fit = _compare(needed, given, whole)
     if not fit.fitting:
         raise ConfigError(
-            f"weights {weights.source} are of another network than this {kind}: {fit.text()}; "
+            f"weights {weights.source} belong to another network than this {kind}: {fit.text()}; "
             f"give the weights of this {kind}, or set weights: null to start from random numbers"
         )
     if not fit.is_exact and not allow_partial:
@@ -99,8 +99,8 @@ def _refuse_other_numbers(needed: dict[str, Tensor], given: dict[str, Tensor], s
             )
         if not tensor.isfinite().all() and needed[name].isfinite().all():
             raise ConfigError(
-                f"weights {source}: {name} holds numbers that are not finite; the file is damaged "
-                "or of a training that diverged, give another"
+                f"weights {source}: {name} has numbers that are not finite; the file is damaged "
+                "or its training diverged; give another file"
             )
 
 

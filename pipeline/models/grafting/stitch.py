@@ -96,7 +96,7 @@ def parse_seam(encoder: str) -> Seam | None:
     match = _PATTERN.fullmatch(encoder)
     if match is None or match["stop"] != match["start"] or int(match["stop"]) not in range(1, 5):
         raise ConfigError(
-            f"encoder {encoder!r}: two networks are stitched as `resnet34[:2] + densenet121[2:]`, "
+            f"encoder {encoder!r}: write stitched networks as `resnet34[:2] + densenet121[2:]`, "
             f"with the same number, 1 to {len(LEVELS) - 1}, on both sides"
         )
     return Seam(match["early"], match["late"], int(match["stop"]))

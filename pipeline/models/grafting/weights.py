@@ -120,7 +120,7 @@ def _weights_file(name: str, path: Path) -> Path:
         if candidate.is_file():
             return candidate
     wanted = " or ".join(str(candidate) for candidate in candidates)
-    raise ConfigError(f"weights of encoder {name!r} are not there: put them at {wanted}")
+    raise ConfigError(f"weights of encoder {name!r} are missing: put them at {wanted}")
 
 
 def _candidates(name: str, path: Path) -> list[Path]:

@@ -214,7 +214,7 @@ def test_thresholds_at_the_ends_are_kept_or_refused(mean, threshold, tmp_path):
     try:
         blend = search_blend(gather(data, DICE, tmp_path, [threshold]), DICE, "equal", [threshold])
     except ConfigError as error:
-        assert "leaves the range" in str(error)
+        assert "is outside the supported range" in str(error)
     else:
         assert abs(blend.thresholds[0] - threshold) <= 0.0101
 

@@ -62,7 +62,7 @@ def test_seams_are_parsed() -> None:
 
 @pytest.mark.parametrize("encoder", ["a[:2] + b[3:]", "a[:0]+b[0:]", "a[:5]+b[5:]", "a[2:]+b[:2]"])
 def test_a_bad_seam_is_refused(encoder: str) -> None:
-    with pytest.raises(ConfigError, match="two networks are stitched as"):
+    with pytest.raises(ConfigError, match="write stitched networks as"):
         parse_seam(encoder)
 
 
