@@ -32,7 +32,7 @@ from pipeline.config import DataConfig, InferConfig, ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.execution.executor import JobContext
-from pipeline.inference.job import InferJob, Output, Weights, predict_range
+from pipeline.inference.job import InferJob, MemberWeights, Output, predict_range
 from pipeline.inference.sinks import StoreSink
 from pipeline.interruption import StopFlag
 from pipeline.maps import MapShape, MapStore
@@ -98,16 +98,16 @@ def draw(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
     return paths
 
 
-def _saved(path: Path, network: nn.Module) -> Weights:
+def _saved(path: Path, network: nn.Module) -> MemberWeights:
     save_weights(path, network)
-    return Weights(path.stem, path, file_checksum(path))
+    return MemberWeights(path.stem, path, file_checksum(path))
 
 
 def infer(
     folder: Path,
     paths: Sequence[Path],
     model: ModelConfig,
-    weights: Sequence[Weights],
+    weights: Sequence[MemberWeights],
     size: tuple[int, int],
     device: str,
     name: str,

@@ -128,7 +128,7 @@ def _infer(folder: Path, models: int) -> None:
         MapStore.create(folder / f"maps{number}", shapes, ["a"], fingerprint="f")
         for number in range(models)
     )
-    output = job.Output(model, (job.Weights("m", weights, file_checksum(weights)),))
+    output = job.Output(model, (job.MemberWeights("m", weights, file_checksum(weights)),))
     samples = tuple(Sample(path.stem, path) for path in paths)
     reader, sink = SampleReader(data), StoreSink(stores)
     work = job.InferJob((output,) * models, sink, 1, False, reader, samples)

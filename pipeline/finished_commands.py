@@ -77,12 +77,14 @@ def _request(options: argparse.Namespace, named: Sequence[str]) -> Any:
 
         if named:
             raise ConfigError(f"export takes one run and no {named[0]!r}; see --model, --format")
-        return export.Request(options.exported, options.exported_fold, options.format, options.out)
+        return export.ExportRequest(
+            options.exported, options.exported_fold, options.format, options.out
+        )
     from pipeline.stages import predict
 
     images = (*named, *pieces(options.images or ""))
     out = options.out or Path("masks")
-    return predict.Request(images, out, options.probabilities, options.overlay)
+    return predict.PredictRequest(images, out, options.probabilities, options.overlay)
 
 
 def pieces(text: str) -> list[str]:

@@ -8,9 +8,9 @@ import numpy as np
 
 from pipeline.alignment.compare import Pair, correlation
 from pipeline.alignment.geometry import FloatArray, corner_distance, map_points, rescale
-from pipeline.alignment.motion_test import Evidence
+from pipeline.alignment.motion_test import MotionEvidence
 from pipeline.alignment.pyramid import Level
-from pipeline.alignment.refine import Fit, fit
+from pipeline.alignment.refine import MotionFit, fit
 from pipeline.config.choices import Motion
 
 # F values beyond this have a probability of 1 % for 2 or 3 and 12 degrees of freedom.
@@ -25,12 +25,12 @@ _SMALL_TURN = 1.5
 
 def climb(
     pair: Pair, families: tuple[Motion, ...], starts: dict[Motion, FloatArray], iterations: int
-) -> dict[Motion, Fit]:
+) -> dict[Motion, MotionFit]:
     """Each family fitted at one level, from its own start or from the next poorer one's result.
 
     starts: warps at this level; the poorest family must have one.
     """
-    fits: dict[Motion, Fit] = {}
+    fits: dict[Motion, MotionFit] = {}
     for place, family in enumerate(families):
         options = [starts[family]] if family in starts else []
         if place > 0:
@@ -42,13 +42,13 @@ def climb(
 
 def descend(
     levels: list[Level], families: tuple[Motion, ...], start: FloatArray, iterations: int
-) -> dict[Motion, Fit]:
+) -> dict[Motion, MotionFit]:
     """All families fitted level by level, coarse to fine; the result is that of the finest.
 
     start: a warp of the poorest family (up to a scale) between the coarsest pictures.
     """
     warps = {families[0]: rescale(start, levels[0].factor)}
-    fits: dict[Motion, Fit] = {}
+    fits: dict[Motion, MotionFit] = {}
     for level in levels:
         starts = {family: rescale(warp, 1 / level.factor) for family, warp in warps.items()}
         fits = climb(level.pair, families, starts, iterations)
@@ -57,14 +57,14 @@ def descend(
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenMotion:
     """The fit of the chosen family, and the standard error of its worst corner in pixels."""
 
-    fit: Fit
+    fit: MotionFit
     corner_px: float
 
 
-def choose(pair: Pair, fits: dict[Motion, Fit], iterations: int) -> Choice:
+def choose(pair: Pair, fits: dict[Motion, MotionFit], iterations: int) -> ChosenMotion:
     """The richest family that is supported step by step; `fits` go from poor to rich.
 
     The next richer family adds to the uncertainty: where it has some support, but too little, by
@@ -74,7 +74,7 @@ def choose(pair: Pair, fits: dict[Motion, Fit], iterations: int) -> Choice:
     chosen, doubt, unseen = fits[families[0]], 0.0, 0.0
     for place, family in enumerate(families[1:], start=1):
         follows = chosen.motion == families[place - 1]
-        evidence = Evidence(fits[family], pair.size)
+        evidence = MotionEvidence(fits[family], pair.size)
         support = evidence.support(chosen)
         if support > (SUPPORTED if follows else _LEAP):
             chosen, doubt, unseen = fits[family], 0.0, 0.0
@@ -84,11 +84,11 @@ def choose(pair: Pair, fits: dict[Motion, Fit], iterations: int) -> Choice:
             doubt = apart if support > _IN_DOUBT else 0.0
     if chosen.motion == "euclidean":
         chosen = _unturned(pair, chosen, iterations) or chosen
-    own = Evidence(chosen, pair.size).corner_deviation()
-    return Choice(chosen, float(np.linalg.norm([own, doubt, unseen])))
+    own = MotionEvidence(chosen, pair.size).corner_deviation()
+    return ChosenMotion(chosen, float(np.linalg.norm([own, doubt, unseen])))
 
 
-def _unturned(pair: Pair, turned: Fit, iterations: int) -> Fit | None:
+def _unturned(pair: Pair, turned: MotionFit, iterations: int) -> MotionFit | None:
     """The translation in place of a Euclidean fit, where the turn is not supported."""
     height, width = pair.size
     centre = np.array([[(width - 1) / 2, (height - 1) / 2]])
@@ -97,4 +97,4 @@ def _unturned(pair: Pair, turned: Fit, iterations: int) -> Fit | None:
     if corner_distance(shift, turned.warp, pair.size) > _SMALL_TURN:
         return None
     shifted = fit(pair, shift, "translation", iterations)
-    return None if Evidence(turned, pair.size).support(shifted) > SUPPORTED else shifted
+    return None if MotionEvidence(turned, pair.size).support(shifted) > SUPPORTED else shifted

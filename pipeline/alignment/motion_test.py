@@ -19,7 +19,7 @@ from pipeline.alignment.geometry import (
     map_points,
 )
 from pipeline.alignment.normal_equations import CELL, Cells, cell_centres, normal_equations
-from pipeline.alignment.refine import Fit
+from pipeline.alignment.refine import MotionFit
 from pipeline.size import Size
 
 # Patches of this many cells a side (32 pixels) are taken to err independently; errors that they
@@ -92,13 +92,13 @@ def _information(hessian: FloatArray, common: FloatArray) -> FloatArray:
     return np.asarray((basis * kept) @ basis.T)
 
 
-class Evidence:
+class MotionEvidence:
     """What the cells of a fit say about its warp and about poorer ones.
 
     found: a fit at rest; size: of its picture. Lengths are in pixels of that picture.
     """
 
-    def __init__(self, found: Fit, size: Size) -> None:
+    def __init__(self, found: MotionFit, size: Size) -> None:
         self._found, self._size, cells = found, size, found.cells
         self._points = cell_centres(size)
         fields = _deformation_fields(self._points, size)
@@ -112,7 +112,7 @@ class Evidence:
         self._hessian = hessian[:_RICHEST, :_RICHEST]
         self._information = _information(self._hessian, common)
 
-    def support(self, poorer: Fit) -> float:
+    def support(self, poorer: MotionFit) -> float:
         """F value by which this fit's extra freedom beats the deformations."""
         moved = map_points(np.linalg.inv(poorer.warp) @ self._found.warp, self._points)
         tensor = self._found.cells.tensor

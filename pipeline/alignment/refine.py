@@ -18,7 +18,7 @@ _RESTING_STEP = 0.2
 
 
 @dataclass(frozen=True)
-class Fit:
+class MotionFit:
     """A warp of one family, the cells measured before its last step, and whether it is at rest."""
 
     motion: Motion
@@ -33,7 +33,7 @@ def solve(hessian: FloatArray, score: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.solve(hessian + damping * np.eye(len(score)), score))
 
 
-def fit(pair: Pair, warp: FloatArray, motion: Motion, iterations: int) -> Fit:
+def fit(pair: Pair, warp: FloatArray, motion: Motion, iterations: int) -> MotionFit:
     """Steps from a start within a few pixels to the best warp of the family.
 
     The start must belong to the family, up to a scale that all further steps keep.
@@ -48,7 +48,7 @@ def fit(pair: Pair, warp: FloatArray, motion: Motion, iterations: int) -> Fit:
         last = step
         if np.abs(step).max() < _LAST_STEP:
             break
-    return Fit(motion, warp, cells, bool(np.abs(last).max() < _RESTING_STEP))
+    return MotionFit(motion, warp, cells, bool(np.abs(last).max() < _RESTING_STEP))
 
 
 def _stretch(step: FloatArray, last: FloatArray) -> float:

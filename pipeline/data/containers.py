@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.data.decoding_memory import memory_for
 from pipeline.data.pages import RefusedError, choose_page
-from pipeline.data.picture_header import Header, orientation_of, read_header
+from pipeline.data.picture_header import ImageHeader, orientation_of, read_header
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -40,14 +40,14 @@ _BACK = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """One decoded picture, turned by EXIF if that was asked for, and its header."""
 
     pixels: Image.Image
-    header: Header
+    header: ImageHeader
 
 
-def open_picture(data: bytes, path: Path, *, turn: bool = True) -> Picture:
+def open_picture(data: bytes, path: Path, *, turn: bool = True) -> DecodedImage:
     """Decode the only picture in `data`; `path` is for messages. turn: as EXIF says.
 
     Raises DataError naming the file: damaged, of another format, holding several pictures, or
@@ -63,10 +63,10 @@ def open_picture(data: bytes, path: Path, *, turn: bool = True) -> Picture:
             if header.format == "JPEG2000" and header.bits > 8 and len(image.getbands()) > 1:
                 # Pillow rounds their largest values up to 256, which it stores as 0
                 raise RefusedError(f"has {header.bits} bits a channel; convert it to 8-bit PNG")
-            return Picture(_turned(image, header, turn), header)
+            return DecodedImage(_turned(image, header, turn), header)
 
 
-def _turned(image: Image.Image, header: Header, turn: bool) -> Image.Image:
+def _turned(image: Image.Image, header: ImageHeader, turn: bool) -> Image.Image:
     """The loaded picture as EXIF says, or as it is stored; a TIFF is loaded as EXIF says."""
     if turn:
         return ImageOps.exif_transpose(image) if header.orientation != 1 else image

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.containers import converted, open_picture
-from pipeline.data.picture_header import Header
+from pipeline.data.picture_header import ImageHeader
 from pipeline.errors import DataError
 
 SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
@@ -21,7 +21,7 @@ class DecodedImage:
 
     rgb: NDArray[np.uint8]
     """HWC."""
-    header: Header
+    header: ImageHeader
     mode: str
     """Pillow's name of how the pixels are stored."""
     deep: NDArray[np.integer] | None = None

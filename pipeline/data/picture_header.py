@@ -14,7 +14,7 @@ _LOSSY_TIFF = {6, 7, 34712, 34892, 50001}  # JPEG, JPEG 2000, WebP
 
 
 @dataclass(frozen=True)
-class Header:
+class ImageHeader:
     """Facts from the tags and chunks of one picture's file."""
 
     format: str
@@ -29,10 +29,10 @@ class Header:
     """Smaller pictures beside the one that is read."""
 
 
-def read_header(image: Image.Image, data: bytes, previews: int, orientation: int) -> Header:
-    """Of a picture and the bytes of its file. previews, orientation: as `Header` has them."""
+def read_header(image: Image.Image, data: bytes, previews: int, orientation: int) -> ImageHeader:
+    """Of a picture and the bytes of its file. previews, orientation: as `ImageHeader` has them."""
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-    return Header(
+    return ImageHeader(
         format=image.format or "",
         bits=_bits(image, data, tags.get(_BITS)),
         lossy=_lossy(image, data, tags.get(_COMPRESSION)),

@@ -28,7 +28,7 @@ class TableRow:
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A stranger's table. Names of columns are without outer blanks, cells as they stand."""
 
     path: Path
@@ -48,7 +48,7 @@ class Table:
         return [row.cells[at] for row in self.rows]
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Table:
+def read_table(path: Path, columns: Sequence[str]) -> CsvTable:
     """A table whose every row is whole; DataError names the lines that are not."""
     table = open_table(path, columns)
     wrong = [row for row in table.rows if row.fault]
@@ -58,7 +58,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Table:
     return table
 
 
-def open_table(path: Path, columns: Sequence[str]) -> Table:
+def open_table(path: Path, columns: Sequence[str]) -> CsvTable:
     """A table of comma-, semicolon- or tab-separated values, its faulty rows marked as such.
 
     Blank lines, and rows of nothing but empty cells, are left out. DataError when it is no table,
@@ -77,7 +77,7 @@ def open_table(path: Path, columns: Sequence[str]) -> Table:
         if any(cell.strip() for cell in cells)
     ]
     header_line = next(lines_of(text)).rstrip("\r\n")
-    return Table(path, header_line, header, delimiter, rows, not text.endswith(("\n", "\r")))
+    return CsvTable(path, header_line, header, delimiter, rows, not text.endswith(("\n", "\r")))
 
 
 def read_own_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:

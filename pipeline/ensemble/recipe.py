@@ -16,7 +16,8 @@ from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.blending.stream import SummedMaps
 from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
 
-Maps = Sequence[NDArray[Any]] | SummedMaps
+BlendInput = Sequence[NDArray[Any]] | SummedMaps
+"""One image's stored map CHW by each model, or the sum of these maps."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Recipe:
     def names(self) -> tuple[str, ...]:
         return tuple(self.weights)
 
-    def blend(self, maps: Maps) -> NDArray[np.float32]:
+    def blend(self, maps: BlendInput) -> NDArray[np.float32]:
         """Blended probabilities CHW of one image, from each model's stored map, or their sum."""
         return blend(maps, list(self.weights.values()), self.mean, threads=1)
 
-    def decide(self, maps: Maps) -> NDArray[np.bool_]:
+    def decide(self, maps: BlendInput) -> NDArray[np.bool_]:
         """The decision CHW of one image, after post-processing."""
         weights = list(self.weights.values())
         decision = decide(
@@ -49,7 +50,7 @@ class Recipe:
         )
         return apply_steps(decision, self.blend(maps), self.steps) if self.steps else decision
 
-    def runs(self, maps: Maps, order: RleOrder) -> list[Runs] | None:
+    def runs(self, maps: BlendInput, order: RleOrder) -> list[Runs] | None:
         """The decision as runs, a class each, without a mask; None when steps need the mask."""
         if self.steps:
             return None

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.search.oof import Measures
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
 
 def by_fold(metric: Metric, measures: Measures, folds: NDArray[np.int64]) -> dict[int, float]:

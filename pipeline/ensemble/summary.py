@@ -13,7 +13,7 @@ from pipeline.ensemble.recipe import steps_as_yaml
 from pipeline.ensemble.scoring import by_fold
 from pipeline.ensemble.search.interval import score_interval
 from pipeline.ensemble.search.model_value import MemberWorth, difference
-from pipeline.ensemble.search.nested import Outcome, Procedure
+from pipeline.ensemble.search.nested import Procedure, SearchOutcome
 from pipeline.ensemble.search.oof import Oof
 from pipeline.ensemble.search.resampling import Difference
 from pipeline.ensemble.search.selection import Chosen
@@ -55,7 +55,7 @@ def facts_of_choice(oof: Oof, chosen: Chosen, classes: Sequence[str]) -> dict[st
     }
 
 
-def facts_of_score(metric: Metric, outcome: Outcome, sampling: Sampling) -> dict[str, Any]:
+def facts_of_score(metric: Metric, outcome: SearchOutcome, sampling: Sampling) -> dict[str, Any]:
     """Tuned, nested, their gap, and what a test set of the competition's size may score."""
     nested = outcome.nested
     believed = nested.measures if nested else outcome.measures
@@ -93,7 +93,7 @@ def facts_of_model(
 
 
 def facts_of_best_single(
-    procedure: Procedure, outcome: Outcome, worths: Sequence[MemberWorth]
+    procedure: Procedure, outcome: SearchOutcome, worths: Sequence[MemberWorth]
 ) -> dict[str, Any] | None:
     """The model that scores best by itself, nested, and by how much the blend is above it."""
     nested = {each.name: each for each in worths if each.alone.nested is not None}
@@ -104,7 +104,7 @@ def facts_of_best_single(
     return {"model": best.name, "blend_above": _facts_of_difference(above)}
 
 
-def _nested(outcome: Outcome) -> float:
+def _nested(outcome: SearchOutcome) -> float:
     return outcome.nested.score if outcome.nested else float("-inf")
 
 

@@ -21,8 +21,8 @@ from pipeline.exporting.exported_network import ExportedNetwork
 from pipeline.models.checkpoint import load_weights, save_weights
 from pipeline.suggestions import check_name
 
-Batch = NDArray[np.float32]
-Computes = Callable[[Batch], Batch]
+ImageBatch = NDArray[np.float32]
+Computes = Callable[[ImageBatch], ImageBatch]
 """Images N×C×H×W float32 0..1 → probabilities N×classes×H×W."""
 
 _OPSET = 17
@@ -116,9 +116,9 @@ def _read_state_dict(path: Path, network: ExportedNetwork) -> Computes:
     return lambda images: _computed(emptied, images)
 
 
-def _computed(network: Callable[[torch.Tensor], torch.Tensor], images: Batch) -> Batch:
+def _computed(network: Callable[[torch.Tensor], torch.Tensor], images: ImageBatch) -> ImageBatch:
     with torch.no_grad():
-        values: Batch = network(torch.from_numpy(images)).numpy()
+        values: ImageBatch = network(torch.from_numpy(images)).numpy()
     return values
 
 

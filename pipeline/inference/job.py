@@ -19,7 +19,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
-from pipeline.inference.sinks import Maps, Sink
+from pipeline.inference.sinks import ModelMaps, Sink
 from pipeline.manifests import verified
 from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
@@ -31,13 +31,13 @@ AHEAD = 2  # batches decoded before they are needed, an image a thread
 WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
 WRITE_MAPS = 64
 
-Batch = dict[str, Maps]
+MapBatch = dict[str, ModelMaps]
 Started = tuple[Sequence[Sample], list[Callable[[], list[NDArray[np.float32]]]]]
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Weights:
+class MemberWeights:
     """One member's weights on disk."""
 
     member: str
@@ -55,7 +55,7 @@ class Output:
     """A model, and the members that are averaged to its maps."""
 
     model: ModelConfig
-    members: tuple[Weights, ...]
+    members: tuple[MemberWeights, ...]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def load_network(model: ModelConfig, path: Path, classes: int, channels: int) ->
     return network
 
 
-def _whole(weights: Weights) -> Path:
+def _whole(weights: MemberWeights) -> Path:
     """Their file if it is as it was written. A damaged one is put aside, so that the next make
     trains the member again, and nothing is lost that somebody may want to look at.
     """
@@ -124,7 +124,7 @@ def _whole(weights: Weights) -> Path:
 
 def _predicted(
     job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], context: JobContext
-) -> Iterator[tuple[str, Maps]]:
+) -> Iterator[tuple[str, ModelMaps]]:
     """Every sample's id and its map by each model."""
     done = 0
     for batch, by_model in _one_ahead(_started(job, samples, predictors, context.cores)):
@@ -169,9 +169,9 @@ def _decoded(
                 yield batches[position - AHEAD], [each.result() for each in waiting.pop(0)]
 
 
-def _write_batches(maps: Iterator[tuple[str, Maps]]) -> Iterator[Batch]:
+def _write_batches(maps: Iterator[tuple[str, ModelMaps]]) -> Iterator[MapBatch]:
     """What is flushed to disk together."""
-    batch: Batch = {}
+    batch: MapBatch = {}
     size = 0
     for sample_id, by_model in maps:
         batch[sample_id] = by_model

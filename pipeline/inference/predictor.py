@@ -23,7 +23,8 @@ from pipeline.inference.tiles import Tile, TileMerger, plan_tiles, tile_weights
 from pipeline.inference.tta import View, group_by_shape, parse_tta
 from pipeline.size import Size
 
-Maps = list[NDArray[np.float32]]
+ImageMaps = list[NDArray[np.float32]]
+"""The probability maps CHW of several images by one model."""
 PADDING_MULTIPLE = 32
 CPU_BATCH = 8
 
@@ -61,14 +62,14 @@ class Predictor:
         """How many images go through it together."""
         self._batch = CPU_BATCH if on_cpu else settings.batch
 
-    def predict(self, images: Sequence[Pixels]) -> Maps:
+    def predict(self, images: Sequence[Pixels]) -> ImageMaps:
         """HWC images of any sizes, one type → CHW float32 probabilities, each at its image's size.
 
         Raises ResourceError when not even one picture fits the device.
         """
         return self.start(images)()
 
-    def start(self, images: Sequence[Pixels]) -> Callable[[], Maps]:
+    def start(self, images: Sequence[Pixels]) -> Callable[[], ImageMaps]:
         """`predict` in two halves: what comes back waits for the maps, once, and returns them.
 
         In between an accelerator computes, and the caller can prepare the next images. A CPU has
@@ -86,7 +87,7 @@ class Predictor:
                 parts.append((places, maps))
                 alike = alike[len(places) :]
 
-        def finish() -> Maps:
+        def finish() -> ImageMaps:
             maps = {
                 place: one
                 for places, those in parts

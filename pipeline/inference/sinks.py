@@ -15,8 +15,8 @@ from pipeline.errors import MaskmillError
 from pipeline.maps import Accumulator, MapStore
 from pipeline.maps.quantise import quantise
 
-Maps = Sequence[NDArray[np.float32]]
-"""A probability map CHW of one image, a model each."""
+ModelMaps = Sequence[NDArray[np.float32]]
+"""The probability maps CHW of one image by several models."""
 
 
 class Sink(Protocol):
@@ -28,7 +28,7 @@ class Sink(Protocol):
     def pending(self) -> set[str]:
         """The images of which some map is not here yet."""
 
-    def write(self, batch: Mapping[str, Maps]) -> None:
+    def write(self, batch: Mapping[str, ModelMaps]) -> None:
         """Take a batch of images; on disk when this returns."""
 
 
@@ -51,7 +51,7 @@ class StoreSink:
     def pending(self) -> set[str]:
         return {each for store in self.stores for each in store.pending()}
 
-    def write(self, batch: Mapping[str, Maps]) -> None:
+    def write(self, batch: Mapping[str, ModelMaps]) -> None:
         for number, store in enumerate(self.stores):
             store.write({each: maps[number] for each, maps in batch.items()})
 
@@ -75,10 +75,10 @@ class SumSink:
     def pending(self) -> set[str]:
         return {each for member in self.members for each in self.sums.pending(member)}
 
-    def write(self, batch: Mapping[str, Maps]) -> None:
+    def write(self, batch: Mapping[str, ModelMaps]) -> None:
         self.sums.add({each: self._summands(each, maps) for each, maps in batch.items()})
 
-    def _summands(self, each: str, maps: Maps) -> dict[str, NDArray[Any]]:
+    def _summands(self, each: str, maps: ModelMaps) -> dict[str, NDArray[Any]]:
         parts = zip(self.members, maps, self.dtypes, self.tables, strict=True)
         try:
             return {name: summand(values, dtype, table) for name, values, dtype, table in parts}

@@ -16,7 +16,14 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import ConfigError
-from pipeline.inference.view_steps import GROUPS, PARAMETRISED, SYMMETRIES, Scale, Step, Symmetry
+from pipeline.inference.view_steps import (
+    GROUPS,
+    PARAMETRISED,
+    SYMMETRIES,
+    Scale,
+    Symmetry,
+    ViewStep,
+)
 from pipeline.size import Size
 from pipeline.suggestions import nearest_names
 
@@ -30,7 +37,7 @@ class View:
     """One way to look at an image: steps done in order, undone in reverse."""
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[ViewStep, ...]
 
     def apply(self, images: Tensor) -> Tensor:
         """NCHW float images in 0..1 -> NCHW of `output_size`, in 0..1."""
@@ -96,7 +103,7 @@ def _expand(name: str) -> list[View]:
     return [View("+".join(chosen), _steps(chosen, name)) for chosen in itertools.product(*parts)]
 
 
-def _steps(parts: Sequence[str], entry: str) -> tuple[Step, ...]:
+def _steps(parts: Sequence[str], entry: str) -> tuple[ViewStep, ...]:
     """The steps of one view; several scales must not leave together what one may be."""
     steps = tuple(_step(part, entry) for part in parts)
     factor = math.prod(each.factor for each in steps if isinstance(each, Scale))
@@ -116,7 +123,7 @@ def _alternatives(part: str, entry: str) -> tuple[str, ...]:
     return (part,)
 
 
-def _step(part: str, entry: str) -> Step:
+def _step(part: str, entry: str) -> ViewStep:
     if part in SYMMETRIES:
         return SYMMETRIES[part]
     name, colon, value = part.partition(":")

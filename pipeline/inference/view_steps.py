@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from pipeline.size import Size
 
 
-class Step(Protocol):
+class ViewStep(Protocol):
     """One part of a view."""
 
     def apply(self, images: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class Parametrised:
     example: a value for messages.
     """
 
-    make: Callable[[float], Step]
+    make: Callable[[float], ViewStep]
     low: float
     high: float
     neutral: float
@@ -112,15 +112,15 @@ def _raise(images: Tensor, exponent: float) -> Tensor:
     return images**exponent
 
 
-def _brightness(shift: float) -> Step:
+def _brightness(shift: float) -> ViewStep:
     return ValueChange(_brighten, shift)
 
 
-def _gamma(exponent: float) -> Step:
+def _gamma(exponent: float) -> ViewStep:
     return ValueChange(_raise, exponent)
 
 
-SYMMETRIES: dict[str, Step] = {
+SYMMETRIES: dict[str, ViewStep] = {
     "identity": Symmetry(),
     "hflip": Symmetry(flip_columns=True),
     "vflip": Symmetry(flip_rows=True),

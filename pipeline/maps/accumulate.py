@@ -26,7 +26,7 @@ from pipeline.maps.header import StoreHeader
 from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import creating, index_sha256
 from pipeline.maps.npy import map_table
-from pipeline.maps.quantise import LEVELS, Stored
+from pipeline.maps.quantise import LARGEST_STORED, Stored
 from pipeline.maps.records import checksum
 
 MEMBERS = "members.npy"
@@ -63,7 +63,7 @@ class Accumulator:
         `weights` (by member, in any order) times the largest number of `dtype`, that of the maps
         to be added, must fit uint32 together. Raises as `MapStore.create` does.
         """
-        assert LEVELS[dtype] * sum(weights.values()) < 2**32, f"weights {dict(weights)}"
+        assert LARGEST_STORED[dtype] * sum(weights.values()) < 2**32, f"weights {dict(weights)}"
         index = MapIndex.of(shapes, len(classes))
         header = StoreHeader(
             kind="weighted sum",

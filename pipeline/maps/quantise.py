@@ -18,7 +18,7 @@ from pipeline.errors import ArtefactError, TrainingError
 
 Stored = NDArray[Any]
 
-LEVELS: dict[str, int] = {"uint8": 255, "uint16": 65535}
+LARGEST_STORED: dict[str, int] = {"uint8": 255, "uint16": 65535}
 # Softmax and the mean of several views may leave 0..1 by a few float32 roundings, not by more.
 LOWEST, HIGHEST = np.float32(-2e-6), np.float32(1 + 2e-6)
 
@@ -36,7 +36,7 @@ def quantise(
     if dtype == "float16":
         _check(values)
         np.copyto(stored, np.clip(values, 0, 1), casting="same_kind")
-    elif not _round_to_levels(values.ravel(), stored.ravel(), np.float32(LEVELS[dtype])):
+    elif not _round_to_levels(values.ravel(), stored.ravel(), np.float32(LARGEST_STORED[dtype])):
         _check(values)
     return stored
 
@@ -45,7 +45,7 @@ def dequantise(stored: Stored) -> NDArray[np.float32]:
     """Stored values (uint8, uint16 or float16, any shape) as float32 probabilities 0..1."""
     if stored.dtype == np.float16:
         return stored.astype(np.float32)
-    scale = np.float32(1 / LEVELS[stored.dtype.name])
+    scale = np.float32(1 / LARGEST_STORED[stored.dtype.name])
     return cast("NDArray[np.float32]", np.multiply(stored, scale, dtype=np.float32))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.grafting.loading import load_weights
-from pipeline.models.grafting.weights import PRETRAINED, Weights, read_tensors
+from pipeline.models.grafting.weights import PRETRAINED, PretrainedWeights, read_tensors
 from pipeline.models.segmentation import SegmentationModel
 
 _SAME_OUTPUT = frozenset({"unet", "unetplusplus", "manet"})
@@ -30,7 +30,7 @@ _OURS = {
 _WRAPPED = "encoder.model."
 
 
-def whole_weights(spec: ModelSpec) -> Weights | None:
+def whole_weights(spec: ModelSpec) -> PretrainedWeights | None:
     """The weights of a whole model that the description names as a file; None for an encoder's.
 
     Raises ConfigError for those of SMP in a decoder that computes other outputs from them.
@@ -47,10 +47,12 @@ def whole_weights(spec: ModelSpec) -> Weights | None:
             f"other outputs with them than SMP does. {', '.join(sorted(_SAME_OUTPUT))} take such "
             "files; for the encoder alone, save its state_dict by itself"
         )
-    return Weights(from_smp(state) if is_smp else state, spec.weights)
+    return PretrainedWeights(from_smp(state) if is_smp else state, spec.weights)
 
 
-def load_whole(model: SegmentationModel, weights: Weights, *, allow_partial: bool) -> None:
+def load_whole(
+    model: SegmentationModel, weights: PretrainedWeights, *, allow_partial: bool
+) -> None:
     """Fill encoder, decoder and head; with `allow_partial`, a head of other classes stays random.
 
     Raises ConfigError as `load_weights` does.

@@ -23,7 +23,7 @@ from pipeline.data.image_sources.source import Pixels
 from pipeline.disk_space import allocated_bytes
 from pipeline.ensemble.blending.kernel import decide_runs
 from pipeline.execution.executor import JobContext
-from pipeline.inference.job import Weights
+from pipeline.inference.job import MemberWeights
 from pipeline.inference.predictor import Predictor
 from pipeline.maps import MapShape, MapStore
 from pipeline.models.checkpoint import load_weights
@@ -32,7 +32,7 @@ from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
 from pipeline.workspace import MemberPaths
 
-STEPS = 2
+TIMED_STEPS = 2
 Result = TypeVar("Result")
 Pictures = dict[str, Pixels]
 
@@ -43,7 +43,7 @@ class MeasureJob:
 
     member: TrainJob
     samples: tuple[Sample, ...]
-    weights: Weights | None
+    weights: MemberWeights | None
     scratch: Path
     """A folder on the disk that the maps will be on."""
 
@@ -73,7 +73,7 @@ def measure(job: MeasureJob, context: JobContext) -> Measured:
     """Measure one model; leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix=".plan", dir=job.scratch) as folder:
         run = _start(job, Path(folder), context)
-        step_s = _seconds(lambda: _steps(run)) / STEPS
+        step_s = _seconds(lambda: _steps(run)) / TIMED_STEPS
         run.loader.close()
         network = run.plain
         if job.weights is not None:
@@ -107,7 +107,7 @@ def _start(job: MeasureJob, folder: Path, context: JobContext) -> TrainingRun:
     """A training of a few steps, with one epoch of them behind it, so that all is warm."""
     model = job.member.model
     short = model.model_copy(
-        update={"weights": None, "train": model.train.model_copy(update={"steps": STEPS})}
+        update={"weights": None, "train": model.train.model_copy(update={"steps": TIMED_STEPS})}
     )
     member = TrainJob(**{**vars(job.member), "model": short, "paths": MemberPaths(folder)})
     run = TrainingRun(member, context)

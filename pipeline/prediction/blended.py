@@ -17,7 +17,7 @@ from pipeline.prediction.finished_run import FinishedRun, stored_type
 
 
 @dataclass(frozen=True)
-class Blend:
+class MemoryBlend:
     """A recipe, and the models that count in it, in its order. Picklable.
 
     Sums are those of `ensemble.accumulate`, so that what is decided is, pixel by pixel, what
@@ -30,7 +30,7 @@ class Blend:
     """Those with a weight; the others need not be loaded."""
 
     @classmethod
-    def of(cls, run: FinishedRun) -> Blend:
+    def of(cls, run: FinishedRun) -> MemoryBlend:
         shares = integer_weights(list(run.recipe.weights.values()))
         models = [name for name, share in zip(run.recipe.names, shares, strict=True) if share]
         return cls(run.recipe, stored_type(run.experiment), tuple(models))

@@ -23,7 +23,7 @@ from pipeline.config.reading import read_yaml
 from pipeline.ensemble.blending.means import Mean, make_mean, mean_kind
 from pipeline.ensemble.recipe import Recipe, steps_from_yaml
 from pipeline.errors import ArtefactError, ConfigError, DataError
-from pipeline.inference.job import Weights
+from pipeline.inference.job import MemberWeights
 from pipeline.manifests import (
     NamedFile,
     fingerprint,
@@ -48,7 +48,7 @@ class FinishedRun:
     recipe: Recipe
     facts: dict[str, Any]
     """What `ensemble.yaml` says."""
-    members: dict[str, tuple[Weights, ...]]
+    members: dict[str, tuple[MemberWeights, ...]]
     """By model, its folds in order."""
     paths: FinishedPaths
 
@@ -57,7 +57,7 @@ def keep_finished_run(
     paths: FinishedPaths,
     experiment: Experiment,
     mean: Mean,
-    members: Mapping[str, Sequence[Weights]],
+    members: Mapping[str, Sequence[MemberWeights]],
 ) -> None:
     """Write what `read_finished_run` reads, beside the blend; nothing where it is there already."""
     text = _HEADER + yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
@@ -108,7 +108,9 @@ def read_finished_run(folder: Path) -> FinishedRun:
         facts=facts,
         members={
             model: tuple(
-                Weights(Path(name).parent.as_posix(), folder / name, named[folder / name].sha256)
+                MemberWeights(
+                    Path(name).parent.as_posix(), folder / name, named[folder / name].sha256
+                )
                 for name in names
             )
             for model, names in members.items()

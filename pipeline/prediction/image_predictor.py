@@ -15,9 +15,9 @@ from pipeline.data.images import read_rgb
 from pipeline.data.samples import SampleReader
 from pipeline.errors import DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
-from pipeline.prediction.blended import Blend
+from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import FinishedRun, refuse_references, verify_weights
-from pipeline.prediction.mask_files import MaskFiles
+from pipeline.prediction.mask_files import PredictedMaskFiles
 from pipeline.prediction.mask_sink import MaskSink
 
 
@@ -27,10 +27,10 @@ class ImagePredictor:
     def __init__(self, run: FinishedRun, device: str) -> None:
         refuse_references(run.experiment)
         self.classes = run.experiment.data.class_names
-        self._blend = Blend.of(run)
+        self._blend = MemoryBlend.of(run)
         verify_weights(run, self._blend.models)
         self._reader = SampleReader(run.experiment.data)
-        job = job_of(run, self._blend, MaskFiles.of(Path(), run.experiment.data), ())
+        job = job_of(run, self._blend, PredictedMaskFiles.of(Path(), run.experiment.data), ())
         self._predictors = [make_predictor(job, output, device) for output in job.outputs]
 
     @overload
@@ -64,7 +64,9 @@ class ImagePredictor:
         return recipe.blend(sums) if probabilities else recipe.decide(sums)
 
 
-def job_of(run: FinishedRun, blend: Blend, files: MaskFiles, samples: Sequence[Sample]) -> InferJob:
+def job_of(
+    run: FinishedRun, blend: MemoryBlend, files: PredictedMaskFiles, samples: Sequence[Sample]
+) -> InferJob:
     """The job that writes the masks of these samples."""
     data = run.experiment.data
     reader = SampleReader(data)

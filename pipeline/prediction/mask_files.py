@@ -21,7 +21,7 @@ _LINES_ACROSS_IMAGE = 400
 
 
 @dataclass(frozen=True)
-class MaskFiles:
+class PredictedMaskFiles:
     """The files of every image, below one folder.
 
     One class: `<stem>.png` of 0 and 255. Multiclass: `<stem>.png` of the classes' pixel values,
@@ -38,7 +38,7 @@ class MaskFiles:
     @classmethod
     def of(
         cls, folder: Path, data: DataConfig, *, probabilities: bool = False, overlay: bool = False
-    ) -> MaskFiles:
+    ) -> PredictedMaskFiles:
         return cls(folder, data.classes, data.multiclass, probabilities, overlay)
 
     def paths(self, stem: str) -> list[Path]:

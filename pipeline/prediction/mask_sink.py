@@ -12,13 +12,13 @@ from pipeline.ensemble.postprocessing.instances import components
 from pipeline.errors import MaskmillError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.job import InferJob, predict_range
-from pipeline.inference.sinks import Maps
-from pipeline.prediction.blended import Blend
-from pipeline.prediction.mask_files import MaskFiles
+from pipeline.inference.sinks import ModelMaps
+from pipeline.prediction.blended import MemoryBlend
+from pipeline.prediction.mask_files import PredictedMaskFiles
 
 
 @dataclass(frozen=True)
-class Area:
+class ClassArea:
     """How much of an image one class takes."""
 
     image: str
@@ -34,11 +34,11 @@ class Area:
 class MaskSink:
     """Decides as the blend does, and writes; `areas` gathers in the process that predicts."""
 
-    blend: Blend
-    files: MaskFiles
+    blend: MemoryBlend
+    files: PredictedMaskFiles
     reader: SampleReader
     samples: dict[str, Sample]
-    areas: list[Area] = field(default_factory=list)
+    areas: list[ClassArea] = field(default_factory=list)
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         return nullcontext()  # two that write the same masks write the same bytes
@@ -46,11 +46,11 @@ class MaskSink:
     def pending(self) -> set[str]:
         return set(self.samples)
 
-    def write(self, batch: Mapping[str, Maps]) -> None:
+    def write(self, batch: Mapping[str, ModelMaps]) -> None:
         for each, maps in batch.items():
             self._write(each, maps)
 
-    def _write(self, each: str, maps: Maps) -> None:
+    def _write(self, each: str, maps: ModelMaps) -> None:
         try:
             sums = self.blend.sums(maps)
         except MaskmillError as error:
@@ -64,10 +64,10 @@ class MaskSink:
             self.files.write_overlay(each, self.reader.picture(self.samples[each]), decision)
         for name, plane in zip(self.files.classes, decision, strict=True):
             objects = int(components(plane).max(initial=0))
-            self.areas.append(Area(each, name, float(plane.mean()), objects))
+            self.areas.append(ClassArea(each, name, float(plane.mean()), objects))
 
 
-def predict_masks(job: InferJob, context: JobContext) -> list[Area]:
+def predict_masks(job: InferJob, context: JobContext) -> list[ClassArea]:
     """Write the masks of `job.samples`, whose sink is a `MaskSink`; returns their areas."""
     assert isinstance(job.sink, MaskSink)
     job.sink.areas.clear()

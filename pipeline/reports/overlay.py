@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.data.ground_truth import Truth
 
 
-class Outcome(NamedTuple):
+class PixelOutcome(NamedTuple):
     """What a decision is worth at a pixel, and the colour that says so."""
 
     label: str
@@ -19,11 +19,11 @@ class Outcome(NamedTuple):
     """RGB, 0..255."""
 
 
-RIGHT = Outcome("found", (46, 204, 113))
-FALSE = Outcome("too much", (231, 64, 52))
-MISSED = Outcome("missed", (52, 120, 255))
-CONFUSED = Outcome("another class", (190, 60, 220))
-VOID = Outcome("void, counts nowhere", (128, 128, 128))
+RIGHT = PixelOutcome("found", (46, 204, 113))
+FALSE = PixelOutcome("too much", (231, 64, 52))
+MISSED = PixelOutcome("missed", (52, 120, 255))
+CONFUSED = PixelOutcome("another class", (190, 60, 220))
+VOID = PixelOutcome("void, counts nowhere", (128, 128, 128))
 OUTCOMES = (RIGHT, FALSE, MISSED, CONFUSED, VOID)
 
 _TINT = 0.5
@@ -58,7 +58,9 @@ def overlay(
     return painted
 
 
-def _outcomes(truth: Truth, decision: NDArray[np.bool_]) -> list[tuple[Outcome, NDArray[np.bool_]]]:
+def _outcomes(
+    truth: Truth, decision: NDArray[np.bool_]
+) -> list[tuple[PixelOutcome, NDArray[np.bool_]]]:
     """Which pixels (bool HW) have which outcome: never two of them."""
     planes = truth.planes.astype(bool)
     counts = np.ones(truth.size, bool) if truth.valid is None else truth.valid
@@ -75,7 +77,7 @@ def _faded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _tint(
-    painted: NDArray[np.uint8], mask: NDArray[np.bool_], outcome: Outcome, strength: float
+    painted: NDArray[np.uint8], mask: NDArray[np.bool_], outcome: PixelOutcome, strength: float
 ) -> None:
     mixed = painted[mask] * (1 - strength) + np.array(outcome.colour) * strength
     painted[mask] = np.rint(mixed).astype(np.uint8)
@@ -90,7 +92,7 @@ def _hatch(size: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _outline(
-    painted: NDArray[np.uint8], mask: NDArray[np.bool_], outcome: Outcome, thickness: int
+    painted: NDArray[np.uint8], mask: NDArray[np.bool_], outcome: PixelOutcome, thickness: int
 ) -> None:
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(painted, contours, -1, outcome.colour, thickness)

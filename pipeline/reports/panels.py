@@ -14,12 +14,11 @@ from pipeline.prediction.class_colours import RGB
 from pipeline.reports.data_uri import image_uri
 from pipeline.reports.html import Picture
 from pipeline.reports.overlay import VOID, overlay
+from pipeline.size import Size
 
 LONGEST = 640
 """Pixels of a picture's longer side on the page; what is below half of it is enlarged."""
 _TINT = 0.6
-
-Size = tuple[int, int]
 
 
 def truth_panels(

@@ -19,7 +19,7 @@ from pipeline.ensemble.recipe import Recipe, steps_from_yaml
 from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.summary import Sampling
 from pipeline.errors import DataError
-from pipeline.inference.job import Weights
+from pipeline.inference.job import MemberWeights
 from pipeline.manifests import fingerprint, is_as_written, is_fresh, write_manifest
 from pipeline.maps import MapStore
 from pipeline.prediction.finished_run import keep_finished_run
@@ -72,7 +72,7 @@ def run(context: StageContext) -> Ensembled:
     return Ensembled(recipe, facts, made_from)
 
 
-def _members(context: StageContext) -> dict[str, list[Weights]]:
+def _members(context: StageContext) -> dict[str, list[MemberWeights]]:
     """The weights that predict, by model."""
     members, used = train.run(context), context.used_folds()
     return {

@@ -17,7 +17,7 @@ from pipeline.exporting.card import card_of
 from pipeline.exporting.check import TOLERANCE, check_images, largest_difference
 from pipeline.exporting.exported_network import ExportedNetwork
 from pipeline.exporting.formats import get_format
-from pipeline.inference.job import Weights, load_network
+from pipeline.inference.job import MemberWeights, load_network
 from pipeline.prediction.finished_run import (
     FinishedRun,
     read_finished_run,
@@ -30,7 +30,7 @@ from pipeline.workspace import FinishedPaths
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportRequest:
     """What a user asks for."""
 
     model: str | None
@@ -40,7 +40,7 @@ class Request:
 
 
 @disk_errors_told()
-def run(context: StageContext, folder: Path, request: Request) -> Path:
+def run(context: StageContext, folder: Path, request: ExportRequest) -> Path:
     """Write one model (the mean of its folds, or one fold), with a card beside it; its path.
 
     A file that does not compute what the predictor does on three images is removed again, and
@@ -103,7 +103,7 @@ def _model(finished: FinishedRun, wish: str | None) -> str:
     return wish
 
 
-def _members(finished: FinishedRun, model: str, fold: int | None) -> tuple[Weights, ...]:
+def _members(finished: FinishedRun, model: str, fold: int | None) -> tuple[MemberWeights, ...]:
     every = finished.members[model]
     if fold is None:
         return every
@@ -114,7 +114,9 @@ def _members(finished: FinishedRun, model: str, fold: int | None) -> tuple[Weigh
     return found
 
 
-def network_of(finished: FinishedRun, model: str, members: tuple[Weights, ...]) -> ExportedNetwork:
+def network_of(
+    finished: FinishedRun, model: str, members: tuple[MemberWeights, ...]
+) -> ExportedNetwork:
     """These members of a model as one network."""
     data, config = finished.experiment.data, finished.experiment.models[model]
     reader = SampleReader(data)

@@ -15,7 +15,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room, disk_errors_told
 from pipeline.errors import DataError
 from pipeline.execution.executor import Job
-from pipeline.prediction.blended import Blend
+from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import (
     FinishedRun,
     read_finished_run,
@@ -24,13 +24,13 @@ from pipeline.prediction.finished_run import (
 )
 from pipeline.prediction.image_list import list_images, sizes_of
 from pipeline.prediction.image_predictor import job_of
-from pipeline.prediction.mask_files import AREAS, MaskFiles
-from pipeline.prediction.mask_sink import Area, predict_masks
+from pipeline.prediction.mask_files import AREAS, PredictedMaskFiles
+from pipeline.prediction.mask_sink import ClassArea, predict_masks
 from pipeline.stages.context import StageContext
 
 
 @dataclass(frozen=True)
-class Request:
+class PredictRequest:
     """What a user asks for."""
 
     images: tuple[str, ...]
@@ -41,7 +41,7 @@ class Request:
 
 
 @disk_errors_told()
-def run(context: StageContext, folder: Path, request: Request) -> pd.DataFrame:
+def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.DataFrame:
     """Write the masks of all images, and `areas.csv`, which is returned.
 
     folder: of the finished run. Raises DataError before anything is predicted where an image
@@ -51,7 +51,7 @@ def run(context: StageContext, folder: Path, request: Request) -> pd.DataFrame:
     finished = read_finished_run(folder)
     refuse_references(finished.experiment)
     samples = list_images(request.images)
-    files = MaskFiles.of(
+    files = PredictedMaskFiles.of(
         request.out,
         finished.experiment.data,
         probabilities=request.probabilities,
@@ -63,7 +63,7 @@ def run(context: StageContext, folder: Path, request: Request) -> pd.DataFrame:
         pixels = sum(height * width for height, width in sizes.values())
         needed = 4 * pixels * len(files.classes)
         check_room("predict", needed, [request.out], request.out, ", or leave out --probabilities")
-    blend = Blend.of(finished)
+    blend = MemoryBlend.of(finished)
     verify_weights(finished, blend.models)
     areas = _predict(context, finished, blend, files, samples)
     table = _table(areas, samples)
@@ -75,10 +75,10 @@ def run(context: StageContext, folder: Path, request: Request) -> pd.DataFrame:
 def _predict(
     context: StageContext,
     finished: FinishedRun,
-    blend: Blend,
-    files: MaskFiles,
+    blend: MemoryBlend,
+    files: PredictedMaskFiles,
     samples: Sequence[Sample],
-) -> list[Area]:
+) -> list[ClassArea]:
     """The areas of all classes of all images, whose masks are written."""
     devices = len(context.machine.devices)
     size = -(-len(samples) // devices)
@@ -94,7 +94,7 @@ def _predict(
     for path in {path.parent for sample in samples for path in files.paths(sample.id)}:
         sweep(path)
     values = context.run_jobs("predict", jobs, width=devices)
-    found: list[Area] = []
+    found: list[ClassArea] = []
     for job in jobs:
         areas = values[job.name]
         assert isinstance(areas, list)
@@ -103,7 +103,7 @@ def _predict(
 
 
 def _check_targets(
-    context: StageContext, run_folder: Path, files: MaskFiles, samples: Sequence[Sample]
+    context: StageContext, run_folder: Path, files: PredictedMaskFiles, samples: Sequence[Sample]
 ) -> None:
     """DataError where masks cannot be written, or would replace what they must not."""
     out = files.folder
@@ -125,7 +125,7 @@ def _check_targets(
                 )
 
 
-def _table(areas: Sequence[Area], samples: Sequence[Sample]) -> pd.DataFrame:
+def _table(areas: Sequence[ClassArea], samples: Sequence[Sample]) -> pd.DataFrame:
     """`image,class,share,objects`, in the order of the images."""
     place = {sample.id: number for number, sample in enumerate(samples)}
     ordered = sorted(areas, key=lambda area: place[area.image])

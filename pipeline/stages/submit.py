@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.atomic_files import file_checksum, write_atomic
 from pipeline.ensemble.members import check_members, reader_of
-from pipeline.ensemble.recipe import Maps
+from pipeline.ensemble.recipe import BlendInput
 from pipeline.errors import DataError
 from pipeline.manifests import fingerprint
 from pipeline.stages import check, ensemble, infer
@@ -20,7 +20,7 @@ from pipeline.stages.context import StageContext, once
 from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.parts import summed_maps
 from pipeline.stages.parts.notes import SCORE, Note, note_of, note_text, read_note, says
-from pipeline.submission.format import Decisions, Written
+from pipeline.submission.format import TestDecisions, Written
 from pipeline.submission.registry import plan_submission
 
 
@@ -42,7 +42,9 @@ def run(context: StageContext) -> Path:
         planned = plan_submission(context.experiment, [each.id for each in survey.of("test")])
         images = list(dict.fromkeys(row.id for row in planned.rows))
         test.check(images)
-        decisions = Decisions(ensembled.recipe, test.read, lambda each: survey.sizes["test", each])
+        decisions = TestDecisions(
+            ensembled.recipe, test.read, lambda each: survey.sizes["test", each]
+        )
         with context.reporter.track("submit", len(images)) as advance:
             written = planned.write(path, decisions, advance)
         _warn_of_uniform(context, written)
@@ -58,7 +60,7 @@ class _TestMaps:
 
     content: str | dict[str, str]
     check: Callable[[Iterable[str]], None]
-    read: Callable[[str], Maps]
+    read: Callable[[str], BlendInput]
 
 
 def _test_maps(context: StageContext) -> _TestMaps:

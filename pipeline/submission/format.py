@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from pipeline.config import SubmissionConfig
-from pipeline.ensemble.recipe import Maps, Recipe
+from pipeline.ensemble.recipe import BlendInput, Recipe
 from pipeline.reporting import Advance
 from pipeline.size import Size
 from pipeline.submission.rows import Row
 
 
 @dataclass(frozen=True)
-class Decisions:
+class TestDecisions:
     """What is to be sent: of any test image its maps, the recipe that decides, and its size."""
 
     recipe: Recipe
-    read: Callable[[str], Maps]
+    read: Callable[[str], BlendInput]
     size_of: Callable[[str], Size]
     """Of the image itself."""
 
@@ -51,7 +51,7 @@ class SubmissionFormat(Protocol):
         """What is asked for, in order."""
         ...
 
-    def write(self, path: Path, decisions: Decisions, advance: Advance) -> Written:
+    def write(self, path: Path, decisions: TestDecisions, advance: Advance) -> Written:
         """Write the file whole and checked, or not at all; `advance` by image.
 
         DataError when what is written would not be read as what was meant.

@@ -12,11 +12,13 @@ from pipeline.config import SubmissionConfig
 from pipeline.data import rle
 from pipeline.data.rle import Runs
 from pipeline.ensemble.postprocessing.instances import connected_instances
-from pipeline.ensemble.recipe import Maps, Recipe
+from pipeline.ensemble.recipe import BlendInput, Recipe
 from pipeline.size import Size
 
 
-def runs_of_image(recipe: Recipe, maps: Maps, settings: SubmissionConfig) -> list[Sequence[Runs]]:
+def runs_of_image(
+    recipe: Recipe, maps: BlendInput, settings: SubmissionConfig
+) -> list[Sequence[Runs]]:
     """For each class, the runs of each of its rows (one, or one an instance)."""
     if settings.rows != "instance" and settings.size is None:
         runs = recipe.runs(maps, settings.order)

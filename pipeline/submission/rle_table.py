@@ -14,9 +14,9 @@ from pipeline.data.rle import Runs
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.reporting import Advance
 from pipeline.size import Size
-from pipeline.submission.format import Decisions, Written
+from pipeline.submission.format import TestDecisions, Written
 from pipeline.submission.planes import kind_of, runs_of_image
-from pipeline.submission.rows import Header, Row, plan_rows
+from pipeline.submission.rows import Row, TableHeader, plan_rows
 from pipeline.submission.table import write_checked
 
 
@@ -26,7 +26,7 @@ class RleTable:
 
     settings: SubmissionConfig
     rows: Sequence[Row]
-    header: Header
+    header: TableHeader
 
     @classmethod
     def plan(
@@ -34,7 +34,7 @@ class RleTable:
     ) -> Self:
         return cls(settings, *plan_rows(settings, root, ids, classes))
 
-    def write(self, path: Path, decisions: Decisions, advance: Advance) -> Written:
+    def write(self, path: Path, decisions: TestDecisions, advance: Advance) -> Written:
         runs = self._in_order(decisions, advance)
         kinds: dict[int, Counter[str]] = defaultdict(Counter)
 
@@ -54,7 +54,7 @@ class RleTable:
         }
         return Written(written, uniform)
 
-    def _in_order(self, decisions: Decisions, advance: Advance) -> Iterator[Sequence[Runs]]:
+    def _in_order(self, decisions: TestDecisions, advance: Advance) -> Iterator[Sequence[Runs]]:
         """The runs of row after row; rows of one image that follow each other share a decision."""
 
         def decided(each: str) -> list[Sequence[Runs]]:

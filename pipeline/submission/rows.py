@@ -15,7 +15,7 @@ from pipeline.errors import DataError
 
 
 @dataclass(frozen=True)
-class Header:
+class TableHeader:
     """The first line of the file: the names in it, and how it is written."""
 
     names: tuple[str, ...]
@@ -24,7 +24,7 @@ class Header:
     delimiter: str = ","
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> Header:
+    def of(cls, names: Sequence[str]) -> TableHeader:
         """A comma-separated header of those names."""
         line = io.StringIO(newline="")
         csv.writer(line, lineterminator="").writerow(names)
@@ -48,7 +48,7 @@ class Row:
 
 def plan_rows(
     settings: SubmissionConfig, root: Path, ids: Sequence[str], classes: Sequence[str]
-) -> tuple[list[Row], Header]:
+) -> tuple[list[Row], TableHeader]:
     """The keys to send in order, and the header.
 
     With a sample file, its header and delimiter, its keys as they stand, and its order; DataError
@@ -69,14 +69,14 @@ def plan_rows(
         )
     if settings.sample is None:
         first, last = settings.columns
-        header = Header.of((first, *_class_column(settings), last))
+        header = TableHeader.of((first, *_class_column(settings), last))
         return list(rows.values()), header
     return _as_in_sample(root / settings.sample, rows, settings)
 
 
 def _as_in_sample(
     path: Path, rows: Mapping[Key, Row], settings: SubmissionConfig
-) -> tuple[list[Row], Header]:
+) -> tuple[list[Row], TableHeader]:
     table = read_table(path, ())
     _check_header(path, table.header, settings)
     cells = dict(zip(roles_of(table.header, settings), table.header, strict=True))
@@ -89,7 +89,7 @@ def _as_in_sample(
     planned = [
         replace(by_stripped[stripped(key)], key=key[0], class_name=key[1]) for key in written
     ]
-    return planned, Header(table.header, table.header_line, table.delimiter)
+    return planned, TableHeader(table.header, table.header_line, table.delimiter)
 
 
 def _class_column(settings: SubmissionConfig) -> tuple[str, ...]:

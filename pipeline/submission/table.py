@@ -18,14 +18,14 @@ from pipeline.data.rle import Runs
 from pipeline.data.row_keys import named
 from pipeline.errors import DataError
 from pipeline.size import Size
-from pipeline.submission.rows import Header, Row, roles_of
+from pipeline.submission.rows import Row, TableHeader, roles_of
 
 NO_RUNS: Runs = np.zeros((0, 2), np.int64)
 
 
 def write_checked(
     path: Path,
-    header: Header,
+    header: TableHeader,
     rows: Sequence[Row],
     runs_of: Callable[[Row], Sequence[Runs]],
     settings: SubmissionConfig,

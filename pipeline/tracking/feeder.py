@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import ArtefactError
 from pipeline.locks import hold
 from pipeline.tracking.memory import LoggedRows
-from pipeline.tracking.sources import Source
+from pipeline.tracking.sources import RowSource
 from pipeline.tracking.tracker import TrackedRun, Tracker
 
 
@@ -18,7 +18,11 @@ class Feeder:
     """One tracker and the runs that it has open; folder: for its files and for what it was told."""
 
     def __init__(
-        self, make: Callable[[], Tracker], experiment: str, folder: Path, sources: Sequence[Source]
+        self,
+        make: Callable[[], Tracker],
+        experiment: str,
+        folder: Path,
+        sources: Sequence[RowSource],
     ) -> None:
         self._make, self._experiment, self._folder = make, experiment, folder
         self._sources = sources
@@ -50,7 +54,7 @@ class Feeder:
         for name in list(self._open):
             self._close(name)
 
-    def _feed(self, source: Source) -> None:
+    def _feed(self, source: RowSource) -> None:
         name = source.name
         if name not in self._logged:
             self._logged[name] = LoggedRows(self._folder / f"{name.replace('/', '-')}.json")
@@ -66,7 +70,7 @@ class Feeder:
         if name in self._open and source.is_over():
             self._close(name)
 
-    def _start(self, source: Source, logged: LoggedRows, step: int) -> None:
+    def _start(self, source: RowSource, logged: LoggedRows, step: int) -> None:
         again = "" if logged.number == 1 else f"-{logged.number}"
         run = TrackedRun(
             self._experiment, source.name + again, logged.id, self._folder, source.settings, step

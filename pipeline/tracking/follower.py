@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from pipeline.interruption import die_with
 from pipeline.tracking.feeder import Feeder
-from pipeline.tracking.sources import MemberSource, ScorecardSource, Source
+from pipeline.tracking.sources import MemberSource, RowSource, ScorecardSource
 from pipeline.tracking.tracker import Tracker
 from pipeline.workspace import Workspace
 
@@ -41,7 +41,7 @@ class Orders:
     def workspace(self) -> Workspace:
         return Workspace(self.experiment, Path(self.root))
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[RowSource]:
         members = [
             MemberSource(
                 f"{model}/fold{fold}", self.workspace.member(model, fold), self.metric, settings

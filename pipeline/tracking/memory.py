@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.atomic_files import write_atomic
-from pipeline.tracking.sources import Row
+from pipeline.tracking.sources import TrackedRow
 
 
 class LoggedRows:
@@ -24,7 +24,7 @@ class LoggedRows:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # a run of its own is begun
 
-    def pending(self, rows: Sequence[Row]) -> list[Row]:
+    def pending(self, rows: Sequence[TrackedRow]) -> list[TrackedRow]:
         """The rows that the tracker lacks; of a training that was begun anew, all of them."""
         texts = [row.text for row in rows]
         if texts == self.texts[: len(texts)]:
@@ -33,7 +33,7 @@ class LoggedRows:
             self.id, self.number, self.texts = secrets.token_hex(8), self.number + 1, []
         return list(rows[len(self.texts) :])
 
-    def add(self, row: Row) -> None:
+    def add(self, row: TrackedRow) -> None:
         """Remember, at once and on disk, that the tracker has taken the row."""
         self.texts.append(row.text)
         content = {"id": self.id, "number": self.number, "rows": self.texts}

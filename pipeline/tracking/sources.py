@@ -11,12 +11,12 @@ from typing import Protocol
 
 from pipeline.workspace import MemberPaths
 
-SCORES = ("weight", "CV", "OOF", "nested", "LB")
+SCORE_COLUMNS = ("weight", "CV", "OOF", "nested", "LB")
 """Columns of the scorecard that are shown."""
 
 
 @dataclass(frozen=True)
-class Row:
+class TrackedRow:
     """What is logged at a step; `text` tells the row from one of another training."""
 
     step: int
@@ -24,7 +24,7 @@ class Row:
     values: Mapping[str, float]
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """The rows of one run, as far as they are written."""
 
     @property
@@ -33,7 +33,7 @@ class Source(Protocol):
     @property
     def settings(self) -> Mapping[str, str]: ...
 
-    def rows(self, logged: Sequence[str]) -> list[Row]:
+    def rows(self, logged: Sequence[str]) -> list[TrackedRow]:
         """All rows from the first on; logged: the texts of those that were logged before."""
 
     def is_over(self) -> bool:
@@ -49,17 +49,17 @@ class MemberSource:
     metric: str
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def rows(self, logged: Sequence[str]) -> list[Row]:
+    def rows(self, logged: Sequence[str]) -> list[TrackedRow]:
         try:
             with self.paths.history.open(newline="", encoding="utf-8") as file:
                 return [self._row(each) for each in csv.DictReader(file)]
         except (OSError, ValueError, KeyError, TypeError):
             return []  # not there yet, or damaged, which the stages see and make again
 
-    def _row(self, cells: Mapping[str, str]) -> Row:
+    def _row(self, cells: Mapping[str, str]) -> TrackedRow:
         values = {name: float(cell) for name, cell in cells.items() if name != "epoch"}
         values[self.metric] = values.pop("score")
-        return Row(int(cells["epoch"]), ",".join(cells.values()), values)
+        return TrackedRow(int(cells["epoch"]), ",".join(cells.values()), values)
 
     def is_over(self) -> bool:
         """The manifest is written after the last epoch."""
@@ -78,8 +78,8 @@ class ScorecardSource:
     name: str = "scorecard"
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def rows(self, logged: Sequence[str]) -> list[Row]:
-        before = [Row(step, text, {}) for step, text in enumerate(logged, start=1)]
+    def rows(self, logged: Sequence[str]) -> list[TrackedRow]:
+        before = [TrackedRow(step, text, {}) for step, text in enumerate(logged, start=1)]
         try:
             data = self.table.read_bytes()
             values = self._values(data.decode())
@@ -88,13 +88,13 @@ class ScorecardSource:
         digest = hashlib.sha256(data).hexdigest()
         if logged and logged[-1] == digest:
             return before
-        return [*before, Row(len(logged) + 1, digest, values)]
+        return [*before, TrackedRow(len(logged) + 1, digest, values)]
 
     def _values(self, text: str) -> dict[str, float]:
         return {
             f"{line['model']}/{column}": float(line[column])
             for line in csv.DictReader(text.splitlines())
-            for column in SCORES
+            for column in SCORE_COLUMNS
             if line.get(column)
         }
 

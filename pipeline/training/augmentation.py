@@ -16,7 +16,7 @@ from pipeline.config import AugmentConfig
 from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.source import ImageSource, Pixels
 from pipeline.size import Size
-from pipeline.training.crop_view import View, draw_jitter, draw_view
+from pipeline.training.crop_view import CropView, draw_jitter, draw_view
 
 RGB = RgbImages()
 
@@ -63,7 +63,7 @@ class Augmenter:
             return np.concatenate(seen, axis=2), moved, np.ones(self._size, np.uint8)
         return np.concatenate(seen, axis=2), moved, view.plane(valid.view(np.uint8))
 
-    def _reference(self, reference: Pixels, view: View, random: np.random.Generator) -> Pixels:
+    def _reference(self, reference: Pixels, view: CropView, random: np.random.Generator) -> Pixels:
         jitter = draw_jitter(view.middle, self._settings.reference_jitter, random)
         return (view if jitter is None else view.after(jitter)).image(reference)
 

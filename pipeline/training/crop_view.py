@@ -23,7 +23,7 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class View:
+class CropView:
     """A crop of `height` × `width` pixels, and the map from its pixels to those of the image."""
 
     height: int
@@ -44,9 +44,9 @@ class View:
         x, y, _ = self.matrix @ ((self.width - 1) / 2, (self.height - 1) / 2, 1.0)
         return float(x), float(y)
 
-    def after(self, matrix: Matrix) -> View:
+    def after(self, matrix: Matrix) -> CropView:
         """The same crop of an image whose pixels lie where `matrix` takes those of this one."""
-        return View(self.height, self.width, matrix @ self.matrix)
+        return CropView(self.height, self.width, matrix @ self.matrix)
 
     def _warped(self, source: NDArray[Any], interpolation: int) -> NDArray[Any]:
         left, top, right, bottom = self._reach()
@@ -72,7 +72,7 @@ def draw_view(
     size: tuple[int, int],
     settings: AugmentConfig,
     random: np.random.Generator,
-) -> View:
+) -> CropView:
     """A random crop of `size` (H, W) from an image of `shape` (H, W).
 
     Every choice has draws of its own, in a fixed order, so that none depends on another. A side of
@@ -93,7 +93,7 @@ def draw_view(
     affine = _affine((height, width), settings, random)
     if moved:
         matrix = affine @ matrix
-    return View(*size, _translation(offset[1], offset[0]) @ matrix)
+    return CropView(*size, _translation(offset[1], offset[0]) @ matrix)
 
 
 def draw_jitter(

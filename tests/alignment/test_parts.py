@@ -12,7 +12,7 @@ from pipeline.alignment.compare import correlation, make_pair
 from pipeline.alignment.ecc import improve
 from pipeline.alignment.geometry import MOTIONS, corner_distance, map_points, similarity
 from pipeline.alignment.local_check import disagreement
-from pipeline.alignment.motion_test import Evidence
+from pipeline.alignment.motion_test import MotionEvidence
 from pipeline.alignment.photometry import band_pass, is_flat, to_gray
 from pipeline.alignment.refine import fit
 from tests.helpers.image_pairs import cut, draw_scene, random_warp, spoil
@@ -105,7 +105,7 @@ def test_fit_comes_to_rest_in_its_family(motion: str) -> None:
 def test_corners_are_uncertain_along_stripes_only() -> None:
     stripes = np.tile(127 + 90 * np.sin(np.arange(SIDE) / 4), (SIDE, 1)).astype(np.uint8)
     deviations = [
-        Evidence(fit(make_pair(spoil(scene, 1, 0), scene), IN_PLACE, "translation", 5), SIZE)
+        MotionEvidence(fit(make_pair(spoil(scene, 1, 0), scene), IN_PLACE, "translation", 5), SIZE)
         for scene in (stripes, draw_scene(1, SIDE))
     ]
     along, across = (evidence.corner_deviation() for evidence in deviations)
@@ -119,8 +119,8 @@ def test_support_is_for_motions_that_are_there() -> None:
     pair = make_pair(known.image, known.reference)
     poor = fit(pair, random_warp("euclidean", 1, SIDE), "euclidean", 30)
     right, rich = fit(pair, truth, "affine", 30), fit(pair, truth, "homography", 30)
-    assert Evidence(right, SIZE).support(poor) > 20
-    assert Evidence(rich, SIZE).support(right) < 5
+    assert MotionEvidence(right, SIZE).support(poor) > 20
+    assert MotionEvidence(rich, SIZE).support(right) < 5
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapStore
 from pipeline.maps.accumulate import Accumulator, SourceDtype
-from pipeline.maps.quantise import LEVELS, Stored, quantise
+from pipeline.maps.quantise import LARGEST_STORED, Stored, quantise
 from tests.helpers.small_stores import (
     CLASSES,
     IDS,
@@ -68,9 +68,9 @@ def test_ones_everywhere_neither_overflow_nor_fall_short(
     tmp_path: Path, dtype: SourceDtype
 ) -> None:
     sums = create(tmp_path, dtype=dtype)
-    ones = np.full((2, 11, 40), LEVELS[dtype], dtype)
+    ones = np.full((2, 11, 40), LARGEST_STORED[dtype], dtype)
     sums.add({"a": dict.fromkeys(WEIGHTS, ones)})
-    assert (sums.read_sums("a") == LEVELS[dtype] * 2**16).all()
+    assert (sums.read_sums("a") == LARGEST_STORED[dtype] * 2**16).all()
 
 
 def test_order_and_passes_do_not_matter(tmp_path: Path) -> None:

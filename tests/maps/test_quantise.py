@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from pipeline.config.choices import MapDtype
 from pipeline.errors import ArtefactError, TrainingError
-from pipeline.maps.quantise import LEVELS, dequantise, quantise
+from pipeline.maps.quantise import LARGEST_STORED, dequantise, quantise
 
 DTYPES: list[MapDtype] = ["uint8", "uint16", "float16"]
 # Half a step, and what float32 itself loses.
@@ -43,7 +43,7 @@ def test_rounds_and_does_not_truncate(values: np.ndarray) -> None:
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_every_stored_level_comes_back_as_itself(dtype: MapDtype) -> None:
-    levels = np.arange(LEVELS[dtype] + 1).astype(dtype)
+    levels = np.arange(LARGEST_STORED[dtype] + 1).astype(dtype)
     assert np.array_equal(quantise(dequantise(levels), dtype), levels)
     assert dequantise(levels)[[0, -1]].tolist() == [0.0, 1.0]
 

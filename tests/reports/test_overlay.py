@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.ground_truth import Truth
-from pipeline.reports.overlay import CONFUSED, FALSE, MISSED, RIGHT, VOID, Outcome, overlay
+from pipeline.reports.overlay import CONFUSED, FALSE, MISSED, RIGHT, VOID, PixelOutcome, overlay
 
 GRAY = 128
 
@@ -17,7 +17,7 @@ def flat(size: tuple[int, int]) -> np.ndarray:
     return np.full((*size, 3), GRAY, np.uint8)
 
 
-def said(pixel: np.ndarray) -> Outcome | None:
+def said(pixel: np.ndarray) -> PixelOutcome | None:
     """Which outcome the colour of a pixel of a flat gray image tells, however strong its tint."""
     difference = pixel.astype(float) - GRAY
     if not difference.any():
@@ -32,7 +32,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-def slow(truth: np.ndarray, decision: np.ndarray, counts: bool) -> Outcome | None:
+def slow(truth: np.ndarray, decision: np.ndarray, counts: bool) -> PixelOutcome | None:
     """The outcome of one pixel, class by class."""
     if not counts:
         return None

@@ -28,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def _export(finished: tuple[Path, Path], out: Path, wish: str, fold: int | None = None) -> Path:
     stage = context(*finished, **ONE_MODEL)
-    request = export.Request("a", fold, wish, out)
+    request = export.ExportRequest("a", fold, wish, out)
     return export.run(stage, finished[1] / "runs/discs", request)
 
 
@@ -100,6 +100,6 @@ def test_a_file_that_computes_something_else_is_not_kept(
 def test_a_wrong_wish_is_one_error(
     finished: tuple[Path, Path], tmp_path: Path, model: str, fold: int | None, wish: str, says: str
 ) -> None:
-    request = export.Request(model, fold, wish, tmp_path / "out")
+    request = export.ExportRequest(model, fold, wish, tmp_path / "out")
     with pytest.raises(ConfigError, match=says):
         export.run(context(*finished, **ONE_MODEL), finished[1] / "runs/discs", request)

@@ -38,7 +38,7 @@ def _predict(
     finished: tuple[Path, Path], *images: str, out: Path, folder: Path | None = None, **wish: bool
 ) -> pd.DataFrame:
     root, workspace = finished
-    request = predict.Request(images, out, **wish)
+    request = predict.PredictRequest(images, out, **wish)
     stage = context(root, workspace, **BLOCKS)
     return predict.run(stage, folder or workspace / "runs/discs", request)
 
@@ -66,7 +66,7 @@ def test_masks_are_those_of_the_submission(
     stage = context(root, tmp_path / "work", **blocks)
     submitted = _masks_of_submission(submit.run(stage))
     before = _snapshot(tmp_path / "work")
-    request = predict.Request((str(root / "test"),), tmp_path / "masks")
+    request = predict.PredictRequest((str(root / "test"),), tmp_path / "masks")
     predict.run(stage, tmp_path / "work/runs/discs", request)
     assert _snapshot(tmp_path / "work") == before, "neither run nor submissions are touched"
     assert len(submitted) == 4
@@ -134,7 +134,7 @@ def test_several_classes(tmp_path: Path, multiclass: bool) -> None:
         submission={"rows": "class", "key": "{id}_{class}"},
     )  # fmt: skip
     table = pd.read_csv(submit.run(stage), dtype=str, keep_default_na=False).set_index("id")
-    request = predict.Request((str(tmp_path / "data/test"),), tmp_path / "out")
+    request = predict.PredictRequest((str(tmp_path / "data/test"),), tmp_path / "out")
     areas = predict.run(stage, tmp_path / "runs/discs", request)
     assert areas["class"].tolist() == [*classes] * 4
     for stem in [path.stem for path in (tmp_path / "data/test").iterdir()]:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pipeline.config import SubmissionConfig
 from pipeline.data import rle
 from pipeline.errors import DataError
-from pipeline.submission.rows import Header, Row, plan_rows
+from pipeline.submission.rows import Row, TableHeader, plan_rows
 from pipeline.submission.table import read_submission, write_checked
 from tests.helpers.data_folders import write
 
 SIZE = (6, 8)
-HEADER = Header.of(("id", "rle_mask"))
+HEADER = TableHeader.of(("id", "rle_mask"))
 Runs = NDArray[np.int64]
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.data.containers import converted, open_picture
 from pipeline.data.images import SIXTEEN_BIT
-from pipeline.data.picture_header import Header, largest_in_ppm
+from pipeline.data.picture_header import ImageHeader, largest_in_ppm
 from pipeline.errors import DataError
 
 Values = NDArray[np.uint8] | NDArray[np.int32]
@@ -27,7 +27,7 @@ class MaskPixels:
     """HW: palette indices, or samples as they are stored."""
     shown: Values
     """HW: the gray levels that viewers show; `stored` itself where there is no difference."""
-    header: Header
+    header: ImageHeader
     palette: NDArray[np.uint8] | None = None
     """The N×3 colours of the indices, where not all of them are gray."""
     alpha: NDArray[np.uint8] | None = None
@@ -57,7 +57,7 @@ def decode_pixels(data: bytes, path: Path, *, turn: bool = True) -> MaskPixels:
     return _of_colours(image, data, header, path)
 
 
-def _of_colours(image: Image.Image, data: bytes, header: Header, path: Path) -> MaskPixels:
+def _of_colours(image: Image.Image, data: bytes, header: ImageHeader, path: Path) -> MaskPixels:
     """Gray with alpha, and colours, whose three channels must be equal."""
     _refuse_other_than_eight_bits(image, data, header, path)
     has_alpha = image.mode in ("LA", "La", "RGBA", "RGBa")
@@ -80,7 +80,7 @@ def _of_colours(image: Image.Image, data: bytes, header: Header, path: Path) -> 
 
 
 def _refuse_other_than_eight_bits(
-    image: Image.Image, data: bytes, header: Header, path: Path
+    image: Image.Image, data: bytes, header: ImageHeader, path: Path
 ) -> None:
     """Pillow brings samples of several channels, and of SGI, to 8 bits: small ones become 0."""
     most = _largest_sample(data, header) or 2**header.bits - 1
@@ -91,7 +91,7 @@ def _refuse_other_than_eight_bits(
         )
 
 
-def _of_palette(image: Image.Image, header: Header) -> MaskPixels:
+def _of_palette(image: Image.Image, header: ImageHeader) -> MaskPixels:
     pixels = np.asarray(image)
     index = np.ascontiguousarray(pixels[..., 0]) if pixels.ndim == 3 else pixels
     known = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
@@ -125,7 +125,7 @@ def _keyed(found: MaskPixels, image: Image.Image) -> MaskPixels:
     return MaskPixels(**{**vars(found), "alpha": alpha, "keyed": True})
 
 
-def _rescaled(shown: Values, white: int, data: bytes, header: Header) -> MaskPixels:
+def _rescaled(shown: Values, white: int, data: bytes, header: ImageHeader) -> MaskPixels:
     """Gray samples of fewer bits, or of a PGM with another maximum, that Pillow has stretched."""
     if header.format == "JPEG2000":  # moved to the left, not stretched
         return MaskPixels(shown >> max(0, white.bit_length() - header.bits), shown, header)
@@ -142,7 +142,7 @@ def _rescaled(shown: Values, white: int, data: bytes, header: Header) -> MaskPix
     return MaskPixels(stored, shown, header)
 
 
-def _largest_sample(data: bytes, header: Header) -> int | None:
+def _largest_sample(data: bytes, header: ImageHeader) -> int | None:
     """The number that is white in the file; None where samples come as they are."""
     if header.format == "PPM":
         return largest_in_ppm(data)

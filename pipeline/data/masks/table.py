@@ -10,7 +10,7 @@ from itertools import pairwise
 from pipeline.config import DataConfig, MaskTable
 from pipeline.data.listing import listed
 from pipeline.data.row_keys import Key, listed_keys, named, stripped, table_key
-from pipeline.data.tables import Table, TableRow, open_table
+from pipeline.data.tables import CsvTable, TableRow, open_table
 from pipeline.errors import DataError
 
 LIMITS = {32_767: "a spreadsheet's", 65_535: "a database's or a spreadsheet's"}
@@ -141,7 +141,7 @@ def read_run_table(data: DataConfig, columns: MaskTable) -> RunTable:
     return RunTable(columns, data.class_names, dict(cells), key, table.ends_in_mid_line)
 
 
-def _key(row: TableRow, at: Sequence[int], table: Table) -> Key:
+def _key(row: TableRow, at: Sequence[int], table: CsvTable) -> Key:
     """What a row is about, as far as a faulty one says it."""
     names = [row.cells[each].strip() for each in (at[0], *at[2:]) if each < len(row.cells)]
     if not names or not names[0] or len(names) < len(at) - 1:

@@ -19,7 +19,7 @@ from pipeline.errors import ArtefactError, ConfigError
 
 ONE = 1 << 16
 # Thresholds are searched among so many steps of 0..1: half a step of uint8, so that 0.5 is one.
-LEVELS = 512
+THRESHOLD_LEVELS = 512
 
 
 def integer_weights(weights: Sequence[float] | NDArray[Any]) -> NDArray[np.uint32]:
@@ -71,7 +71,7 @@ def limit(threshold: float, dtype: DTypeLike) -> int:
 
 
 def level_shift(dtype: DTypeLike) -> int:
-    """A sum shifted right by this many bits is its level, 0..LEVELS-1."""
+    """A sum shifted right by this many bits is its level, 0..THRESHOLD_LEVELS-1."""
     return 15 if top(dtype) == 255 else 23
 
 
@@ -83,7 +83,7 @@ def level_threshold(level: int, dtype: DTypeLike) -> float:
 def nearest_level(threshold: float, dtype: DTypeLike) -> int:
     """The level whose threshold is nearest, within 1/500 (1 itself is above the last level)."""
     level = round(threshold * top(dtype) * ONE / (1 << level_shift(dtype)))
-    return min(level, LEVELS - 1)
+    return min(level, THRESHOLD_LEVELS - 1)
 
 
 def exclusive_scales(thresholds: Sequence[float]) -> NDArray[np.uint64]:

@@ -17,9 +17,9 @@ from pipeline.ensemble.blending.fixed_point import ONE, exclusive_scales, limit,
 from pipeline.ensemble.blending.means import ARITHMETIC, Mean
 from pipeline.ensemble.blending.run_edges import EdgeBlock, runs_from_edges
 from pipeline.ensemble.blending.stream import (
-    Block,
-    Maps,
-    Source,
+    BlendSource,
+    PixelBlock,
+    StoredMaps,
     SummedMaps,
     Sums,
     WeightedMaps,
@@ -27,11 +27,11 @@ from pipeline.ensemble.blending.stream import (
 )
 from pipeline.errors import ConfigError
 
-Rule = Callable[[Block, NDArray[np.bool_]], None]
+Rule = Callable[[PixelBlock, NDArray[np.bool_]], None]
 
 
 def blend(
-    maps: Maps | SummedMaps,
+    maps: StoredMaps | SummedMaps,
     weights: Sequence[float],
     mean: Mean = ARITHMETIC,
     threads: int | None = None,
@@ -42,7 +42,7 @@ def blend(
     flat = blended.reshape(source.shape[0], -1)
     factor = np.float32(1 / (top(source.scale) * ONE))
 
-    def keep(block: Block) -> None:
+    def keep(block: PixelBlock) -> None:
         part = flat[:, block.part]
         np.multiply(block.sums(), factor, out=part, dtype=np.float32, casting="unsafe")
         if mean.name in ("geometric", "logit"):
@@ -53,7 +53,7 @@ def blend(
 
 
 def decide(
-    maps: Maps | SummedMaps,
+    maps: StoredMaps | SummedMaps,
     weights: Sequence[float],
     thresholds: Sequence[float],
     *,
@@ -74,7 +74,7 @@ def decide(
 
 
 def decide_runs(
-    maps: Maps | SummedMaps,
+    maps: StoredMaps | SummedMaps,
     weights: Sequence[float],
     thresholds: Sequence[float],
     order: RleOrder,
@@ -94,7 +94,7 @@ def decide_runs(
     rule = _decision_rule(source, thresholds, multiclass, mean)
     blocks: list[list[EdgeBlock]] = []
 
-    def keep(block: Block) -> None:
+    def keep(block: PixelBlock) -> None:
         decided = np.empty(block.buffer.shape, np.bool_)
         rule(block, decided)
         first = block.part.start // lines[1]
@@ -104,12 +104,12 @@ def decide_runs(
     return [runs_from_edges([block[plane] for block in blocks], *lines) for plane in range(classes)]
 
 
-def _source(maps: Maps | SummedMaps, weights: Sequence[float], mean: Mean) -> Source:
+def _source(maps: StoredMaps | SummedMaps, weights: Sequence[float], mean: Mean) -> BlendSource:
     return maps if isinstance(maps, SummedMaps) else WeightedMaps(maps, weights, mean)
 
 
 def _decision_rule(
-    source: Source, thresholds: Sequence[float], multiclass: bool, mean: Mean
+    source: BlendSource, thresholds: Sequence[float], multiclass: bool, mean: Mean
 ) -> Rule:
     """A function that fills a bool (C, P) with what a block decides."""
     if len(thresholds) != source.shape[0]:

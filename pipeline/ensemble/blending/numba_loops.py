@@ -14,8 +14,8 @@ from numba import njit
 
 from pipeline.ensemble.blending.fixed_point import ONE
 
-TOGETHER = 5
-BLOCK = 4096  # sums that stay in the L1 cache
+MEMBERS_PER_PASS = 5
+CACHED_PIXELS = 4096  # sums that stay in the L1 cache
 
 
 @njit(nogil=True, cache=True)
@@ -61,7 +61,7 @@ def add_members(sums, values, start, stride, members, weights):  # type: ignore[
 
     members, weights: (a multiple of five,).
     """
-    for first in range(0, members.size, TOGETHER):
+    for first in range(0, members.size, MEMBERS_PER_PASS):
         a = _row(values, start + members[first] * stride, sums.size)
         b = _row(values, start + members[first + 1] * stride, sums.size)
         c = _row(values, start + members[first + 2] * stride, sums.size)
@@ -80,11 +80,11 @@ def _row(values, start, size):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def count_passing(values, starts, lengths, members, weights, shift, reached):  # type: ignore[no-untyped-def]
     """reached int32 (segments, levels) += how many pixels of each segment reach each level."""
-    block = np.empty(BLOCK, np.uint32)
+    block = np.empty(CACHED_PIXELS, np.uint32)
     for segment in range(starts.size):
         histogram = reached[segment]
-        for first in range(0, lengths[segment], BLOCK):
-            sums = block[: min(BLOCK, lengths[segment] - first)]
+        for first in range(0, lengths[segment], CACHED_PIXELS):
+            sums = block[: min(CACHED_PIXELS, lengths[segment] - first)]
             place = starts[segment] + first
             add_members(sums, values, place, lengths[segment], members, weights)
             for i in range(sums.size):
@@ -98,12 +98,12 @@ def add_moments(  # type: ignore[no-untyped-def]
     values, starts, lengths, strides, truths, members, weights, scale, out
 ):
     """out (segments, M, 6) += count and sums of x, y, xx, yy, xy of errors; see `correlation`."""
-    block = np.empty(BLOCK, np.uint32)
+    block = np.empty(CACHED_PIXELS, np.uint32)
     for segment in range(starts.size):
         start, length, stride = starts[segment], lengths[segment], strides[segment]
         truth = truths[segment]
-        for first in range(0, length, BLOCK):
-            sums = block[: min(BLOCK, length - first)]
+        for first in range(0, length, CACHED_PIXELS):
+            sums = block[: min(CACHED_PIXELS, length - first)]
             add_members(sums, values, start + first, stride, members, weights)
             for member in range(out.shape[1]):
                 place = start + member * stride + first
@@ -123,13 +123,13 @@ def add_moments(  # type: ignore[no-untyped-def]
 def count_winners(values, starts, lengths, members, weights, scales, decided):  # type: ignore[no-untyped-def]
     """decided (segments, S, C) += the pixels that each choice of scales (S, C) gives each class."""
     classes = scales.shape[1]
-    block = np.empty((classes, BLOCK), np.uint32)
-    best = np.empty(BLOCK, np.uint64)
-    winner = np.empty(BLOCK, np.int64)
+    block = np.empty((classes, CACHED_PIXELS), np.uint32)
+    best = np.empty(CACHED_PIXELS, np.uint64)
+    winner = np.empty(CACHED_PIXELS, np.int64)
     for segment in range(starts.size):
         length = lengths[segment]
-        for first in range(0, length, BLOCK):
-            size = min(BLOCK, length - first)
+        for first in range(0, length, CACHED_PIXELS):
+            size = min(CACHED_PIXELS, length - first)
             for plane in range(classes):
                 start = starts[segment] + plane * length + first
                 sums = block[plane, :size]

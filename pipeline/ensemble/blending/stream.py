@@ -16,20 +16,25 @@ from numpy.typing import NDArray
 
 from pipeline.ensemble.blending.fixed_point import integer_weights, top
 from pipeline.ensemble.blending.means import Mean
-from pipeline.ensemble.blending.numba_loops import TOGETHER, add_by_table, add_five, reaches_five
+from pipeline.ensemble.blending.numba_loops import (
+    MEMBERS_PER_PASS,
+    add_by_table,
+    add_five,
+    reaches_five,
+)
 from pipeline.ensemble.blending.threads import spans, thread_count, thread_pool
 from pipeline.errors import ArtefactError
 
 # Pixels of a block: 4 MiB of sums, which wait for the next members in the L3 cache. Smaller ones
 # would wait in the L2, but threads hand the interpreter to each other after every call of compiled
 # code, and that takes as long as 100,000 pixels do.
-BLOCK = 1 << 20
+BLOCK_PIXELS = 1 << 20
 
-Maps = Sequence[NDArray[Any]]
+StoredMaps = Sequence[NDArray[Any]]
 Sums = NDArray[np.uint32]
 
 
-class Source(Protocol):
+class BlendSource(Protocol):
     """Weighted sums of some members, to be had block by block.
 
     shape: CHW; scale: the integer type on whose scale the sums are (its top times ONE means 1).
@@ -51,9 +56,9 @@ class Source(Protocol):
 
 
 class WeightedMaps:
-    """The members of one blend as (C, pixels) rows: a `Source`."""
+    """The members of one blend as (C, pixels) rows: a `BlendSource`."""
 
-    def __init__(self, maps: Maps, weights: Sequence[float], mean: Mean) -> None:
+    def __init__(self, maps: StoredMaps, weights: Sequence[float], mean: Mean) -> None:
         _check_alike(maps)
         if len(weights) != len(maps):
             raise ArtefactError(f"{len(maps)} maps cannot be blended with {len(weights)} weights")
@@ -66,7 +71,7 @@ class WeightedMaps:
         self._tables = [mean.table(member) for member in used]
         self._weights = shares[used]
         # A repeated row with weight 0 costs no memory traffic: it is in the cache already.
-        missing = -len(used) % TOGETHER
+        missing = -len(used) % MEMBERS_PER_PASS
         self._padded = [*self._rows, *self._rows[-1:] * missing]
         self._padding = [*self._weights, *[np.uint32(0)] * missing]
 
@@ -99,15 +104,15 @@ class WeightedMaps:
 
         Several a pass, because a pass reads and writes the sums once.
         """
-        for first in range(0, len(self._padded), TOGETHER):
-            group = slice(first, first + TOGETHER)
+        for first in range(0, len(self._padded), MEMBERS_PER_PASS):
+            group = slice(first, first + MEMBERS_PER_PASS)
             rows = (rows[plane, part] for rows in self._padded[group])
             yield first == 0, (*rows, *self._padding[group])
 
 
 @dataclass(frozen=True)
 class SummedMaps:
-    """Sums that were taken before, uint32 CHW, of numbers on `scale`: a `Source`."""
+    """Sums that were taken before, uint32 CHW, of numbers on `scale`: a `BlendSource`."""
 
     values: Sums
     scale: np.dtype[Any]
@@ -126,7 +131,7 @@ class SummedMaps:
 
 
 def stream(
-    source: Source, use: Callable[[Block], None], threads: int | None, align: int = 1
+    source: BlendSource, use: Callable[[PixelBlock], None], threads: int | None, align: int = 1
 ) -> None:
     """Call `use` for every block of pixels, from several threads, in any order.
 
@@ -134,23 +139,23 @@ def stream(
     """
     classes, pixels = source.shape[0], math.prod(source.shape[1:])
     fair = -(-pixels // ((threads or thread_count()) * align))  # so that each thread has a part
-    size = max(1, min(BLOCK // (classes * align), fair)) * align
+    size = max(1, min(BLOCK_PIXELS // (classes * align), fair)) * align
 
     def work(span: range) -> None:
         buffer = np.empty((classes, min(span.step, len(span) * span.step)), np.uint32)
         for start in span:
             stop = min(start + span.step, span.stop)
-            use(Block(source, slice(start, stop), buffer[:, : stop - start]))
+            use(PixelBlock(source, slice(start, stop), buffer[:, : stop - start]))
 
     parts = spans(pixels, size, threads)
     list(map(work, parts) if len(parts) == 1 else thread_pool().map(work, parts))
 
 
 @dataclass(frozen=True)
-class Block:
+class PixelBlock:
     """A part of a blend's pixels. Its sums are overwritten by the next block's."""
 
-    blend: Source
+    blend: BlendSource
     part: slice
     buffer: Sums
 
@@ -174,7 +179,7 @@ def _rows(values: NDArray[Any]) -> NDArray[Any]:
     return rows
 
 
-def _check_alike(maps: Maps) -> None:
+def _check_alike(maps: StoredMaps) -> None:
     if not maps:
         raise ArtefactError("a blend needs at least one map")
     first = maps[0]

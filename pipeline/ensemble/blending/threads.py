@@ -18,7 +18,7 @@ from pipeline.cores import computing_threads, usable_cores
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-TOGETHER = 4
+ITEMS_PER_TASK = 4
 """Items that a thread takes at a time, of many: to wake it costs as much as a small image does."""
 
 
@@ -65,7 +65,7 @@ def ordered(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterat
     def work(some: Sequence[Item]) -> list[Result]:
         return [function(item) for item in some]
 
-    together = min(TOGETHER, max(1, len(items) // (8 * thread_count())))
+    together = min(ITEMS_PER_TASK, max(1, len(items) // (8 * thread_count())))
     ahead: deque[Future[list[Result]]] = deque()
     for start in range(0, len(items), together):
         ahead.append(thread_pool().submit(work, items[start : start + together]))

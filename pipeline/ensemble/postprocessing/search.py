@@ -12,10 +12,11 @@ from pipeline.ensemble.blending.kernel import decide
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.postprocessing.registry import ChosenStep, Step, apply_steps
 from pipeline.ensemble.search.evidence import Numbers
-from pipeline.ensemble.search.oof import Measures, OofSource
+from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.search.resampling import paired_error
 from pipeline.ensemble.search.weights import GAIN, Blend
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
 Steps = tuple[ChosenStep, ...]
 Key = tuple[str, tuple[float, ...], tuple[float, ...], Steps]

@@ -21,12 +21,13 @@ from pipeline.ensemble.blending.numba_loops import count_winners
 from pipeline.ensemble.blending.threads import in_parts, ordered
 from pipeline.ensemble.search.correlation import correlations
 from pipeline.ensemble.search.disputed_pixels import valid_pixels
-from pipeline.ensemble.search.oof import Levels, Measures, OofSource, Shares
+from pipeline.ensemble.search.oof import Levels, OofSource, Shares
 from pipeline.ensemble.search.scratch import Spool
 from pipeline.ensemble.search.threshold_counts import used_members
+from pipeline.metrics.metric import Measures
 
 # Equal thresholds are the plain argmax; a class may be made four times as eager as another.
-GRID = tuple(0.5 * 2 ** (step / 4) for step in range(-4, 5))
+RATIO_GRID = tuple(0.5 * 2 ** (step / 4) for step in range(-4, 5))
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class DisputedClasses:
 
 
 def find_disputed_classes(
-    source: OofSource, folder: Path, grid: Sequence[float] = GRID, *, prune: bool = True
+    source: OofSource, folder: Path, grid: Sequence[float] = RATIO_GRID, *, prune: bool = True
 ) -> DisputedClasses:
     """Read all OOF maps once and keep, in a nameless file of `folder`, the disputed pixels.
 

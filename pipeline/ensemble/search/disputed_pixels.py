@@ -19,9 +19,10 @@ from pipeline.data.ground_truth import Truth
 from pipeline.ensemble.blending.fixed_point import ONE, level_shift, level_threshold, nearest_level
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.search.correlation import correlations
-from pipeline.ensemble.search.oof import Levels, Measures, OofSource, Shares
+from pipeline.ensemble.search.oof import Levels, OofSource, Shares
 from pipeline.ensemble.search.scratch import Spool
 from pipeline.ensemble.search.threshold_counts import counts_at, passing
+from pipeline.metrics.metric import Measures
 
 BOUNDS = (0.1, 0.9)
 Bits = NDArray[np.bool_]

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.search.oof import Measures
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
 DRAWS = 2000
 _ROUNDING = 1e-9  # a spread of groups that all score alike

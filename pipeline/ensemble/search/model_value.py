@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.ensemble.blending.fixed_point import integer_weights
-from pipeline.ensemble.search.nested import Fold, Outcome, Procedure, WeightsOf
+from pipeline.ensemble.search.nested import Fold, Procedure, SearchOutcome, WeightsOf
 from pipeline.ensemble.search.resampling import Difference, paired_difference
 from pipeline.ensemble.search.thresholds import Rule
-from pipeline.ensemble.search.weights import Weights
+from pipeline.ensemble.search.weights import BlendWeights
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class MemberWorth:
 
     name: str
     weight: float
-    alone: Outcome
-    without: Outcome | None
+    alone: SearchOutcome
+    without: SearchOutcome | None
     worth: Difference | None
     correlation: float
 
 
-def member_worths(procedure: Procedure, blend: Outcome, seed: int) -> list[MemberWorth]:
+def member_worths(procedure: Procedure, blend: SearchOutcome, seed: int) -> list[MemberWorth]:
     """A row a member, in the members' order. blend: what the procedure chose."""
     oof = procedure.evidence.oof
     weights = blend.whole.blend.weights
@@ -45,7 +45,7 @@ def member_worths(procedure: Procedure, blend: Outcome, seed: int) -> list[Membe
 
 
 def difference(
-    procedure: Procedure, blend: Outcome, other: Outcome, seed: int
+    procedure: Procedure, blend: SearchOutcome, other: SearchOutcome, seed: int
 ) -> Difference | None:
     """The blend's nested score less the other's, paired by group; None where it is not nested."""
     if blend.nested is None or other.nested is None:
@@ -59,10 +59,10 @@ def _only(names: tuple[str, ...], name: str) -> WeightsOf:
     return lambda fold, rule: weights
 
 
-def _without(procedure: Procedure, blend: Outcome, name: str) -> Outcome:
+def _without(procedure: Procedure, blend: SearchOutcome, name: str) -> SearchOutcome:
     names = procedure.evidence.oof.names
 
-    def weights(fold: Fold, rule: Rule) -> Weights:
+    def weights(fold: Fold, rule: Rule) -> BlendWeights:
         shares = blend.chosen(fold).choices[rule].shares.tolist()
         rest = {each: float(share) for each, share in zip(names, shares, strict=True)}
         rest[name] = 0.0

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from pipeline.ensemble.postprocessing.search import Decisions
 from pipeline.ensemble.search.evidence import Evidence, Numbers
-from pipeline.ensemble.search.oof import Measures
 from pipeline.ensemble.search.selection import Chosen, choices_without, choose, measured_choices
 from pipeline.ensemble.search.thresholds import Choices, Rule, candidates
-from pipeline.ensemble.search.weights import Thresholds, Weights
+from pipeline.ensemble.search.weights import BlendWeights, Thresholds
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
 Fold = int | None  # which one is left out; None: all images are used
-WeightsOf = Callable[[Fold, Rule], Weights]
+WeightsOf = Callable[[Fold, Rule], BlendWeights]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NestedScore:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchOutcome:
     """whole: chosen on all images; by_fold: without each fold (none where there is one fold).
 
     measures: of all images under `whole`, and score: theirs, tuned; nested: under `by_fold`.
@@ -63,7 +63,7 @@ class Procedure:
     thresholds: Thresholds = "search"
     decisions: Decisions | None = None
 
-    def run(self, weights: WeightsOf, steps_of: Outcome | None = None) -> Outcome:
+    def run(self, weights: WeightsOf, steps_of: SearchOutcome | None = None) -> SearchOutcome:
         """Choose on all images, and without each fold; score both.
 
         weights: those to use or how to find them, for a rule and the fold left out. steps_of: an
@@ -114,7 +114,7 @@ class Procedure:
     def _steps(self, rows: Numbers, tries: bool) -> Decisions | None:
         return self.decisions.select(rows) if self.decisions is not None and tries else None
 
-    def _outcome(self, whole: Chosen, by_fold: dict[int, Chosen]) -> Outcome:
+    def _outcome(self, whole: Chosen, by_fold: dict[int, Chosen]) -> SearchOutcome:
         folds = self.evidence.folds
         measures = self._measured(whole, np.arange(len(folds)))
         parts = {
@@ -122,7 +122,9 @@ class Procedure:
             for fold, chosen in by_fold.items()
         }
         nested = pool(self.metric, folds, parts) if parts else None
-        return Outcome(whole, by_fold, measures, float(self.metric.aggregate(measures)), nested)
+        return SearchOutcome(
+            whole, by_fold, measures, float(self.metric.aggregate(measures)), nested
+        )
 
     def _measured(self, chosen: Chosen, rows: Numbers) -> Measures:
         """What the metric measures of these images under a choice."""

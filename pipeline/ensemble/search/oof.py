@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from pipeline.data.ground_truth import Truth
 from pipeline.ensemble.blending.means import ARITHMETIC, Mean
+from pipeline.metrics.metric import Measures
 
 Shares = NDArray[np.uint32]
 Levels = NDArray[np.int64]
-Measures = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def gather(
         return whole_images.whole_images(keep_truths(source, folder), metric, given)
     if source.multiclass:
         return disputed_classes.find_disputed_classes(
-            source, folder, given or disputed_classes.GRID
+            source, folder, given or disputed_classes.RATIO_GRID
         )
     return disputed_pixels.find_disputed(
         source, folder, (given[0], given[-1]) if given else disputed_pixels.BOUNDS

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.search.oof import Measures
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
 DRAWS = 2000
 LEVEL = 0.95

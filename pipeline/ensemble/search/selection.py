@@ -13,10 +13,11 @@ import numpy as np
 
 from pipeline.ensemble.postprocessing.search import Decisions, Steps, StepTrial, search_steps
 from pipeline.ensemble.search.evidence import Evidence, Numbers
-from pipeline.ensemble.search.oof import Measures, Oof
+from pipeline.ensemble.search.oof import Oof
 from pipeline.ensemble.search.thresholds import Choices, Rule, candidates, simplest
-from pipeline.ensemble.search.weights import Blend, Choice, Thresholds, Weights, as_blend
+from pipeline.ensemble.search.weights import Blend, BlendWeights, Choice, Thresholds, as_blend
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def choices_without(
     there are pairs of folds. Weights that have seen a part favour no rule.
     """
     names = evidence.oof.names
-    given: dict[Rule, Weights] = {
+    given: dict[Rule, BlendWeights] = {
         rule: dict(zip(names, choice.shares.tolist(), strict=True))
         for rule, choice in choices.items()
     }

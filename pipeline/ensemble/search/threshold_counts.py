@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.blending.fixed_point import LEVELS
-from pipeline.ensemble.blending.numba_loops import TOGETHER, count_passing
+from pipeline.ensemble.blending.fixed_point import THRESHOLD_LEVELS
+from pipeline.ensemble.blending.numba_loops import MEMBERS_PER_PASS, count_passing
 from pipeline.ensemble.blending.threads import in_parts
 
 
@@ -23,12 +23,12 @@ def passing(
     shares: NDArray[np.uint32],
     shift: int,
 ) -> NDArray[np.int32]:
-    """How many pixels of each segment reach each level, int32 (segments, LEVELS).
+    """How many pixels of each segment reach each level, int32 (segments, THRESHOLD_LEVELS).
 
     values: flat; starts, lengths: (segments,), where a segment's block begins and its P; shares:
     (M,). A pixel's level is its weighted sum >> shift.
     """
-    reached = np.zeros((len(starts), LEVELS), np.int32)
+    reached = np.zeros((len(starts), THRESHOLD_LEVELS), np.int32)
     members, weights = used_members(shares)
 
     def work(part: slice) -> None:
@@ -46,8 +46,8 @@ def counts_at(
 ) -> NDArray[np.int64]:
     """True and false positives and negatives of each choice of levels, int64 (S, images, C, 4).
 
-    reached: (images, C, 2, LEVELS) and lengths: (images, C, 2), of the disputed pixels with truth
-    0 and 1; base: (images, C, 4), the counts of all others; levels: (S, C).
+    reached: (images, C, 2, THRESHOLD_LEVELS) and lengths: (images, C, 2), of the disputed pixels
+    with truth 0 and 1; base: (images, C, 4), the counts of all others; levels: (S, C).
     """
     counts = np.empty((len(levels), *base.shape), np.int64)
     for plane in range(base.shape[1]):
@@ -62,6 +62,6 @@ def counts_at(
 def used_members(shares: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """The members with some weight and their weights, padded with weight 0 to full fives."""
     members = np.flatnonzero(shares)
-    padding = -len(members) % TOGETHER
+    padding = -len(members) % MEMBERS_PER_PASS
     padded = np.concatenate([members, np.repeat(members[-1:], padding)])
     return padded, np.concatenate([shares[members], np.zeros(padding, np.uint32)])

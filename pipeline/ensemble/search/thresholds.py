@@ -16,18 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ensemble.search.evidence import Evidence
-from pipeline.ensemble.search.oof import Levels, Measures
+from pipeline.ensemble.search.oof import Levels
 from pipeline.ensemble.search.resampling import paired_error, standard_error, without_each
 from pipeline.ensemble.search.weights import (
     GAIN,
     MEASURES,
+    BlendWeights,
     Choice,
     Thresholds,
-    Weights,
     scored_at,
     search_choice,
 )
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
 Rule = Literal["half", "plateau", "searched", "given"]
 Choices = dict[Rule, Choice]  # the simplest first
@@ -36,7 +37,7 @@ Choices = dict[Rule, Choice]  # the simplest first
 def candidates(
     evidence: Evidence,
     metric: Metric,
-    weights: Callable[[Rule], Weights],
+    weights: Callable[[Rule], BlendWeights],
     thresholds: Thresholds = "search",
 ) -> Choices:
     """A choice for each rule, all made on this evidence; given thresholds are the only rule.

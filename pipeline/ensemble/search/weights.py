@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ensemble.blending.fixed_point import ONE, integer_weights
-from pipeline.ensemble.search.oof import Levels, Measures, Oof, Shares
+from pipeline.ensemble.search.oof import Levels, Oof, Shares
 from pipeline.ensemble.search.threshold_grid import middle_of_best, nearest_levels
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
-Weights = Literal["search", "equal"] | Mapping[str, float]
+BlendWeights = Literal["search", "equal"] | Mapping[str, float]
 Thresholds = Literal["search"] | Sequence[float]
 
 ROUNDS = 30
-STEPS = (ONE // 8, ONE // 16, ONE // 32)
+WEIGHT_STEPS = (ONE // 8, ONE // 16, ONE // 32)
 # Less than this is no gain, so that a search ends.
 GAIN = 1e-6
 COARSE = 8
@@ -51,7 +52,7 @@ class Choice:
 
 
 def search_blend(
-    oof: Oof, metric: Metric, weights: Weights = "search", thresholds: Thresholds = "search"
+    oof: Oof, metric: Metric, weights: BlendWeights = "search", thresholds: Thresholds = "search"
 ) -> Blend:
     """The blend that scores best; what is given (weights by member, thresholds) stays as it is.
 
@@ -67,7 +68,9 @@ def as_blend(oof: Oof, choice: Choice) -> Blend:
     return Blend(dict(zip(oof.names, shares, strict=True)), thresholds, choice.score)
 
 
-def search_choice(oof: Oof, metric: Metric, weights: Weights, thresholds: Thresholds) -> Choice:
+def search_choice(
+    oof: Oof, metric: Metric, weights: BlendWeights, thresholds: Thresholds
+) -> Choice:
     """Like `search_blend`, in integers."""
     search = _Search(oof, metric, thresholds)
     if weights == "search":
@@ -149,7 +152,7 @@ class _Search:
     def exchanged(self, best: Choice) -> Choice:
         """Move weight from one member to another while that helps, in ever smaller steps."""
         pairs = [(i, j) for i in range(len(best.shares)) for j in range(len(best.shares)) if i != j]
-        for step in STEPS:
+        for step in WEIGHT_STEPS:
             improved = True
             while improved:
                 improved = False

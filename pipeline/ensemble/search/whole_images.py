@@ -17,10 +17,11 @@ from pipeline.ensemble.blending.kernel import blend, decide
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.search import disputed_classes
 from pipeline.ensemble.search.correlation import pearson
-from pipeline.ensemble.search.oof import Levels, Measures, OofSource, Shares
+from pipeline.ensemble.search.oof import Levels, OofSource, Shares
 from pipeline.metrics import Metric
+from pipeline.metrics.metric import Measures
 
-GRID = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
+COARSE_GRID = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
 REMEMBERED = 200_000  # measures, of half a kilobyte or so each
 
 
@@ -105,6 +106,6 @@ def whole_images(
     source: OofSource, metric: Metric, grid: Sequence[float] | None = None
 ) -> WholeImages:
     """The images of a source, measured by a metric; grid: the thresholds to try, ascending."""
-    tried = np.array(grid or (disputed_classes.GRID if source.multiclass else GRID))
+    tried = np.array(grid or (disputed_classes.RATIO_GRID if source.multiclass else COARSE_GRID))
     classes = len(source.maps(source.ids[0])[0])
     return WholeImages(source, metric, classes, tried, int(np.abs(tried - 0.5).argmin()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from pipeline.errors import ConfigError
-from pipeline.models.grafting.weights import Weights
+from pipeline.models.grafting.weights import PretrainedWeights
 
 _COUNTER = "num_batches_tracked"
 _SHOWN = 3
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Fit:
+class TensorFit:
     """How a state dict agrees with what a network needs, by names of tensors."""
 
     fitting: dict[str, Tensor]
@@ -52,7 +52,7 @@ def _some(kind: str, names: Sequence[str]) -> str:
 
 def load_weights(
     backbone: nn.Module,
-    weights: Weights,
+    weights: PretrainedWeights,
     *,
     whole: frozenset[str],
     allow_partial: bool,
@@ -109,7 +109,9 @@ def _paired(needed: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Te
     return dict(zip(needed, given.values(), strict=False))
 
 
-def _compare(needed: dict[str, Tensor], given: dict[str, Tensor], whole: frozenset[str]) -> Fit:
+def _compare(
+    needed: dict[str, Tensor], given: dict[str, Tensor], whole: frozenset[str]
+) -> TensorFit:
     fitting, reshaped = {}, []
     for name, tensor in needed.items():
         if name not in given:
@@ -119,7 +121,7 @@ def _compare(needed: dict[str, Tensor], given: dict[str, Tensor], whole: frozens
         else:
             shapes = f"{tuple(given[name].shape)} instead of {tuple(tensor.shape)}"
             reshaped.append(f"{name} is {shapes}")
-    return Fit(
+    return TensorFit(
         fitting=fitting,
         needed=len(needed),
         missing=[name for name in needed if name not in given],

@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.models.grafting.dilation import dilate
 from pipeline.models.grafting.grid import Grid, choose_left, measure_offsets
 from pipeline.models.grafting.probe import Trace, trace
-from pipeline.models.grafting.shapes import read_map_shape, spatial_cells
+from pipeline.models.grafting.shapes import read_feature_shape, spatial_cells
 from pipeline.models.grafting.taps import Tap, events_by_name, find_taps
 
 LEVELS = (2, 4, 8, 16, 32)
@@ -100,7 +100,7 @@ def dilated_plan(backbone: nn.Module, plan: Plan, output_stride: int) -> Plan | 
     try:
         traced = trace(backbone, plan.probe)
         events = events_by_name(traced)
-        shapes = [read_map_shape(events[name].shape, plan.probe) for name in plan.modules]
+        shapes = [read_feature_shape(events[name].shape, plan.probe) for name in plan.modules]
         taps = tuple(
             Tap(name, shape) for name, shape in zip(plan.modules, shapes, strict=True) if shape
         )

@@ -14,7 +14,7 @@ _MOST_PREFIX_TOKENS = 16
 
 
 @dataclass(frozen=True)
-class MapShape:
+class FeatureShape:
     """A feature map: cells of `stride` pixels, `height` x `width` of them, `channels` deep.
 
     prefix: tokens before the spatial ones (class, distillation, registers); 0 unless `tokens`.
@@ -28,7 +28,7 @@ class MapShape:
     prefix: int = 0
 
 
-def read_map_shape(shape: tuple[int, ...], size: tuple[int, int]) -> MapShape | None:
+def read_feature_shape(shape: tuple[int, ...], size: tuple[int, int]) -> FeatureShape | None:
     """The feature map that `shape` holds for an input of `size` (H, W); None when it holds none.
 
     Of an input twice as wide as high, the stride is exactly (W - H) / (w - h), whatever
@@ -45,7 +45,7 @@ def read_map_shape(shape: tuple[int, ...], size: tuple[int, int]) -> MapShape | 
     return _tokens(shape, size) if len(shape) == 3 else None
 
 
-def spatial_cells(shape: tuple[int, ...], like: MapShape) -> tuple[int, int]:
+def spatial_cells(shape: tuple[int, ...], like: FeatureShape) -> tuple[int, int]:
     """Height and width in cells of an output laid out as `like`; (cells, 1) for tokens."""
     if like.layout == "tokens":
         return shape[1] - like.prefix, 1
@@ -70,31 +70,31 @@ def from_nchw(feature: Tensor, layout: Layout) -> Tensor:
 
 def _spatial(
     height: int, width: int, channels: int, layout: Layout, size: tuple[int, int]
-) -> MapShape | None:
+) -> FeatureShape | None:
     if min(height, width) < 2:
         return None
     if size[0] == size[1]:
         fits = height == width and size[0] % height == 0
-        return MapShape(size[0] // height, height, width, channels, layout) if fits else None
+        return FeatureShape(size[0] // height, height, width, channels, layout) if fits else None
     pixels, cells = size[1] - size[0], width - height
     if cells <= 0 or pixels % cells:
         return None
-    found = MapShape(pixels // cells, height, width, channels, layout)
+    found = FeatureShape(pixels // cells, height, width, channels, layout)
     return found if _misfit(found, size) <= 0.5 else None
 
 
-def _misfit(found: MapShape, size: tuple[int, int]) -> float:
+def _misfit(found: FeatureShape, size: tuple[int, int]) -> float:
     """How far the cells are from covering the input, as a share of it."""
     return abs(found.height * found.stride / size[0] - 1) + (
         abs(found.width * found.stride / size[1] - 1)
     )
 
 
-def _tokens(shape: tuple[int, ...], size: tuple[int, int]) -> MapShape | None:
+def _tokens(shape: tuple[int, ...], size: tuple[int, int]) -> FeatureShape | None:
     for stride in _TOKEN_STRIDES:
         height, width = size[0] // stride, size[1] // stride
         prefix = shape[1] - height * width
         exact = size[0] % stride == 0 and size[1] % stride == 0
         if exact and 0 <= prefix <= _MOST_PREFIX_TOKENS:
-            return MapShape(stride, height, width, shape[2], "tokens", prefix)
+            return FeatureShape(stride, height, width, shape[2], "tokens", prefix)
     return None

@@ -22,7 +22,7 @@ from pipeline.models.grafting.graft import Graft
 from pipeline.models.grafting.plan import BEYOND, LEVELS, Plan, takes
 from pipeline.models.grafting.probe import trace
 from pipeline.models.grafting.prune import Skipped, replace_module
-from pipeline.models.grafting.shapes import MapShape, from_nchw
+from pipeline.models.grafting.shapes import FeatureShape, from_nchw
 from pipeline.models.grafting.taps import Tap
 
 _PATTERN = re.compile(
@@ -42,7 +42,7 @@ class Seam:
 class Entrance(nn.Module):
     """Puts out what it was handed, in place of the module whose output it replaces."""
 
-    def __init__(self, shape: MapShape) -> None:
+    def __init__(self, shape: FeatureShape) -> None:
         super().__init__()
         self.shape = shape
         self.feature: Tensor | None = None

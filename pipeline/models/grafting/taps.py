@@ -14,7 +14,7 @@ from torch import nn
 
 from pipeline.models.grafting.dataflow import cut_nodes
 from pipeline.models.grafting.probe import Event, Trace
-from pipeline.models.grafting.shapes import MapShape, read_map_shape
+from pipeline.models.grafting.shapes import FeatureShape, read_feature_shape
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Tap:
     """The module whose output is one level of the encoder, and how to read that output."""
 
     module: str
-    shape: MapShape
+    shape: FeatureShape
 
 
 def find_taps(backbone: nn.Module, trace: Trace) -> tuple[Tap, ...]:
@@ -44,7 +44,7 @@ def find_taps(backbone: nn.Module, trace: Trace) -> tuple[Tap, ...]:
 
 def _maps(trace: Trace) -> list[tuple[Event, Tap]]:
     """Every feature map of the run that nothing overwrites, in order of completion."""
-    shapes = [(event, read_map_shape(event.shape, trace.size)) for event in trace.events]
+    shapes = [(event, read_feature_shape(event.shape, trace.size)) for event in trace.events]
     return [
         (event, Tap(event.name, shape))
         for event, shape in shapes

@@ -61,7 +61,7 @@ PACKAGES: Mapping[str, Package] = {
 
 
 @dataclass(frozen=True)
-class Weights:
+class PretrainedWeights:
     """A state dict and where it came from; by_position: its names mean nothing, its order does."""
 
     state: dict[str, Tensor]
@@ -69,14 +69,16 @@ class Weights:
     by_position: bool = False
 
 
-def find_weights(name: str, weights: str) -> Weights:
+def find_weights(name: str, weights: str) -> PretrainedWeights:
     """The weights that `weights` asks for, for the encoder called `name`.
 
     Raises ConfigError that says which file is wanted and where to put it, when there is none.
     """
     if weights != PRETRAINED:
         path = _weights_file(name, Path(weights))
-        return Weights(read_tensors(path), str(path), by_position=_is_packaged(name, path))
+        return PretrainedWeights(
+            read_tensors(path), str(path), by_position=_is_packaged(name, path)
+        )
     carried = _package_file(name)
     if carried is None:
         return _from_timm(name)
@@ -85,7 +87,7 @@ def find_weights(name: str, weights: str) -> Weights:
             f"weights {carried} are not those of {PACKAGES[name].requirement} (checksum): "
             f"install that version again"
         )
-    return Weights(read_tensors(carried), str(carried), by_position=True)
+    return PretrainedWeights(read_tensors(carried), str(carried), by_position=True)
 
 
 def local_source(name: str, weights: str) -> Path | None:
@@ -144,13 +146,13 @@ def _package_file(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _from_timm(name: str) -> Weights:
+def _from_timm(name: str) -> PretrainedWeights:
     try:
         with _cache_alone_if_unreachable():
             network = timm.create_model(name, pretrained=True)
     except Exception as error:  # hubs and networks fail in every way there is
         raise ConfigError(_missing(name, str(error).splitlines()[0])) from error
-    return Weights(network.state_dict(), f"timm {name}")
+    return PretrainedWeights(network.state_dict(), f"timm {name}")
 
 
 @contextmanager

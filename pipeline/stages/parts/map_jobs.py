@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.data.catalog import Part
 from pipeline.errors import ArtefactError
-from pipeline.inference.job import VERSION, InferJob, Output, Weights
+from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output
 from pipeline.inference.sinks import Sink
 from pipeline.manifests import fingerprint, is_fresh, named_files
 from pipeline.maps import MapShape
@@ -158,14 +158,14 @@ class Predicting:
         weights = tuple(self._weights(model, fold) for fold in used)
         return Output(self.context.experiment.models[model], weights)
 
-    def _weights(self, model: str, fold: int) -> Weights:
+    def _weights(self, model: str, fold: int) -> MemberWeights:
         return weights_of(self.members[model, fold])
 
 
-def weights_of(member: Member) -> Weights:
+def weights_of(member: Member) -> MemberWeights:
     """The weights that predict."""
     path = member.paths.weights(member.manifest.get("weights", "plain"))
     named = named_files(member.paths.manifest)
     if path not in named:
         raise ArtefactError(f"{member.paths.manifest} names no {path.name}; delete it, run make")
-    return Weights(member.name, path, named[path].sha256)
+    return MemberWeights(member.name, path, named[path].sha256)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.data.catalog import Sample
 from pipeline.ensemble.members import reader_of
-from pipeline.ensemble.recipe import Maps
+from pipeline.ensemble.recipe import BlendInput
 from pipeline.prediction.class_colours import RGB, class_colours
 from pipeline.reports.html import Case, Section
 from pipeline.reports.overlay import CONFUSED, OUTCOMES, VOID
@@ -30,7 +30,7 @@ class TestMaps:
     """content: what changes with any map; read(id): what the recipe decides a test image from."""
 
     content: Any
-    read: Callable[[str], Maps]
+    read: Callable[[str], BlendInput]
 
 
 def test_maps(context: StageContext, survey: Survey, inferred: Inferred) -> TestMaps | None:

@@ -122,7 +122,7 @@ def test_results_do_not_depend_on_blocks_or_threads(monkeypatch, multiclass, ord
 def test_runs_are_the_runs_of_the_decision(seed, height, width, threshold, block):
     maps = random_maps(seed, 1, (2, height, width))
     decided = decide(maps, [1], [threshold] * 2)
-    usual, stream.BLOCK = stream.BLOCK, block
+    usual, stream.BLOCK_PIXELS = stream.BLOCK_PIXELS, block
     try:
         for order, letter in (("row", "C"), ("column", "F")):
             found = decide_runs(maps, [1], [threshold] * 2, order)
@@ -134,7 +134,7 @@ def test_runs_are_the_runs_of_the_decision(seed, height, width, threshold, block
                 assert (painted == plane.ravel(letter)).all()
                 assert (runs[1:, 0] > runs[:-1].sum(axis=1)).all(), "touching runs are one run"
     finally:
-        stream.BLOCK = usual
+        stream.BLOCK_PIXELS = usual
 
 
 def test_exclusive_decisions_take_the_largest_ratio_and_of_equals_the_first():

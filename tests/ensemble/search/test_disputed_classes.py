@@ -8,7 +8,7 @@ import pytest
 from pipeline.ensemble.blending.fixed_point import ONE, integer_weights
 from pipeline.ensemble.blending.kernel import decide
 from pipeline.ensemble.blending.means import make_mean
-from pipeline.ensemble.search.disputed_classes import GRID, find_disputed_classes
+from pipeline.ensemble.search.disputed_classes import RATIO_GRID, find_disputed_classes
 from pipeline.ensemble.search.weights import search_blend
 from pipeline.metrics import counts, get_metric
 from tests.helpers.synthetic_members import source
@@ -30,7 +30,7 @@ def test_counts_equal_those_of_whole_decisions(case, tmp_path):
     rng = np.random.default_rng(1)
     for _ in range(8):
         shares = integer_weights(rng.dirichlet(np.full(len(data.names), 0.5)))
-        levels = rng.integers(0, len(GRID), (5, oof.classes))
+        levels = rng.integers(0, len(RATIO_GRID), (5, oof.classes))
         for row, found in zip(levels, oof.weigh(shares)(levels), strict=True):
             for image, id in enumerate(data.ids):
                 decided = decide(
@@ -57,7 +57,7 @@ def test_select_takes_the_images_in_the_order_asked_for(tmp_path):
 
 def test_all_thresholds_equal_is_the_plain_argmax(tmp_path):
     oof = find_disputed_classes(source(multiclass=True, classes=3), tmp_path)
-    levels = np.repeat(np.arange(len(GRID))[:, None], 3, axis=1)
+    levels = np.repeat(np.arange(len(RATIO_GRID))[:, None], 3, axis=1)
     measured = oof.weigh(integer_weights([1, 1, 1]))(levels)
     assert (measured == measured[oof.start]).all()
     assert oof.grid[oof.start] == 0.5

@@ -5,7 +5,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipeline.models.grafting.shapes import Layout, from_nchw, read_map_shape, to_nchw
+from pipeline.models.grafting.shapes import Layout, from_nchw, read_feature_shape, to_nchw
 
 SIZE = (224, 448)
 
@@ -23,7 +23,7 @@ def test_maps_are_read_in_both_layouts(stride: int, channels: int, lost: int) ->
         ((1, channels, height, width), "NCHW"),
         ((1, height, width, channels), "NHWC"),
     ):
-        found = read_map_shape(shape, SIZE)
+        found = read_feature_shape(shape, SIZE)
         assert found is not None
         assert (found.stride, found.layout, found.channels) == (stride, layout, channels)
 
@@ -32,14 +32,14 @@ def test_maps_are_read_in_both_layouts(stride: int, channels: int, lost: int) ->
 @pytest.mark.parametrize("stride", [8, 14, 16, 32])
 def test_tokens_are_read_with_their_prefix(stride: int, prefix: int) -> None:
     count = (SIZE[0] // stride) * (SIZE[1] // stride) + prefix
-    found = read_map_shape((1, count, 192), SIZE)
+    found = read_feature_shape((1, count, 192), SIZE)
     assert found is not None
     assert (found.stride, found.prefix, found.channels) == (stride, prefix, 192)
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (1, 3, 392, 392), (1, 64, 1, 1), (1, 50, 64)])
 def test_what_is_no_map_is_none(shape: tuple[int, ...]) -> None:
-    assert read_map_shape(shape, SIZE) is None
+    assert read_feature_shape(shape, SIZE) is None
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC", "tokens"])
