@@ -15,7 +15,8 @@ from pipeline.errors import ConfigError
 from pipeline.models.factory import build_model, parameter_count
 from pipeline.models.grafting.graft import Graft
 from pipeline.models.grafting.plan import LEVELS
-from pipeline.models.segmentation import SegmentationModel, pad_to_multiple
+from pipeline.models.padding import repeat_to_multiple
+from pipeline.models.segmentation import SegmentationModel
 
 SIZES = ((256, 256), (299, 299), (321, 479))
 DECODERS = ("linknet", "unet", "pspnet")
@@ -97,7 +98,7 @@ def count_macs(model: str) -> int:
     """Multiply-accumulate operations of the encoder on one image of 256 x 256."""
     with torch.device("meta"):
         encoder = _built(model, DECODERS[0]).encoder.eval()
-        images = pad_to_multiple(torch.rand(1, 3, *_COUNTED_SIZE), encoder.step)
+        images = repeat_to_multiple(torch.rand(1, 3, *_COUNTED_SIZE), encoder.step)
         with FlopCounterMode(display=False) as counter:
             encoder(images)
     return int(counter.get_total_flops()) // 2

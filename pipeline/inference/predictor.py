@@ -17,10 +17,10 @@ from pipeline.data.resize import resize_image, working_size
 from pipeline.errors import ResourceError
 from pipeline.inference.device_memory import DoesNotFitError, fetched_later, fitting, host_tensor
 from pipeline.inference.merge import RunningMerge
-from pipeline.inference.padding import pad_to_multiple
 from pipeline.inference.precision import autocast, resolve
 from pipeline.inference.tiles import Tile, TileMerger, plan_tiles, tile_weights
 from pipeline.inference.tta import View, group_by_shape, parse_tta
+from pipeline.models.padding import mirror_to_multiple
 from pipeline.size import Size
 
 ImageMaps = list[NDArray[np.float32]]
@@ -185,7 +185,7 @@ class Predictor:
         return torch.cat(done)
 
     def _probabilities(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        padded, crop = pad_to_multiple(inputs, PADDING_MULTIPLE)
+        padded, crop = mirror_to_multiple(inputs, PADDING_MULTIPLE)
         if self._settings.channels_last:
             padded = padded.contiguous(memory_format=torch.channels_last)
         with autocast(self._device, self._precision):

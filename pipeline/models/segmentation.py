@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.config.limits import SMALLEST_SIDE
 from pipeline.models.decoders.parts import Parts
 from pipeline.models.encoder import Encoder
+from pipeline.models.padding import repeat_to_multiple
 
 
 class SegmentationModel(nn.Module):
@@ -28,7 +28,7 @@ class SegmentationModel(nn.Module):
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         _check(images, self.encoder.in_channels)
         height, width = images.shape[2:]
-        padded = pad_to_multiple(images, self.encoder.step)
+        padded = repeat_to_multiple(images, self.encoder.step)
         features = self.encoder(padded)
         logits: Tensor = self.head(self.decoder([padded, *features]))[..., :height, :width]
         assert logits.shape[2:] == images.shape[2:], f"logits {logits.shape} of {images.shape}"
@@ -41,9 +41,3 @@ def _check(images: Tensor, channels: int) -> None:
     shape = tuple(images.shape)
     assert images.ndim == 4 and shape[1] == channels, f"images {shape}: N x {channels} x H x W"
     assert min(shape[2:]) >= SMALLEST_SIDE, f"images {shape}: H and W of at least {SMALLEST_SIDE}"
-
-
-def pad_to_multiple(images: Tensor, step: int) -> Tensor:
-    """Repeats the last row and column until H and W are multiples of `step`."""
-    bottom, right = -images.shape[2] % step, -images.shape[3] % step
-    return F.pad(images, (0, right, 0, bottom), mode="replicate") if bottom or right else images

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
 from pipeline.models.factory import parameter_count
-from pipeline.models.segmentation import pad_to_multiple
+from pipeline.models.padding import repeat_to_multiple
 from tests.helpers.small_models import model, shared_model
 
 FAST = (
@@ -53,7 +53,7 @@ NETWORK = model("unet", "test_resnet")
 def test_padding_leaves_the_rest_alone() -> None:
     """An image is answered as the upper left corner of its padded self."""
     image = torch.rand(1, 3, 50, 70)
-    padded = pad_to_multiple(image, 32)
+    padded = repeat_to_multiple(image, 32)
     assert padded.shape == (1, 3, 64, 96)
     assert torch.equal(padded[..., 63, :70], image[..., 49, :])
     assert torch.equal(padded[..., :50, 95], image[..., 69])
