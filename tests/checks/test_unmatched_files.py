@@ -68,7 +68,7 @@ def test_links_to_nothing_pipes_and_odd_names_are_errors(tmp_path: Path) -> None
     assert nested.text.startswith(r"the name images/e\xff/f.png is not UTF-8")
     errors = [f"{each.severity} {each.text}" for each in find_unusable(config(tmp_path))]
     assert errors == [
-        "error images/b.png is a link to nothing; get it, or remove it",
+        "error images/b.png is a broken link; get it, or remove it",
         "error images/c.png is not a regular file; get it, or remove it",
         r"error the name images/d\xff.png is not UTF-8; rename the file",
     ]

@@ -198,7 +198,7 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         ),
         ({"folds": {"count": 2, "use": [0, 7]}}, "use: [0, 7]: folds are 0 to 1"),
         ({"folds": {"use": []}}, "use: []: folds are 0 to 4"),
-        ({"submission": {"key": "x"}}, "needs {id} in it"),
+        ({"submission": {"key": "x"}}, "must contain {id}"),
         ({"metric": {"beta": 2}}, "a mapping needs the key `name`"),
         ({"models": {"blend": MODEL}}, "blend: reserved name"),
         ({"models": {}}, "models: "),

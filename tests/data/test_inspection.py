@@ -130,7 +130,7 @@ def test_every_broken_sample_has_its_own_record(tmp_path: Path) -> None:
     problems = [record.problem for record in records.values()]
     for problem, says in zip(
         problems,
-        ["a.png is empty", "b.png cannot be decoded", "c.png is no image", "d.png is 36×23",
+        ["a.png is empty", "b.png cannot be decoded", "c.png is not an image", "d.png is 36×23",
          "e.png is a colour image", ""],
         strict=True,
     ):  # fmt: skip

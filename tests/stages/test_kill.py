@@ -209,4 +209,4 @@ def test_sigterm_saves_and_exits_with_143_and_the_next_run_goes_on(
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 143, errors.decode()[-2000:]
-    assert b"the same command goes on" in errors and b"Traceback" not in errors
+    assert b"the same command continues" in errors and b"Traceback" not in errors

@@ -70,7 +70,7 @@ def _meant(
         )
     if not (by_number or by_level):
         raise DataError(
-            f"{path} has the values {_listed(numbers)}, shown as gray {_listed(levels)}; in both "
+            f"{path} holds the values {_listed(numbers)}, shown as gray {_listed(levels)}; in both "
             "readings some are missing from data.classes and data.void"
         )
     return shown if by_level else stored

@@ -79,7 +79,7 @@ def test_cells_that_end_just_before_a_limit_are_doubted(tmp_path: Path) -> None:
     [
         ("a,1 2\nb\nc,\n", "line 3, row 'b': has 1 cell(s), and the header has 2"),
         ("a,1 2\nb,1 2,9\nc,\n", "line 3, row 'b': has 3 cell(s)"),
-        ('a,1 2\nb,"5 1\nx,3 1"\nc,\n', "line 3, row 'b': the cell of 'EncodedPixels' goes on"),
+        ('a,1 2\nb,"5 1\nx,3 1"\nc,\n', "line 3, row 'b': the cell of 'EncodedPixels' spans"),
         ("a,1 2\nc,\nb,1 2 3", "line 4, row 'b': run 2: start 3 has no length (an odd count of "
          "numbers, 3) (the file ends in the middle of that line; is it complete?)"),
         ("a,1 2\nc,\n", "t.csv has no row 'b'; its rows have keys like 'a'"),

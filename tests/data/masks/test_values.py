@@ -174,11 +174,11 @@ def pages(kind: str, *pictures: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (pages("TIFF", WHITE, ~WHITE), "holds 2 pages"),
-        (pages("GIF", WHITE, ~WHITE), "holds 2 pictures"),
-        (pages("PNG", WHITE, ~WHITE), "holds 2 pictures"),
-        (pages("WEBP", WHITE, ~WHITE), "holds 2 pictures"),
-        (pages("MPO", WHITE, ~WHITE), "holds 2 pictures"),
+        (pages("TIFF", WHITE, ~WHITE), "contains 2 pages"),
+        (pages("GIF", WHITE, ~WHITE), "contains 2 images"),
+        (pages("PNG", WHITE, ~WHITE), "contains 2 images"),
+        (pages("WEBP", WHITE, ~WHITE), "contains 2 images"),
+        (pages("MPO", WHITE, ~WHITE), "contains 2 images"),
         (encoded(Image.fromarray(WHITE), "ICO"), "not an image of a known format"),
         (encoded(Image.fromarray(SHAPE * np.uint8(1)), "JPEG"), "up to 1"),
         (png([np.repeat(row, 3).astype(">u2").tobytes() for row in SHAPE], 16, 2), "16 bits"),
