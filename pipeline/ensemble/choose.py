@@ -1,4 +1,4 @@
-"""Chooses the blend of an experiment, and says what it and every model are worth."""
+"""Chooses the blend of an experiment, and scores it and every model."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def choose_blend(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Everything `ensemble.yaml` says, and the blend's score of every image (id, fold, score).
 
-    metric_wish: as the experiment writes it; scratch: a folder for temporary files; warn: told
-    what could not be done, and why.
+    metric_wish: as the experiment writes it; scratch: a folder for temporary files; warn: called
+    with a message for everything that could not be done.
     """
     metric = metric_of(metric_wish)
     thresholds = _thresholds(settings.threshold, len(classes))
@@ -69,7 +69,7 @@ def choose_blend(
     scores = {
         "id": source.ids,
         "fold": sampling.folds,
-        "score": metric.per_image(outcome.measures),
+        "score": metric.per_image(outcome.statistics),
     }
     return facts, pd.DataFrame(scores)
 

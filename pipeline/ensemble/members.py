@@ -12,7 +12,7 @@ from pipeline.errors import ArtefactError
 
 
 class MemberMaps(Protocol):
-    """What of a map store a blend uses (`maps.MapStore` has it)."""
+    """The part of a map store that a blend uses (`maps.MapStore` has it)."""
 
     @property
     def classes(self) -> tuple[str, ...]: ...
@@ -31,7 +31,7 @@ class MemberMaps(Protocol):
 
 
 def check_members(members: Mapping[str, MemberMaps], ids: Iterable[str]) -> None:
-    """Raise ArtefactError, naming both sides, unless the members have alike maps of all these ids.
+    """Raise ArtefactError, naming both sides, unless members have compatible maps of all ids.
 
     Classes and their order, stored type and size must be equal; ids are matched by value, so their
     order in a store does not matter.

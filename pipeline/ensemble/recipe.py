@@ -1,4 +1,4 @@
-"""The chosen blend as a value: what turns the models' maps into decisions, everywhere alike."""
+"""The chosen blend as a value: it turns the models' maps into decisions, in every stage."""
 
 from __future__ import annotations
 

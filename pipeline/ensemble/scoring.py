@@ -1,4 +1,4 @@
-"""Scores by fold, and how far they are apart."""
+"""Scores by fold, and their spread."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 
-def by_fold(metric: Metric, measures: Measures, folds: NDArray[np.int64]) -> dict[int, float]:
+def by_fold(
+    metric: Metric, statistics: ImageStatistics, folds: NDArray[np.int64]
+) -> dict[int, float]:
     """The metric over the images of each fold."""
     return {
-        fold: float(metric.aggregate(measures[folds == fold])) for fold in np.unique(folds).tolist()
+        fold: float(metric.aggregate(statistics[folds == fold]))
+        for fold in np.unique(folds).tolist()
     }
 
 

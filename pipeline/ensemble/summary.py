@@ -1,4 +1,4 @@
-"""What `ensemble.yaml` says of a choice, its scores, and what every model is worth to it."""
+"""The content of `ensemble.yaml`: the choice, its scores, and the contribution of every model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sampling:
 
 
 def facts_of_choice(oof: Oof, chosen: Chosen, classes: Sequence[str]) -> dict[str, Any]:
-    """Weights, thresholds and post-processing, and what they competed with."""
+    """Weights, thresholds and post-processing, and their competitors."""
     rules = {
         rule: {
             "nested": chosen.rule_scores.get(rule),
@@ -58,7 +58,7 @@ def facts_of_choice(oof: Oof, chosen: Chosen, classes: Sequence[str]) -> dict[st
 def facts_of_score(metric: Metric, outcome: SearchOutcome, sampling: Sampling) -> dict[str, Any]:
     """Tuned, nested, their gap, and what a test set of the competition's size may score."""
     nested = outcome.nested
-    believed = nested.measures if nested else outcome.measures
+    believed = nested.statistics if nested else outcome.statistics
     interval = score_interval(believed, sampling.groups, metric, sampling.test_groups, SEED)
     return {
         "tuned": outcome.score,
@@ -67,7 +67,7 @@ def facts_of_score(metric: Metric, outcome: SearchOutcome, sampling: Sampling) -
         "interval": [interval.low, interval.high],
         "interval_level": interval.level,
         "interval_groups": sampling.test_groups,
-        "folds": by_fold(metric, outcome.measures, sampling.folds),
+        "folds": by_fold(metric, outcome.statistics, sampling.folds),
         "nested_folds": nested.fold_scores if nested else None,
     }
 
@@ -75,12 +75,12 @@ def facts_of_score(metric: Metric, outcome: SearchOutcome, sampling: Sampling) -
 def facts_of_model(
     metric: Metric, worth: MemberWorth, sampling: Sampling, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """What a model scores by itself, the blend without it, and the difference that it makes."""
+    """The score of a model by itself, of the blend without it, and its contribution."""
     alone, without = worth.alone, worth.without
     return {
         "tuned": alone.score,
         "nested": alone.nested.score if alone.nested else None,
-        "folds": by_fold(metric, alone.measures, sampling.folds),
+        "folds": by_fold(metric, alone.statistics, sampling.folds),
         "thresholds": dict(zip(classes, alone.whole.blend.thresholds, strict=True)),
         "weight": worth.weight,
         "without": {

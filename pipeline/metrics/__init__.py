@@ -63,7 +63,7 @@ def metric_of(wish: str | Mapping[str, Any]) -> Metric:
 
 
 def scores_objects(name: str) -> bool:
-    """Whether the metric of that name needs to know which object a pixel belongs to."""
+    """True if the metric of that name needs to know which object a pixel belongs to."""
     return METRICS[name][1] is matches
 
 

@@ -48,7 +48,7 @@ def ratio(part: Amounts, whole: Amounts) -> NDArray[np.float64]:
 
 
 def exceeds(intersection: NDArray[np.int64], union: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether intersection / union > t for t = 0.50, 0.55 … 0.95; (...) -> (..., 10).
+    """True if intersection / union > t for t = 0.50, 0.55 … 0.95; (...) -> (..., 10).
 
     In whole numbers, because 0.6 as a sum of float steps of 0.05 is no longer 0.6.
     """

@@ -1,7 +1,7 @@
-"""What a metric is: something to measure on each image, and a score made of all the measures.
+"""A metric: statistics of each image, and a score that is computed from all of them.
 
-Measures are small integer tables, so that a search or a bootstrap can score thousands of choices
-and resamples of images without looking at a pixel twice.
+Per-image statistics are small integer tables, so that a search or a bootstrap can score thousands
+of choices and resamples of images without looking at a pixel twice.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pipeline.data.ground_truth import Truth
 from pipeline.metrics.counts import Amounts, counts
 
 Decision = NDArray[np.bool_] | NDArray[np.int32]
-Measures = NDArray[np.int64]
-Measure = Callable[[Decision, Truth], Measures]
-Score = Callable[..., NDArray[np.float64]]  # of measures and, by keyword, options
+ImageStatistics = NDArray[np.int64]
+"""The statistics of one image, or of several along the first axes."""
+Measure = Callable[[Decision, Truth], ImageStatistics]
+Score = Callable[..., NDArray[np.float64]]  # of statistics and, by keyword, options
 
 
 class Metric(Protocol):
@@ -31,22 +32,22 @@ class Metric(Protocol):
 
     @property
     def from_counts(self) -> bool:
-        """Whether `measure` is exactly `counts`: (C, 4) of tp, fp, fn, tn over valid pixels."""
+        """True if `measure` is exactly `counts`: (C, 4) of tp, fp, fn, tn over valid pixels."""
 
-    def measure(self, decision: Decision, truth: Truth) -> Measures:
-        """All that the score needs to know of one image: int64, the same shape for all images.
+    def measure(self, decision: Decision, truth: Truth) -> ImageStatistics:
+        """The per-image statistics: int64, the same shape for all images.
 
         decision: bool CHW; metrics of objects also take int32 CHW, 0 = none, 1.. = object.
         """
 
-    def aggregate(self, measures: Measures) -> NDArray[np.float64]:
-        """The score over images, measures (..., images, *shape of one) -> (...)."""
+    def aggregate(self, statistics: ImageStatistics) -> NDArray[np.float64]:
+        """The score over images, statistics (..., images, *shape of one) -> (...)."""
 
-    def per_image(self, measures: Measures) -> NDArray[np.float64]:
+    def per_image(self, statistics: ImageStatistics) -> NDArray[np.float64]:
         """The score that each image has alone, (..., images, *shape of one) -> (..., images)."""
 
-    def addends(self, measures: Measures) -> Amounts:
-        """What adds up over images, these first: (..., images, *shape of one) -> (images, ...)."""
+    def addends(self, statistics: ImageStatistics) -> Amounts:
+        """Addends over images, these first: (..., images, *shape of one) -> (images, ...)."""
 
     def of_sums(self, sums: Amounts, images: NDArray[np.int64]) -> NDArray[np.float64]:
         """The scores of sums (N, ...) of addends, each of so many images (N,): (N, ...)."""
@@ -56,7 +57,7 @@ class Metric(Protocol):
 class MeanOfImages:
     """The mean over images of the score that each image has alone.
 
-    score: measures (..., *shape of one) -> (...).
+    score: statistics (..., *shape of one) -> (...).
     """
 
     name: str
@@ -67,16 +68,16 @@ class MeanOfImages:
     def from_counts(self) -> bool:
         return self.measure is counts
 
-    def aggregate(self, measures: Measures) -> NDArray[np.float64]:
-        scores = self.per_image(measures)
+    def aggregate(self, statistics: ImageStatistics) -> NDArray[np.float64]:
+        scores = self.per_image(statistics)
         assert scores.shape[-1], "a score of no images"
         return np.asarray(scores.mean(axis=-1))
 
-    def per_image(self, measures: Measures) -> NDArray[np.float64]:
-        return _finite(self.score(measures))
+    def per_image(self, statistics: ImageStatistics) -> NDArray[np.float64]:
+        return _finite(self.score(statistics))
 
-    def addends(self, measures: Measures) -> Amounts:
-        return np.moveaxis(self.per_image(measures), -1, 0)
+    def addends(self, statistics: ImageStatistics) -> Amounts:
+        return np.moveaxis(self.per_image(statistics), -1, 0)
 
     def of_sums(self, sums: Amounts, images: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray((sums.T / images).T)
@@ -84,9 +85,9 @@ class MeanOfImages:
 
 @dataclass(frozen=True)
 class Pooled:
-    """The score of all images' measures added up, as if they were one large image.
+    """The score of all images' statistics added up, as if they were one large image.
 
-    measure: of two dimensions; score: measures (..., rows, columns) -> (...).
+    measure: of two dimensions; score: statistics (..., rows, columns) -> (...).
     """
 
     name: str
@@ -97,22 +98,22 @@ class Pooled:
     def from_counts(self) -> bool:
         return self.measure is counts
 
-    def aggregate(self, measures: Measures) -> NDArray[np.float64]:
-        assert measures.shape[-3], "a score of no images"
-        return self.per_image(measures.sum(axis=-3))
+    def aggregate(self, statistics: ImageStatistics) -> NDArray[np.float64]:
+        assert statistics.shape[-3], "a score of no images"
+        return self.per_image(statistics.sum(axis=-3))
 
-    def per_image(self, measures: Measures) -> NDArray[np.float64]:
-        return _finite(self.score(measures))
+    def per_image(self, statistics: ImageStatistics) -> NDArray[np.float64]:
+        return _finite(self.score(statistics))
 
-    def addends(self, measures: Measures) -> Amounts:
-        return np.moveaxis(measures, -3, 0)
+    def addends(self, statistics: ImageStatistics) -> Amounts:
+        return np.moveaxis(statistics, -3, 0)
 
     def of_sums(self, sums: Amounts, images: NDArray[np.int64]) -> NDArray[np.float64]:
         return _finite(self.score(sums))
 
 
 def _finite(scores: Any) -> NDArray[np.float64]:
-    """A score as an array; a metric that yields NaN is a fault of the program, not of the data."""
+    """A score as an array; NaN is an error of the program, not of the data."""
     values = np.asarray(scores, np.float64)
     assert np.isfinite(values).all(), "a metric gave a score that is not finite"
     return values

@@ -1,4 +1,4 @@
-"""What goes wrong with objects: which were missed, and which were merged with a neighbour."""
+"""Errors of objects: missed ones, and ones that are merged with a neighbour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of pixels. Each takes the measures of an image, or their sum over images.
+"""Scores of pixels. Each takes the statistics of an image, or their sum over images.
 
 Counts are (..., C, 4) as `counts` gives them; a score keeps the leading axes. "Both empty" means
 that neither truth nor decision has a valid pixel inside.

@@ -34,7 +34,7 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
         scale=job.reader.source.scale,
         device=context.device,
     )
-    measures = []
+    statistics = []
     for done, sample in enumerate(job.held_out):
         context.stop.check()
         context.progress.update(done, len(job.held_out), "validation")
@@ -47,8 +47,8 @@ def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> 
             )
         decision = _decided(job.reader.own_maps(probabilities), job.multiclass)
         truth = job.reader.truth(sample, job.reader.own_size(image))
-        measures.append(metric.measure(decision, truth))
-    return float(metric.aggregate(np.stack(measures)))
+        statistics.append(metric.measure(decision, truth))
+    return float(metric.aggregate(np.stack(statistics)))
 
 
 def _decided(probabilities: np.ndarray, multiclass: bool) -> np.ndarray:

@@ -35,7 +35,7 @@ def test_the_interval_is_that_of_the_nested_measures_by_group_for_the_tests_grou
     facts, scores, warnings = chosen(data, folds, tmp_path)
     evidence = Evidence(gather(data, DICE, tmp_path), folds, group_numbers(GROUPS))
     outcome = Procedure(evidence, DICE).run(lambda fold, rule: "search")
-    interval = score_interval(outcome.nested.measures, GROUPS, DICE, 3, SEED)
+    interval = score_interval(outcome.nested.statistics, GROUPS, DICE, 3, SEED)
     score = facts["score"]
     assert score["interval"] == [interval.low, interval.high]
     assert (score["interval_groups"], score["interval_level"]) == (3, 0.95)

@@ -20,7 +20,7 @@ def metric_of(name: str) -> Metric:
     return get_metric(name, **({"beta": 0.5} if name == "fbeta" else {}))
 
 
-def measures(metric: Metric, batch: list[Case]) -> np.ndarray:
+def statistics(metric: Metric, batch: list[Case]) -> np.ndarray:
     return np.stack([metric.measure(*one) for one in batch])
 
 
@@ -30,7 +30,7 @@ def measures(metric: Metric, batch: list[Case]) -> np.ndarray:
 @given(batch=batches(instances=True))
 def test_scores_are_finite_and_between_zero_and_one(name: str, batch: list[Case]) -> None:
     metric = metric_of(name)
-    table = measures(metric, batch)
+    table = statistics(metric, batch)
     assert table.dtype == np.int64
     scores = np.append(metric.per_image(table), metric.aggregate(table))
     assert ((scores >= 0) & (scores <= 1)).all()
@@ -41,7 +41,7 @@ def test_leading_axes_score_like_a_loop(name: str) -> None:
     """Measures (3, 2, images, …): say thresholds × folds."""
     generator, metric = np.random.default_rng(1), metric_of(name)
     images = [case(generator, (2, 9, 8), void=True, instances=True) for _ in range(30)]
-    table = measures(metric, images)
+    table = statistics(metric, images)
     stacked = table.reshape(3, 2, 5, *table.shape[1:])
     assert metric.aggregate(stacked).shape == (3, 2)
     assert metric.per_image(stacked).shape == (3, 2, 5)
@@ -55,7 +55,7 @@ def test_leading_axes_score_like_a_loop(name: str) -> None:
 def test_an_image_alone_scores_its_own_value(name: str) -> None:
     generator, metric = np.random.default_rng(2), metric_of(name)
     images = [case(generator, (3, 7, 9), void=False, instances=True) for _ in range(20)]
-    table = measures(metric, images)
+    table = statistics(metric, images)
     alone = [metric.aggregate(table[i : i + 1]) for i in range(20)]
     assert np.allclose(metric.per_image(table), alone, atol=0)
     assert len(set(map(float, alone))) > 3
@@ -66,8 +66,8 @@ def test_the_truth_itself_scores_one_and_order_does_not_matter(name: str) -> Non
     generator, metric = np.random.default_rng(3), metric_of(name)
     images = [case(generator, (2, 9, 8), void=True, instances=True) for _ in range(12)]
     perfect = [(truth.instances, truth) for _, truth in images]
-    assert metric.aggregate(measures(metric, perfect)) == 1.0
-    table = measures(metric, images)
+    assert metric.aggregate(statistics(metric, perfect)) == 1.0
+    table = statistics(metric, images)
     assert metric.aggregate(table[::-1]) == pytest.approx(float(metric.aggregate(table)))
 
 

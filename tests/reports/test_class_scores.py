@@ -57,14 +57,14 @@ def test_confusions_and_scores_are_those_of_a_loop_over_pixels(void: bool) -> No
 
 
 def test_dice_of_an_image_averages_to_the_metric() -> None:
-    every, measures, metric = [], [], get_metric("dice")
+    every, statistics, metric = [], [], get_metric("dice")
     for seed in range(5):
         _, decided, _, truth = multiclass(seed)
         decision = (decided == np.arange(3)[:, None, None]) & (seed > 0)  # one decides nothing
         every.append(count_image(decision, truth, False))
-        measures.append(metric.measure(decision, truth))
+        statistics.append(metric.measure(decision, truth))
     found = ClassScores.of(CLASSES, every)
-    assert np.mean(found.dice) == pytest.approx(float(metric.aggregate(np.stack(measures))))
+    assert np.mean(found.dice) == pytest.approx(float(metric.aggregate(np.stack(statistics))))
     assert found.confusion is None and found.objects is None
 
 

@@ -87,7 +87,7 @@ def nearest_level(threshold: float, dtype: DTypeLike) -> int:
 
 
 def exclusive_scales(thresholds: Sequence[float]) -> NDArray[np.uint64]:
-    """What the sums of each class (C,) are multiplied by before the largest wins: ONE / t.
+    """The factors of the sums of each class (C,) before the largest wins: ONE / t.
 
     Thresholds of multiclass maps only weigh the classes against each other: all equal is the plain
     argmax. A product stays under 2**62.

@@ -1,4 +1,4 @@
-"""Which mean a blend takes: of probabilities, of their logarithms, logits, or ranks.
+"""The means of a blend: of probabilities, of their logarithms, logits, or ranks.
 
 A mean other than the arithmetic one is a table that turns a stored number into another before the
 weighted sum, so that the kernel, the search and their integer arithmetic stay the same.

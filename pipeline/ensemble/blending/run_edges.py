@@ -1,4 +1,4 @@
-"""Where a decision changes along the scan order: from blocks of rows to run lengths."""
+"""Positions where a decision changes along the scan order: from blocks of rows to run lengths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.ensemble.blending.numba_loops import differing_bytes
 
 @dataclass(frozen=True)
 class EdgeBlock:
-    """What is kept of some rows of a decision.
+    """The edges of some rows of a decision.
 
     first: number of the first row; changes: int64 (E,), flat places, counted from that row, that
     differ from the place above; top, bottom: bool (W,), the outer rows.

@@ -100,7 +100,7 @@ class WeightedMaps:
         reaches_five(out, sums, first, np.uint32(limit), *members)
 
     def _groups(self, plane: int, part: slice) -> Iterator[tuple[bool, tuple[Any, ...]]]:
-        """Whether it is the first, and the rows and weights of each five members.
+        """(is it the first, rows, weights) of each five members.
 
         Several a pass, because a pass reads and writes the sums once.
         """

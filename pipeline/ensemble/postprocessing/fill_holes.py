@@ -1,4 +1,4 @@
-"""Holes that an object does not have."""
+"""Filling of small holes in objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is there anything at all? A false alarm on an empty image costs its whole score."""
+"""Emptying of uncertain masks, since a false positive on an empty image costs its whole score."""
 
 from __future__ import annotations
 

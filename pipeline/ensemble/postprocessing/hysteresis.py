@@ -1,4 +1,4 @@
-"""Two thresholds: what is certain stays, and what is likely stays where it touches that."""
+"""Two thresholds: likely pixels are kept where they touch certain ones."""
 
 from __future__ import annotations
 

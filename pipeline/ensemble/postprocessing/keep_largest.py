@@ -1,4 +1,4 @@
-"""There is one car, or two lungs: whatever else was found is something else."""
+"""Keeping the largest objects only, where their number is known (one car, two lungs)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small components are noise more often than objects."""
+"""Removal of small components, which are mostly noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which post-processing steps help: each is kept only if the nested score gains by it for sure."""
+"""Selects post-processing steps; each is kept only if the nested score gains significantly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.search.resampling import paired_error
 from pipeline.ensemble.search.weights import GAIN, Blend
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 Steps = tuple[ChosenStep, ...]
 Key = tuple[str, tuple[float, ...], tuple[float, ...], Steps]
@@ -37,38 +37,40 @@ class StepTrial:
 
 @dataclass(frozen=True)
 class Decisions:
-    """Measures of whole decisions, with post-processing; what is known is not decided again.
+    """Statistics of whole decisions, with post-processing; known ones are not computed again.
 
-    Choices made without one fold or another are often the same, and then so are their measures.
+    Choices made without one fold or another are often equal, and then so are their statistics.
     """
 
     source: OofSource
     metric: Metric
     steps: Sequence[Step]
-    known: dict[Key, Measures] = field(default_factory=dict)
+    known: dict[Key, ImageStatistics] = field(default_factory=dict)
 
     def select(self, rows: Numbers) -> Decisions:
         """The same of some of the images; what is known is shared."""
         ids = tuple(self.source.ids[row] for row in rows)
         return replace(self, source=replace(self.source, ids=ids))
 
-    def measured(self, blend: Blend, steps: Steps) -> Measures:
-        """What the metric measures of every image, (images, *shape of the measure)."""
-        measures: Measures = self.trials([(blend, steps)], None)[0, 0]
-        return measures
+    def measured(self, blend: Blend, steps: Steps) -> ImageStatistics:
+        """Per-image statistics, (images, *shape of one)."""
+        statistics: ImageStatistics = self.trials([(blend, steps)], None)[0, 0]
+        return statistics
 
-    def trials(self, variants: Sequence[tuple[Blend, Steps]], step: Step | None) -> Measures:
+    def trials(self, variants: Sequence[tuple[Blend, Steps]], step: Step | None) -> ImageStatistics:
         """Of each variant without the step and with each of its values.
 
-        int64 (variants, 1 + values, images, *shape of the measure); every map is read once.
+        int64 (variants, 1 + values, images, *shape of one); every map is read once.
         """
 
-        def measure(id: str) -> Measures:
+        def measure(id: str) -> ImageStatistics:
             return np.array([self._tried(id, *variant, step) for variant in variants])
 
         return np.stack(list(ordered(measure, self.source.ids)), axis=2)
 
-    def _tried(self, id: str, blend: Blend, steps: Steps, step: Step | None) -> list[Measures]:
+    def _tried(
+        self, id: str, blend: Blend, steps: Steps, step: Step | None
+    ) -> list[ImageStatistics]:
         weights = tuple(blend.weights[name] for name in self.source.names)
         values = step.candidates if step else ()
         tried = [steps, *((*steps, ChosenStep(step.name, each)) for each in values if step)]
@@ -92,11 +94,11 @@ def search_steps(
     parts: Numbers,
     blend: Blend,
     by_part: Mapping[int, Blend],
-    nested: Measures,
+    nested: ImageStatistics,
 ) -> tuple[Steps, tuple[StepTrial, ...]]:
     """Try the steps one after another, each on top of those kept before it.
 
-    blend: chosen on all these images; by_part: without each part; nested: the measures that these
+    blend: chosen on all these images; by_part: without each part; nested: the statistics that these
     give. For the nested score a part's blend is applied to the other parts' images too, to choose
     the step's value there. A step is kept where its gain exceeds one standard error.
     """

@@ -1,4 +1,4 @@
-"""How alike two members' errors are, over the disputed pixels."""
+"""Correlation of members' errors, over the disputed pixels."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from pipeline.ensemble.search.disputed_pixels import valid_pixels
 from pipeline.ensemble.search.oof import Levels, OofSource, Shares
 from pipeline.ensemble.search.scratch import Spool
 from pipeline.ensemble.search.threshold_counts import used_members
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 # Equal thresholds are the plain argmax; a class may be made four times as eager as another.
 RATIO_GRID = tuple(0.5 * 2 ** (step / 4) for step in range(-4, 5))
@@ -63,8 +63,8 @@ class DisputedClasses:
         kept = int(self.lengths.sum())
         return kept / max(1, kept + int(self.base.sum()))
 
-    def weigh(self, shares: Shares) -> Callable[[Levels], Measures]:
-        def measure(levels: Levels) -> Measures:
+    def weigh(self, shares: Shares) -> Callable[[Levels], ImageStatistics]:
+        def measure(levels: Levels) -> ImageStatistics:
             scales = np.stack([exclusive_scales(row) for row in self.grid[levels]])
             return _counts(self.base + self._confusions(shares, scales))
 

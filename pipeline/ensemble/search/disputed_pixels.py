@@ -22,7 +22,7 @@ from pipeline.ensemble.search.correlation import correlations
 from pipeline.ensemble.search.oof import Levels, OofSource, Shares
 from pipeline.ensemble.search.scratch import Spool
 from pipeline.ensemble.search.threshold_counts import counts_at, passing
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 BOUNDS = (0.1, 0.9)
 Bits = NDArray[np.bool_]
@@ -62,7 +62,7 @@ class Disputed:
         kept = int(self.lengths.sum())
         return kept / max(1, kept + int(self.base.sum()))
 
-    def weigh(self, shares: Shares) -> Callable[[Levels], Measures]:
+    def weigh(self, shares: Shares) -> Callable[[Levels], ImageStatistics]:
         starts, lengths = self.starts.reshape(-1), self.lengths.reshape(-1)
         flat = passing(self.values, starts, lengths, shares, level_shift(self.values.dtype))
         reached = flat.reshape(*self.lengths.shape, -1)

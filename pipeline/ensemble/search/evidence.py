@@ -1,4 +1,4 @@
-"""What choices are made on: OOF maps with each image's fold and group, and the parts to leave out.
+"""The data that choices are made on: OOF maps, fold and group of each image, parts to leave out.
 
 A choice is judged by leaving a part out, choosing on the rest, and scoring that part. Parts are
 the folds; where a single fold is left, its groups are dealt into parts.

@@ -42,7 +42,7 @@ class _Shelf:
             self._spool.append(values.astype(self._kind, copy=False))
 
     def arrays(self) -> list[Any]:
-        """What was put, in order."""
+        """The stored arrays, in order."""
         flat, place, arrays = self._spool.finish(self._kind), 0, []
         for shape in self._shapes:
             size = 0 if shape is None else int(np.prod(shape))

@@ -1,6 +1,6 @@
-"""How far a score on another test set may be from the one measured: a bootstrap over groups.
+"""An interval for the score on another test set: a bootstrap over groups.
 
-Images of one group (a car, a patient) are alike, so groups are drawn and not images. Two things
+Images of one group (a car, a patient) are alike, so groups are drawn, not images. Two things
 are uncertain: which groups the score was measured on, and which the test set will hold. A draw
 plays both: a measured score and a test score from the same groups, and their difference in units
 of the spread that the drawn measured groups show. A few groups that do badly make that ratio
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 DRAWS = 2000
 _ROUNDING = 1e-9  # a spread of groups that all score alike
@@ -35,7 +35,7 @@ class Interval:
 
 
 def score_interval(
-    measures: Measures,
+    statistics: ImageStatistics,
     groups: Sequence[str],
     metric: Metric,
     test_groups: int,
@@ -44,12 +44,12 @@ def score_interval(
 ) -> Interval:
     """The interval for the score on a test set of `test_groups` groups.
 
-    measures: (images, *shape of the metric's measure); groups: each image's. With one group only
+    statistics: (images, *shape of one); groups: each image's. With one group only
     nothing is known about others, and the interval has no width; nor has it where all groups
     score alike. It holds what the groups at hand can tell: a kind of image that none of them has
     is in no interval.
     """
-    grouped = _Grouped(measures, groups, metric)
+    grouped = _Grouped(statistics, groups, metric)
     everything = np.arange(grouped.count)
     score, spread = grouped.score(everything), _spread_of(grouped)
     random = np.random.default_rng(seed)
@@ -79,11 +79,11 @@ def _spread_of(grouped: _Grouped) -> Callable[[NDArray[np.int64]], float]:
 
 
 class _Grouped:
-    """The measures of every image, by group."""
+    """The statistics of every image, by group."""
 
-    def __init__(self, measures: Measures, groups: Sequence[str], metric: Metric) -> None:
+    def __init__(self, statistics: ImageStatistics, groups: Sequence[str], metric: Metric) -> None:
         _, numbers = np.unique(np.asarray(groups), return_inverse=True)
-        self._measures = measures[np.argsort(numbers, kind="stable")]
+        self._statistics = statistics[np.argsort(numbers, kind="stable")]
         self._sizes = np.bincount(numbers)
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._metric = metric
@@ -94,4 +94,4 @@ class _Grouped:
         sizes = self._sizes[groups]
         ends = np.cumsum(sizes)
         rows = np.arange(ends[-1]) + np.repeat(self._starts[groups] - ends + sizes, sizes)
-        return float(self._metric.aggregate(self._measures[rows]))
+        return float(self._metric.aggregate(self._statistics[rows]))

@@ -1,4 +1,4 @@
-"""What each model is worth to a blend: by itself, and as the blend without it.
+"""The contribution of each model to a blend: its own score, and the blend without it.
 
 Every row is treated alike: its thresholds compete as the blend's do, tuned and nested, and the
 post-processing is the blend's own, fold by fold.
@@ -50,7 +50,7 @@ def difference(
     """The blend's nested score less the other's, paired by group; None where it is not nested."""
     if blend.nested is None or other.nested is None:
         return None
-    pair = blend.nested.measures, other.nested.measures
+    pair = blend.nested.statistics, other.nested.statistics
     return paired_difference(procedure.metric, *pair, procedure.evidence.groups, seed)
 
 

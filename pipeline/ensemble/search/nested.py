@@ -1,7 +1,7 @@
 """The nested score: every choice made without the fold that it is then scored on.
 
 The tuned score is measured on the maps that weights, thresholds and post-processing were chosen
-on, so it promises too much; the difference to the nested score is by how much.
+on, so it is optimistic; its difference to the nested score estimates by how much.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.ensemble.search.selection import Chosen, choices_without, choose, 
 from pipeline.ensemble.search.thresholds import Choices, Rule, candidates
 from pipeline.ensemble.search.weights import BlendWeights, Thresholds
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 Fold = int | None  # which one is left out; None: all images are used
 WeightsOf = Callable[[Fold, Rule], BlendWeights]
@@ -28,35 +28,35 @@ WeightsOf = Callable[[Fold, Rule], BlendWeights]
 class NestedScore:
     """score: of all folds' images together; fold_scores: of each fold's.
 
-    measures: int64 (images, *shape of the metric's measure), in the images' order.
+    statistics: int64 (images, *shape of one), in the images' order.
     """
 
     score: float
     fold_scores: dict[int, float]
-    measures: Measures
+    statistics: ImageStatistics
 
 
 @dataclass(frozen=True)
 class SearchOutcome:
     """whole: chosen on all images; by_fold: without each fold (none where there is one fold).
 
-    measures: of all images under `whole`, and score: theirs, tuned; nested: under `by_fold`.
+    statistics: of all images under `whole`, and score: theirs, tuned; nested: under `by_fold`.
     """
 
     whole: Chosen
     by_fold: dict[int, Chosen]
-    measures: Measures
+    statistics: ImageStatistics
     score: float
     nested: NestedScore | None
 
     def chosen(self, fold: Fold) -> Chosen:
-        """What was chosen without a fold, or on all images."""
+        """The choice without a fold, or on all images."""
         return self.whole if fold is None else self.by_fold[fold]
 
 
 @dataclass(frozen=True)
 class Procedure:
-    """How choices are made. decisions: with the steps to try, None where there are none."""
+    """The rules of choice. decisions: with the steps to try, None where there are none."""
 
     evidence: Evidence
     metric: Metric
@@ -116,18 +116,18 @@ class Procedure:
 
     def _outcome(self, whole: Chosen, by_fold: dict[int, Chosen]) -> SearchOutcome:
         folds = self.evidence.folds
-        measures = self._measured(whole, np.arange(len(folds)))
+        statistics = self._measured(whole, np.arange(len(folds)))
         parts = {
             fold: self._measured(chosen, np.flatnonzero(folds == fold))
             for fold, chosen in by_fold.items()
         }
         nested = pool(self.metric, folds, parts) if parts else None
         return SearchOutcome(
-            whole, by_fold, measures, float(self.metric.aggregate(measures)), nested
+            whole, by_fold, statistics, float(self.metric.aggregate(statistics)), nested
         )
 
-    def _measured(self, chosen: Chosen, rows: Numbers) -> Measures:
-        """What the metric measures of these images under a choice."""
+    def _measured(self, chosen: Chosen, rows: Numbers) -> ImageStatistics:
+        """Per-image statistics of these images under a choice."""
         if chosen.steps:
             assert self.decisions is not None, "there are no steps without decisions"
             return self.decisions.select(rows).measured(chosen.blend, chosen.steps)
@@ -142,11 +142,11 @@ def nested_refusal(folds: Numbers) -> str | None:
     return "only one fold has OOF maps, so nothing can be chosen without it"
 
 
-def pool(metric: Metric, folds: Numbers, parts: dict[int, Measures]) -> NestedScore:
-    """One score of the folds' measures (images of the fold, *shape) together."""
+def pool(metric: Metric, folds: Numbers, parts: dict[int, ImageStatistics]) -> NestedScore:
+    """One score of the folds' statistics (images of the fold, *shape) together."""
     first = next(iter(parts.values()))
-    measures = np.empty((len(folds), *first.shape[1:]), first.dtype)
+    statistics = np.empty((len(folds), *first.shape[1:]), first.dtype)
     for fold, part in parts.items():
-        measures[folds == fold] = part
+        statistics[folds == fold] = part
     scores = {fold: float(metric.aggregate(part)) for fold, part in parts.items()}
-    return NestedScore(float(metric.aggregate(measures)), scores, measures)
+    return NestedScore(float(metric.aggregate(statistics)), scores, statistics)

@@ -1,4 +1,4 @@
-"""What the search is given (OOF maps and truths, read an image at a time) and what it asks."""
+"""The input of the search (OOF maps and ground truths by image), and its interface to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.ground_truth import Truth
 from pipeline.ensemble.blending.means import ARITHMETIC, Mean
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 Shares = NDArray[np.uint32]
 Levels = NDArray[np.int64]
@@ -73,11 +73,11 @@ class Oof(Protocol):
     @property
     def sweeps_thresholds(self) -> bool: ...
 
-    def weigh(self, shares: Shares) -> Callable[[Levels], Measures]:
+    def weigh(self, shares: Shares) -> Callable[[Levels], ImageStatistics]:
         """Blend with integer weights (M,); the rest is a function of the thresholds.
 
-        It takes levels (S, C) and gives what the metric measures of each image for each of the S
-        choices, int64 (S, images, *shape of the measure).
+        It takes levels (S, C) and returns the statistics of each image for each of the S choices,
+        int64 (S, images, *shape of one).
         """
 
     def select(self, rows: NDArray[np.int64]) -> Self:

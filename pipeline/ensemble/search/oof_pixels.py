@@ -1,4 +1,4 @@
-"""Which form of the OOF maps a search works on: pruned pixels where counts suffice, else images."""
+"""Selects the form of OOF maps for a search: pruned pixels where counts suffice, else images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores without each group, and of groups drawn again: how sure a difference of scores is.
+"""Jackknife and bootstrap over groups: how certain a difference of scores is.
 
 Images of one group (a car, a patient) are alike, so groups are left out and drawn, never images.
 Two choices are compared on the same groups, because what makes a group hard does so for both.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -36,12 +36,14 @@ def group_numbers(groups: Sequence[str]) -> Groups:
     return np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
 
 
-def without_each(metric: Metric, measures: Measures, groups: Groups) -> NDArray[np.float64]:
+def without_each(
+    metric: Metric, statistics: ImageStatistics, groups: Groups
+) -> NDArray[np.float64]:
     """The score of all images but a group's, for each group: (G, ...).
 
-    measures: (..., images, *shape of one); groups: each image's number. Two groups at least.
+    statistics: (..., images, *shape of one); groups: each image's number. Two groups at least.
     """
-    sums, sizes = _by_group(metric, measures, groups)
+    sums, sizes = _by_group(metric, statistics, groups)
     assert len(sizes) > 1, "without the only group nothing is left"
     return metric.of_sums(sums.sum(axis=0) - sums, sizes.sum() - sizes)
 
@@ -52,16 +54,18 @@ def standard_error(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(differences.std(axis=0) * np.sqrt(count - 1))
 
 
-def paired_error(metric: Metric, first: Measures, second: Measures, groups: Groups) -> float:
+def paired_error(
+    metric: Metric, first: ImageStatistics, second: ImageStatistics, groups: Groups
+) -> float:
     """The standard error of the score of `first` less that of `second`; 0 with a single group."""
     if len(np.unique(groups)) == 1:
         return 0.0
-    scores = [without_each(metric, measures, groups) for measures in (first, second)]
+    scores = [without_each(metric, statistics, groups) for statistics in (first, second)]
     return float(standard_error(scores[0] - scores[1]))
 
 
 def paired_difference(
-    metric: Metric, first: Measures, second: Measures, groups: Groups, seed: int
+    metric: Metric, first: ImageStatistics, second: ImageStatistics, groups: Groups, seed: int
 ) -> Difference:
     """The score of `first` less that of `second`, and an interval: a bootstrap-t over groups.
 
@@ -70,7 +74,7 @@ def paired_difference(
     about others: no width.
     """
     value = float(metric.aggregate(first) - metric.aggregate(second))
-    sides = [_by_group(metric, measures, groups) for measures in (first, second)]
+    sides = [_by_group(metric, statistics, groups) for statistics in (first, second)]
     sizes = sides[0][1]
     count = len(sizes)
     if count == 1:
@@ -90,10 +94,10 @@ def paired_difference(
 
 
 def _by_group(
-    metric: Metric, measures: Measures, groups: Groups
+    metric: Metric, statistics: ImageStatistics, groups: Groups
 ) -> tuple[NDArray[np.float64] | NDArray[np.int64], NDArray[np.int64]]:
     """Sums of the addends of each group (G, ...), and how many images it has (G,)."""
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     sizes = np.diff([*starts.tolist(), len(groups)])
-    return np.add.reduceat(metric.addends(measures)[order], starts, axis=0), sizes
+    return np.add.reduceat(metric.addends(statistics)[order], starts, axis=0), sizes

@@ -17,7 +17,7 @@ from pipeline.ensemble.search.oof import Oof
 from pipeline.ensemble.search.thresholds import Choices, Rule, candidates, simplest
 from pipeline.ensemble.search.weights import Blend, BlendWeights, Choice, Thresholds, as_blend
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def choose(
         return Chosen(as_blend(evidence.oof, choice), (), rule, choices, {})
     nested = measured_parts(evidence.oof, parts, by_part)
     rule = simplest(metric, evidence.groups, nested)
-    scores = {each: float(metric.aggregate(measures)) for each, measures in nested.items()}
+    scores = {each: float(metric.aggregate(statistics)) for each, statistics in nested.items()}
     blend = as_blend(evidence.oof, choices[rule])
     chosen = Chosen(blend, (), rule, choices, scores)
     if decisions is None:
@@ -90,20 +90,20 @@ def choose(
 
 def measured_parts(
     oof: Oof, parts: Numbers, by_part: Mapping[int, Choices]
-) -> dict[Rule, Measures]:
-    """Of each rule, the measures of all images, each under what was chosen without its part."""
-    found: dict[Rule, Measures] = {}
+) -> dict[Rule, ImageStatistics]:
+    """Of each rule, the statistics of all images, each under what was chosen without its part."""
+    found: dict[Rule, ImageStatistics] = {}
     for part, choices in by_part.items():
         rows = np.flatnonzero(parts == part)
-        for rule, measures in measured_choices(oof.select(rows), choices).items():
+        for rule, statistics in measured_choices(oof.select(rows), choices).items():
             if rule not in found:
-                found[rule] = np.empty((len(parts), *measures.shape[1:]), measures.dtype)
-            found[rule][rows] = measures
+                found[rule] = np.empty((len(parts), *statistics.shape[1:]), statistics.dtype)
+            found[rule][rows] = statistics
     return found
 
 
-def measured_choices(oof: Oof, choices: Mapping[Rule, Choice]) -> dict[Rule, Measures]:
-    """The measures of all images under each choice; those of equal weights are blended once."""
+def measured_choices(oof: Oof, choices: Mapping[Rule, Choice]) -> dict[Rule, ImageStatistics]:
+    """The statistics of all images under each choice; those of equal weights are blended once."""
     blended, found = {}, {}
     for rule, choice in choices.items():
         key = choice.shares.tobytes()

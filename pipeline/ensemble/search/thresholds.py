@@ -1,4 +1,4 @@
-"""The thresholds that compete: a half, the middle of the plateau, and the best that was found.
+"""The competing thresholds: 0.5, the middle of the plateau, and the best one found.
 
 A searched threshold is the best on the maps it was searched on, and few images have several bests
 by chance. So it must be worth its trouble: of the rules, from the simplest on, the first one wins
@@ -20,7 +20,7 @@ from pipeline.ensemble.search.oof import Levels
 from pipeline.ensemble.search.resampling import paired_error, standard_error, without_each
 from pipeline.ensemble.search.weights import (
     GAIN,
-    MEASURES,
+    STATISTICS_AT_ONCE,
     BlendWeights,
     Choice,
     Thresholds,
@@ -28,7 +28,7 @@ from pipeline.ensemble.search.weights import (
     search_choice,
 )
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 Rule = Literal["half", "plateau", "searched", "given"]
 Choices = dict[Rule, Choice]  # the simplest first
@@ -79,7 +79,7 @@ def plateau_levels(evidence: Evidence, metric: Metric, best: Choice) -> Levels:
 def _as_good(
     evidence: Evidence,
     metric: Metric,
-    measure: Callable[[Levels], Measures],
+    measure: Callable[[Levels], ImageStatistics],
     trials: Levels,
     best: int,
 ) -> NDArray[np.bool_]:
@@ -89,23 +89,25 @@ def _as_good(
     reference = measure(trials[best : best + 1])
     top = metric.aggregate(reference)
     left = None if single else without_each(metric, reference, groups)
-    step = max(1, MEASURES // (evidence.oof.images * evidence.oof.classes))
+    step = max(1, STATISTICS_AT_ONCE // (evidence.oof.images * evidence.oof.classes))
     parts = []
     for first in range(0, len(trials), step):
-        measures = measure(trials[first : first + step])
+        statistics = measure(trials[first : first + step])
         error: float | NDArray[np.float64] = 0.0
         if left is not None:
-            error = standard_error(left - without_each(metric, measures, groups))
-        parts.append(top - metric.aggregate(measures) <= error + GAIN)
+            error = standard_error(left - without_each(metric, statistics, groups))
+        parts.append(top - metric.aggregate(statistics) <= error + GAIN)
     return np.concatenate(parts)
 
 
-def simplest(metric: Metric, groups: NDArray[np.int64], nested: Mapping[Rule, Measures]) -> Rule:
-    """The first rule whose nested measures score within one standard error of the best rule's."""
-    scores = {rule: float(metric.aggregate(measures)) for rule, measures in nested.items()}
+def simplest(
+    metric: Metric, groups: NDArray[np.int64], nested: Mapping[Rule, ImageStatistics]
+) -> Rule:
+    """The first rule whose nested statistics score within one standard error of the best rule's."""
+    scores = {rule: float(metric.aggregate(statistics)) for rule, statistics in nested.items()}
     best = max(scores, key=lambda rule: scores[rule])
-    for rule, measures in nested.items():
-        error = paired_error(metric, nested[best], measures, groups)
+    for rule, statistics in nested.items():
+        error = paired_error(metric, nested[best], statistics, groups)
         if scores[best] - scores[rule] <= error + GAIN:
             return rule
     return best

@@ -2,7 +2,7 @@
 
 Greedy forward selection with replacement (Caruana et al., "Ensemble Selection from Libraries of
 Models", ICML 2004), then weight moved between pairs of members while that helps. Thresholds are
-chosen anew for every trial where that is cheap. No randomness: the same maps give the same blend.
+chosen again for every trial where that is cheap. No randomness: the same maps give the same blend.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.ensemble.search.oof import Levels, Oof, Shares
 from pipeline.ensemble.search.threshold_grid import middle_of_best, nearest_levels
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 BlendWeights = Literal["search", "equal"] | Mapping[str, float]
 Thresholds = Literal["search"] | Sequence[float]
@@ -29,8 +29,8 @@ WEIGHT_STEPS = (ONE // 8, ONE // 16, ONE // 32)
 # Less than this is no gain, so that a search ends.
 GAIN = 1e-6
 COARSE = 8
-# Measures of (image, class) pairs that are held at once, of 32 bytes or so each.
-MEASURES = 1 << 19
+# Statistics of (image, class) pairs that are held at once, of 32 bytes or so each.
+STATISTICS_AT_ONCE = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class _Search:
         return best
 
     def _ascended(
-        self, measure: Callable[[Levels], Measures], levels: Levels, stride: int, sweeps: int
+        self, measure: Callable[[Levels], ImageStatistics], levels: Levels, stride: int, sweeps: int
     ) -> Levels:
         """Levels (C,) after choosing each class's best with the others fixed, in turn."""
         levels = levels.copy()
@@ -182,8 +182,10 @@ class _Search:
                 break
         return levels
 
-    def _scores(self, measure: Callable[[Levels], Measures], levels: Levels) -> NDArray[np.float64]:
+    def _scores(
+        self, measure: Callable[[Levels], ImageStatistics], levels: Levels
+    ) -> NDArray[np.float64]:
         """The score of each row of levels (S, C); a few rows at a time, to bound memory."""
-        step = max(1, MEASURES // (self._oof.images * self._oof.classes))
+        step = max(1, STATISTICS_AT_ONCE // (self._oof.images * self._oof.classes))
         parts = [levels[first : first + step] for first in range(0, len(levels), step)]
         return np.concatenate([self._metric.aggregate(measure(part)) for part in parts])

@@ -1,6 +1,6 @@
-"""Whole OOF images, for metrics that counts are not enough for: objects have shapes.
+"""Whole OOF images, for metrics that need more than counts, such as those of objects.
 
-Every measure reads the maps again and decides them, so the grid is coarse, nothing is pruned, and
+Each measurement reads and decides the maps again, so the grid is coarse, nothing is pruned, and
 what was measured is remembered: choices made without one fold or another try the same blends.
 """
 
@@ -19,10 +19,10 @@ from pipeline.ensemble.search import disputed_classes
 from pipeline.ensemble.search.correlation import pearson
 from pipeline.ensemble.search.oof import Levels, OofSource, Shares
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import Measures
+from pipeline.metrics.metric import ImageStatistics
 
 COARSE_GRID = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
-REMEMBERED = 200_000  # measures, of half a kilobyte or so each
+REMEMBERED = 200_000  # statistics, of half a kilobyte or so each
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class WholeImages:
     grid: NDArray[np.float64]
     start: int
     sweeps_thresholds: bool = False
-    known: dict[bytes, Measures] = field(default_factory=dict, compare=False)
+    known: dict[bytes, ImageStatistics] = field(default_factory=dict, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,8 +45,8 @@ class WholeImages:
     def images(self) -> int:
         return len(self.source.ids)
 
-    def weigh(self, shares: Shares) -> Callable[[Levels], Measures]:
-        def measure(levels: Levels) -> Measures:
+    def weigh(self, shares: Shares) -> Callable[[Levels], ImageStatistics]:
+        def measure(levels: Levels) -> ImageStatistics:
             thresholds = self.grid[levels]
             rows = ordered(lambda id: self._measured(id, shares, thresholds), self.source.ids)
             return np.stack(list(rows), axis=1)
@@ -62,23 +62,25 @@ class WholeImages:
         moments = ordered(lambda id: self._moments(id, shares), self.source.ids)
         return pearson(np.sum(list(moments), axis=0))
 
-    def _measured(self, id: str, shares: Shares, thresholds: NDArray[np.float64]) -> Measures:
-        """The measures of one image for each row of thresholds, (S, *shape)."""
+    def _measured(
+        self, id: str, shares: Shares, thresholds: NDArray[np.float64]
+    ) -> ImageStatistics:
+        """The statistics of one image for each row of thresholds, (S, *shape)."""
         keys = [_key(id, shares, row) for row in thresholds]
         found = {key: self.known[key] for key in keys if key in self.known}
         missing = [place for place, key in enumerate(keys) if key not in found]
         if missing:
             if len(self.known) > REMEMBERED:
                 self.known.clear()
-            for place, measures in zip(
+            for place, statistics in zip(
                 missing, self._decided(id, shares, thresholds[missing]), strict=True
             ):
-                found[keys[place]] = self.known[keys[place]] = measures
+                found[keys[place]] = self.known[keys[place]] = statistics
         return np.stack([found[key] for key in keys])
 
     def _decided(
         self, id: str, shares: Shares, thresholds: NDArray[np.float64]
-    ) -> Iterator[Measures]:
+    ) -> Iterator[ImageStatistics]:
         maps, truth, weights = self.source.maps(id), self.source.truth(id), (shares / ONE).tolist()
         multiclass, mean = self.source.multiclass, self.source.mean
         for row in thresholds.tolist():

@@ -54,7 +54,7 @@ def test_every_row_has_the_blends_post_processing_fold_by_fold(tmp_path):
             for fold, chosen in row.by_fold.items():
                 rows = np.flatnonzero(folds == fold)
                 expected = kernel_measures(data, chosen, outcome.by_fold[fold].steps, rows)
-                assert (row.nested.measures[rows] == expected).all()
+                assert (row.nested.statistics[rows] == expected).all()
 
 
 def test_the_blend_without_a_model_is_the_run_without_it(tmp_path):

@@ -42,10 +42,10 @@ def test_each_folds_choice_is_scored_by_the_kernel(tmp_path):
         weights = [chosen.blend.weights[name] for name in data.names]
         decided = decide(maps, weights, chosen.blend.thresholds)
         decided = apply_steps(decided, blend(maps, weights), chosen.steps)
-        assert (outcome.nested.measures[row] == DICE.measure(decided, data.truth(id))).all()
-    assert outcome.nested.score == DICE.aggregate(outcome.nested.measures)
+        assert (outcome.nested.statistics[row] == DICE.measure(decided, data.truth(id))).all()
+    assert outcome.nested.score == DICE.aggregate(outcome.nested.statistics)
     for fold, score in outcome.nested.fold_scores.items():
-        assert score == DICE.aggregate(outcome.nested.measures[folds == fold])
+        assert score == DICE.aggregate(outcome.nested.statistics[folds == fold])
 
 
 @pytest.mark.parametrize("count", [2, 3])

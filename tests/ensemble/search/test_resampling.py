@@ -33,23 +33,23 @@ def drawn(name, rng, images):
 def test_the_score_without_each_group_is_that_of_the_other_images(name):
     metric, rng = metric_of(name), np.random.default_rng(0)
     groups = np.array([5, 0, 2, 5, 2, 2, 9])
-    measures = np.stack([drawn(name, rng, 7) for _ in range(3)])
-    found = without_each(metric, measures, groups)
+    statistics = np.stack([drawn(name, rng, 7) for _ in range(3)])
+    found = without_each(metric, statistics, groups)
     for row, group in enumerate([0, 2, 5, 9]):
-        expected = metric.aggregate(measures[:, groups != group])
+        expected = metric.aggregate(statistics[:, groups != group])
         assert found[row] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_error_of_a_mean_is_the_textbooks():
     scores = np.random.default_rng(0).beta(5, 2, 30)
-    measures = counts_of(scores)
-    exact = DICE.per_image(measures)
-    found = standard_error(without_each(DICE, measures, np.arange(30)))
+    statistics = counts_of(scores)
+    exact = DICE.per_image(statistics)
+    found = standard_error(without_each(DICE, statistics, np.arange(30)))
     assert found == pytest.approx(exact.std(ddof=1) / np.sqrt(30))
     nothing = counts_of(np.zeros(30))
-    assert paired_error(DICE, measures, nothing, np.arange(30)) == pytest.approx(found)
-    assert paired_error(DICE, measures, measures, np.arange(30)) == 0
-    assert paired_error(DICE, measures, nothing, np.zeros(30, int)) == 0
+    assert paired_error(DICE, statistics, nothing, np.arange(30)) == pytest.approx(found)
+    assert paired_error(DICE, statistics, statistics, np.arange(30)) == 0
+    assert paired_error(DICE, statistics, nothing, np.zeros(30, int)) == 0
 
 
 def counts_of(scores):
@@ -88,10 +88,10 @@ def test_copies_in_one_group_tell_no_more_than_the_image():
 
 
 def test_equal_choices_or_one_group_have_no_width():
-    measures, other = counts_of([0.5, 0.7, 0.9]), counts_of([0.4, 0.7, 0.8])
-    same = paired_difference(DICE, measures, measures, np.arange(3), 0)
+    statistics, other = counts_of([0.5, 0.7, 0.9]), counts_of([0.4, 0.7, 0.8])
+    same = paired_difference(DICE, statistics, statistics, np.arange(3), 0)
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    single = paired_difference(DICE, measures, other, np.zeros(3, int), 0)
+    single = paired_difference(DICE, statistics, other, np.zeros(3, int), 0)
     assert single.low == single.value == single.high > 0
 
 
