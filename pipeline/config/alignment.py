@@ -1,4 +1,4 @@
-"""The `align` block: how references are brought onto their images."""
+"""The `align` block: alignment of references with their images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class AlignSettings(Block):
 
     motion: MotionChoice = "auto"
     """Family of the warp. auto: the smallest family that explains the pair; none: the references
-    fit already and are only centred."""
+    are aligned already and are only centred."""
     missing: Literal["error", "image"] = "error"
-    """error: a sample without a reference is an error; image: it is used beside a blank
-    reference."""
+    """error: a sample without a reference is an error; image: the image is used with a
+    blank reference."""
     max_rotation: float = Field(180.0, ge=0, le=180)
     """Degrees. Warps that rotate the reference by more are flagged."""
     max_scale: float = Field(2.0, ge=1, le=4)

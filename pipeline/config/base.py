@@ -1,4 +1,4 @@
-"""What every block of an experiment has in common."""
+"""The base class of all blocks of an experiment."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, mod
 from pipeline.errors import MaskmillError
 
 LONGEST_TEXT = 4000
-"""Letters of any one text: as long as a path can be."""
+"""Characters of one text: the longest path that is possible."""
 
 
 class Block(BaseModel):
-    """A frozen part of an experiment that knows all its keys."""
+    """A frozen part of an experiment that rejects unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True
@@ -25,7 +25,7 @@ class Block(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _empty_blocks_say_nothing(cls, values: Any) -> Any:
-        """Take `train:` with nothing below it for a block that was not written at all."""
+        """Treat `train:` with nothing below it like a block that is not written at all."""
         if not isinstance(values, dict):
             return values
         blocks = {key for key, field in cls.model_fields.items() if is_block(field.annotation)}
@@ -34,9 +34,9 @@ class Block(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what YAML can say and no key can mean, before anything works on it."""
+        """Refuse values that YAML can express but no key allows, before validation."""
         types = set(_types_in(cls.model_fields[str(info.field_name)].annotation))
-        texts = [value] if any(map(is_block, types)) else _parts_of(value)  # a block asks its own
+        texts = [value] if any(map(is_block, types)) else _parts_of(value)  # blocks check their own
         for each in texts:
             if isinstance(each, str):
                 refuse_strange(each)
@@ -46,7 +46,7 @@ class Block(BaseModel):
 
 
 def is_block(annotation: Any) -> bool:
-    """Whether a field of that type is a block of its own."""
+    """True if a field of that type is a block of its own."""
     return isinstance(annotation, type) and issubclass(annotation, Block)
 
 
@@ -79,7 +79,7 @@ def refuse_strange(text: str) -> None:
 
 
 def check_names(kind: str, values: Iterable[Any], info: ValidationInfo) -> None:
-    """Ask whoever knows this kind of name, if anybody was handed in as context.
+    """Check names with the function for this kind of name, if the context has one.
 
     Raises ValueError with everything that is wrong with any of `values`.
     """

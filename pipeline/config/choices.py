@@ -1,4 +1,4 @@
-"""The closed choices of an experiment, each written once: who acts on one imports it from here."""
+"""The closed choices of an experiment, each defined once; code that uses one imports it here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MapDtype = Literal["uint8", "uint16", "float16"]
 Codec = Literal["raw", "blosc2"]
 """How the bytes of a stored map are compressed."""
 Mean = Literal["arithmetic", "geometric", "logit", "rank"]
-"""What is averaged: probabilities, their logarithms, their logits, or their ranks."""
+"""The averaged quantity: probabilities, their logarithms, their logits, or their ranks."""
 Precision = Literal["fp32", "bf16", "fp16"]
 """The number format that a network computes in."""
 PrecisionWish = Literal["auto", "fp32", "bf16", "fp16"]

@@ -1,4 +1,4 @@
-"""The `data` block: the outside world, as the experiment sees it."""
+"""The `data` block: images, masks, groups and references."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ClassName = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 
 
 class FrameConfig(Block):
-    """Image and reference, moved to where the masks are: what networks see, always.
+    """Moves image and reference to their masks, for training and inference alike.
 
-    For masks that are off in a way that `borders` has measured: a scale above all, because a shift
+    For offsets of masks that `borders` has measured: a scale above all, because a shift
     that is the same everywhere a network learns by itself.
     """
 
@@ -43,7 +43,7 @@ class FrameConfig(Block):
 
 
 class DataConfig(Block):
-    """Where images and masks are and what a mask's values mean."""
+    """Images, masks and the meaning of mask values."""
 
     root: FilePath
     """Folder that all patterns are below. `DATA=` on the command line replaces it."""
@@ -60,7 +60,7 @@ class DataConfig(Block):
     test_reference: str | None = None
     """Pattern of the references of the test images."""
     group: str | GroupTable | None = None
-    """What must not be split between folds: a regular expression whose first parenthesis captures
+    """Groups that stay in one fold: a regular expression whose first parenthesis captures
     the group from the id, or a table; null: every image is a group."""
     classes: dict[ClassName, PixelValue] = Field(min_length=1, max_length=1000)
     """A list of names for the pixel values 1, 2, …, or `{name: value}`. One class of value 1 covers
@@ -73,7 +73,7 @@ class DataConfig(Block):
     drop: tuple[str, ...] = ()
     """Ids of training images to leave out (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
-    """Moves images and references to where the masks are."""
+    """Moves images and references to their masks."""
     exif: Literal["apply", "ignore"] | None = None
     """Images with an EXIF orientation. apply: read, train and submit them as viewers show them;
     ignore: as their pixels are stored; null: apply, but with a table of run lengths only where the
@@ -133,29 +133,29 @@ class DataConfig(Block):
 
     @property
     def masks_by_class(self) -> bool:
-        """Whether every class has masks of its own: files or rows."""
+        """True if every class has masks of its own: files or rows."""
         return "{class}" in self.masks if isinstance(self.masks, str) else self.masks.by_class
 
     @property
     def has_objects(self) -> bool:
-        """Whether masks tell one object from another: a file or a row for each."""
+        """True if masks tell one object from another: a file or a row for each."""
         if not isinstance(self.masks, str):
             return self.masks.instances
         return len(self.classes) == 1 and "*" in self.masks and not self.masks_by_class
 
     @property
     def has_values(self) -> bool:
-        """Whether an image has one file of pixel values, of which each stands for a class."""
+        """True if an image has one file of pixel values, of which each stands for a class."""
         return isinstance(self.masks, str) and not (self.masks_by_class or self.has_objects)
 
     @property
     def turns(self) -> bool:
-        """Whether pictures are turned as EXIF says."""
+        """True if images are turned as EXIF says."""
         return self.exif != "ignore"
 
     @property
     def any_value(self) -> bool:
-        """Whether all that is not zero is inside: one class, and no value of its own for it."""
+        """True if all that is not zero is inside: one class, and no value of its own for it."""
         return tuple(self.classes.values()) == (1,)
 
     @property

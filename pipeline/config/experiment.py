@@ -22,7 +22,7 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_len
 """Without a dot: `--set models.a.train.lr=1` splits at dots, and `index.csv` is a file's name."""
 MOST_MODELS = 200
 RESERVED = {*Workspace.folders_of_a_run(), "ensemble"}
-"""What no model may be called: its folder would be another's, or its row the blend's."""
+"""Names that no model may have, since its folder or its row in tables is taken."""
 
 
 class ModelConfig(ModelSpec):
@@ -54,17 +54,17 @@ class Experiment(Block):
     name: Name
     """Names the folders in `runs/` and `submissions/` and the table in `folds/`."""
     demo: str | None = None
-    """The embedded competition (`turntable` or `screens`) to draw at `data.root` when it is not
-    there."""
+    """The built-in competition (`turntable` or `screens`) to draw at `data.root` if it does not
+    exist."""
     data: DataConfig
-    """Where images and masks are."""
+    """Images, masks and their meaning."""
     metric: str | dict[str, Any] = "dice"
     """The competition's score, which validation, search and report use: a name, or `{name: fbeta,
     beta: 0.5}`."""
     input: InputConfig = InputConfig()
-    """What a network is shown of an image."""
+    """The network input."""
     align: AlignSettings = AlignSettings()
-    """How references are registered to their images."""
+    """Alignment of references with their images."""
     folds: FoldsConfig = FoldsConfig()
     """How training images are split."""
     models: dict[ModelName, ModelConfig] = Field(min_length=1, max_length=MOST_MODELS)
@@ -74,11 +74,11 @@ class Experiment(Block):
     infer: InferConfig = InferConfig()
     """How members predict."""
     ensemble: EnsembleConfig = EnsembleConfig()
-    """How members become one decision."""
+    """How members are combined to one decision."""
     submission: SubmissionConfig = SubmissionConfig()
-    """What the competition wants to be sent."""
+    """The format of the submission."""
     track: tuple[str, ...] = Field((), max_length=20)
-    """Trackers that show the trainings (tensorboard, wandb, mlflow); part of no fingerprint."""
+    """Trackers that show training curves (tensorboard, wandb, mlflow); not part of fingerprints."""
 
     @field_validator("demo")
     @classmethod
@@ -195,7 +195,7 @@ class Experiment(Block):
 
     @property
     def losses(self) -> dict[str, float]:
-        """The losses that `loss: null` stands for."""
+        """The losses that `loss: null` selects."""
         return {"ce" if self.data.multiclass else "bce": 1.0, "dice": 1.0}
 
 

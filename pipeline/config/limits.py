@@ -1,7 +1,7 @@
-"""How large the numbers of an experiment may be: far beyond use, far below harm.
+"""Limits of the numbers in an experiment: far beyond practical use, far below harm.
 
-What lies outside is a slip of the finger, and would end hours later in a full memory, an overflow
-or a training that goes nowhere.
+Values outside are typing mistakes, which would end hours later in a full memory, an overflow or a
+training that fails.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _MOST_SPREAD = 10**5
 _SPREAD = ("input", "train", "infer")
 """The blocks of which each model may override any key."""
 _WHOLE = frozenset({"classes", "loss", "metric", "weights"})
-"""Mappings that are one value: who says them again replaces them."""
+"""Mappings that are one value: a later file replaces them as a whole."""
 _NEVER_NULL = frozenset(
     {
         "align",
@@ -76,7 +76,7 @@ def build_experiment(
 
 
 def _read_with_bases(path: Path) -> dict[str, Any]:
-    """What the file says, laid over what the files say that it extends."""
+    """The content of a file, merged over that of the files that it extends."""
     tops: list[dict[str, Any]] = []
     seen: set[str] = set()
     raw = read_yaml(path)

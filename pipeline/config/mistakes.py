@@ -1,4 +1,4 @@
-"""Says what is wrong with an experiment: one line a mistake, with key, value and nearest name."""
+"""Describes the mistakes of an experiment: one line each, with key, value and nearest name."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ GONE = {
     ("ensemble", "metric"): "now metric, at the top level",
     ("data", "exclusive"): "now data.multiclass",
 }
-"""Keys that there were, as (block, key), and where they went."""
+"""Removed keys as (block, key), and their replacements."""
 
 _MOST_TOLD = 200
 _LONGEST_KEY = 80
 _LONGEST_MESSAGE = 2000
 _KEY = "[key]"
-"""How pydantic says that the key itself is wrong, not what is below it."""
+"""Pydantic's error types for a wrong key itself, not for its content."""
 
 _WORDS = {
     "model_type": "should be a block of keys",
@@ -105,7 +105,7 @@ def _real_path(location: Path, value: Any) -> Path:
 def _is_told_elsewhere(
     mistake: Mistake, places: set[tuple[Path, str]], written: Mapping[str, Any]
 ) -> bool:
-    """Whether a model's mistake is only the global block's, which is laid under the model's own."""
+    """True if a model only inherits the mistake from the global block."""
     models, *_ = mistake.path or ("",)
     if models != "models" or (mistake.path[2:], mistake.kind) not in places:
         return False
@@ -113,7 +113,7 @@ def _is_told_elsewhere(
 
 
 def _by_place(mistakes: Iterable[Mistake]) -> list[list[Mistake]]:
-    """What is wrong with one value, together: each type of a union has its own complaint."""
+    """All mistakes of one value in one line: each type of a union has its own."""
     places: dict[tuple[Path, bool], list[Mistake]] = {}
     for each in mistakes:
         places.setdefault((each.path, each.kind == _KEY), []).append(each)

@@ -20,7 +20,7 @@ class ModelSpec(Block):
     """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
     weights: str | None = "pretrained"
     """null: random weights; pretrained: from an installed package that carries them, then from
-    timm's cache or hub (the network of a factory is taken as it comes); or the path of a file or of
+    timm's cache or hub (the network of a factory is used unchanged); or the path of a file or of
     a folder of files. A file may hold an encoder, or a whole model: of SMP (unet, unetplusplus,
     manet) or of a run."""
     allow_partial: bool = False

@@ -1,4 +1,4 @@
-"""What a pattern of an experiment may look like; ValueError says what is wrong with one."""
+"""Checks the patterns of an experiment; ValueError says what is wrong."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def with_placeholder(pattern: str, placeholder: str) -> str:
 
 
 def breaks_lines(text: str) -> bool:
-    """Whether a text holds what tables lose: line breaks, control characters, halves of pairs."""
+    """True if a text holds what tables lose: line breaks, control characters, halves of pairs."""
     return any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text)
 
 

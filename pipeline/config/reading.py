@@ -1,4 +1,4 @@
-"""Reads the YAML of an experiment as untrusted text: within bounds, and one error for nonsense."""
+"""Reads the YAML of an experiment as untrusted text: within limits, and with clear errors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _LONGEST_REASON = 1000
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """What `text` says, no two parts of it one object, so that changing one changes no other.
+    """The value of `text`; no two parts of it share an object, so that a change stays local.
 
-    Raises ConfigError, with `where` before it, when it says nothing sensible.
+    Raises ConfigError, which begins with `where`, when the text is not valid.
     """
     try:
         value = yaml.load(text, StrictLoader)

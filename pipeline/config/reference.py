@@ -40,7 +40,7 @@ _WORDS = {"integer": "whole number", "number": "number", "string": "text", "null
 
 
 def pages() -> dict[str, str]:
-    """What the files must hold, by name."""
+    """The expected content of the files, by name."""
     schema = experiment_schema()
     sections = [_INTRODUCTION, *_sections("", Experiment, schema)]
     return {
@@ -81,7 +81,7 @@ def _below(path: str, key: str) -> str:
 
 
 def _is_global(path: str, key: str) -> bool:
-    """Whether a key of a model overrides a global block, which has its own section."""
+    """True if a key of a model overrides a global block, which has its own section."""
     return path == "models.<name>" and key in Experiment.model_fields
 
 

@@ -1,4 +1,4 @@
-"""The JSON schema of an experiment: what editors complete and check while YAML is written.
+"""The JSON schema of an experiment, by which editors complete and check YAML.
 
 Types, bounds and defaults are those of the blocks, descriptions the docstrings of their fields.
 Nothing is required, because `extends` may bring it; what is missing the stages say.

@@ -1,4 +1,4 @@
-"""The `submission` block: what the competition wants to be sent."""
+"""The `submission` block: the format that the competition asks for."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pipeline.config.tables import RowKeys, refuse_twice
 
 
 class SubmissionConfig(RowKeys):
-    """What the competition wants to be sent."""
+    """The format of the submission."""
 
     format: str = "rle"
-    """Of the file that is sent: rle, a CSV of run lengths. The keys below are about its rows."""
+    """Format of the file: rle, a CSV of run lengths. The keys below describe its rows."""
     sample: FilePath | None = None
     """The competition's sample submission, below `data.root`: its header, delimiter, ids and their
     order are used."""

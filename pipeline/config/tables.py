@@ -1,4 +1,4 @@
-"""Tables beside the data: how their columns and rows name what they are about."""
+"""Tables beside the data: the meaning of their columns and rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def refuse_twice(columns: list[str | None]) -> None:
 
 
 class RowKeys(Block):
-    """How the rows of a table of run lengths name what they are about."""
+    """How the rows of a table of run lengths name their sample and class."""
 
     key: str = "{id}"
-    """What the id column calls a sample: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
+    """Form of the keys in the id column: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
     class_: str | None = Field(None, alias="class")
     """Column that names the class, where the class has a column of its own."""
 
@@ -44,7 +44,7 @@ class RowKeys(Block):
 
     @property
     def by_class(self) -> bool:
-        """Whether every class has rows of its own."""
+        """True if every class has rows of its own."""
         return self.class_ is not None or "{class}" in self.key
 
 
@@ -62,11 +62,11 @@ class MaskTable(RowKeys):
     relative: bool = False
     """true: each start is counted from the end of the previous run."""
     empty: tuple[str, ...] = ("", "-1", "-")
-    """Cells that stand for an empty mask."""
+    """Cells that mean an empty mask."""
     instances: bool = False
     """true: each row is one object."""
     size: ImageSize | None = None
-    """[H, W] at which the runs count, when it is not the size of the image."""
+    """[H, W] of the masks in the table, when it is not the size of the image."""
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -74,7 +74,7 @@ class MaskTable(RowKeys):
         return self
 
     def problems(self, classes: int) -> Iterator[str]:
-        """What does not go together with so many classes."""
+        """Settings that do not fit this number of classes."""
         if classes > 1 and not self.by_class:
             yield (
                 "masks: with several classes, name the class of a row by {class} in masks.key, or "

@@ -20,7 +20,7 @@ MOST_WORKERS = 256
 
 
 class JitterConfig(Block):
-    """How far a reference is moved, at random, from where `align` laid it."""
+    """Random movement of a reference from its aligned position."""
 
     shift: float = Field(0, ge=0, le=100)
     """Pixels, in each direction."""
@@ -54,7 +54,7 @@ class AugmentConfig(Block):
 
 
 class InputConfig(Block):
-    """What a network is shown of an image, in training and inference alike."""
+    """The network input, in training and inference alike."""
 
     resize: float | ImageSize | None = None
     """Factor or [H, W] to which images are resized. Maps come back at the size of the image."""
@@ -83,7 +83,7 @@ class TrainConfig(Block):
     lr: float | None = Field(None, ge=1e-12, le=100)
     """Peak of the learning rate; null: that of the optimizer (3e-4 for adamw, 1e-2 for sgd)."""
     schedule: str = "cosine"
-    """Course of the learning rate after warm-up: `cosine` or `constant`, or another of
+    """Schedule of the learning rate after warm-up: `cosine` or `constant`, or another of
     `training.schedules`."""
     weight_decay: float = Field(1e-4, ge=0, le=100)
     """Weight decay; biases and normalisation parameters are not decayed."""

@@ -1,4 +1,4 @@
-"""YAML without code, without a key given twice, and without text that multiplies as it is read."""
+"""YAML without code, without repeated keys, and without exponential expansion of aliases."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class StrictLoader(yaml.SafeLoader):
         return None
 
     def _merged_pairs(self, source: yaml.Node) -> Iterator[Pair]:
-        """What one `<<` brings: the keys of a mapping, or of several, the first of which wins."""
+        """The keys that one `<<` merges: of a mapping, or of several, the first of which wins."""
         several = isinstance(source, yaml.SequenceNode)
         for each in source.value if several else [source]:
             if not isinstance(each, yaml.MappingNode):
@@ -91,7 +91,7 @@ class StrictLoader(yaml.SafeLoader):
 
 
 def _key_of(key: yaml.Node) -> Any:
-    """What tells two keys of a mapping apart, before they are values."""
+    """The identity of a key of a mapping, before it is a value."""
     return (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
 
 
