@@ -1,8 +1,8 @@
-"""Which reading of a table's run lengths, or of pictures turned by EXIF, fits the pictures best.
+"""Compares readings of run lengths (or of EXIF orientation) by how well they fit the images.
 
-The outline of a mask that lies right runs along edges of its picture: there the gray level changes
+The outline of a mask that lies right runs along edges of its image: there the gray level changes
 across the outline, not along it. The same outline moved elsewhere shows how much of that is chance,
-so that stripes and other textures do not count. Readings are compared picture by picture.
+so that stripes and other textures do not count. Readings are compared image by image.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read the masks, and how the pictures speak for it."""
+    """One way to read the masks, and how well it fits the images."""
 
     name: str
-    """What to write into the experiment for it; "" for the way it is written there."""
+    """The setting that selects it; "" for the present setting."""
     pieces: int
-    """Into how many pieces all masks fall."""
+    """Number of components of all masks together."""
     scores: FloatArray
-    """By picture: how much better the mask's outline fits than outlines elsewhere."""
+    """By image: how much better the mask's outline fits than outlines elsewhere."""
 
 
 def compare_readings(data: DataConfig, samples: Sequence[Sample], turned: bool) -> list[Reading]:
@@ -68,7 +68,7 @@ def compare_readings(data: DataConfig, samples: Sequence[Sample], turned: bool) 
 
 
 def fits_better(one: Reading, other: Reading) -> bool:
-    """Whether the pictures clearly speak for `one` and not for `other`."""
+    """True if `one` fits the images clearly better than `other`."""
     known = np.isfinite(one.scores) & np.isfinite(other.scores)
     gain = one.scores[known] - other.scores[known]
     if len(gain) < _FEWEST_PICTURES or not gain.any():
@@ -82,7 +82,7 @@ def fits_better(one: Reading, other: Reading) -> bool:
 
 
 def best_reading(readings: Sequence[Reading]) -> Reading | None:
-    """The one that fits clearly better than every other; None when the pictures do not tell."""
+    """The one that fits clearly better than every other; None when the images do not tell."""
     for one in readings:
         if all(fits_better(one, other) for other in readings if other is not one):
             return one
@@ -90,18 +90,18 @@ def best_reading(readings: Sequence[Reading]) -> Reading | None:
 
 
 def is_shredded(readings: Sequence[Reading]) -> bool:
-    """Whether the experiment's reading falls into far more pieces than another one."""
+    """True if the experiment's reading falls into far more pieces than another one."""
     return readings[0].pieces > _SHREDDED * min(each.pieces for each in readings)
 
 
 def whole_readings(readings: Sequence[Reading]) -> list[Reading]:
-    """Those whose masks are not shredded."""
+    """The readings whose masks do not fall into many small pieces."""
     fewest = min(each.pieces for each in readings)
     return [each for each in readings if each.pieces <= _SHREDDED * fewest]
 
 
 def _ways(data: DataConfig, turned: bool) -> dict[str, DataConfig]:
-    """What to write → the experiment's data with that; "" stands for as it is."""
+    """Setting → the experiment's data with it; "" means unchanged."""
     exif: dict[str, dict[str, object]] = {"": {}}
     if turned:
         other = "ignore" if data.turns else "apply"
@@ -126,8 +126,8 @@ def _look(sample: Sample, data: DataConfig, masks: MaskFormat) -> tuple[int, flo
 def outline_score(gray: NDArray[np.uint8], inside: NDArray[np.bool_]) -> float:
     """How much more `gray` changes across a mask's outline than along it, HW both.
 
-    In units of the picture's mean gradient, and less the mean of the same outline at other places
-    (wrapped around the edges); NaN for a mask without outline or a picture without edges.
+    In units of the image's mean gradient, and less the mean of the same outline at other places
+    (wrapped around the edges); NaN for a mask without outline or an image without edges.
     """
     smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), 1)
     slopes = [cv2.Sobel(smooth, cv2.CV_32F, 0, 1), cv2.Sobel(smooth, cv2.CV_32F, 1, 0)]
@@ -148,7 +148,7 @@ def outline_score(gray: NDArray[np.uint8], inside: NDArray[np.bool_]) -> float:
 
 
 def _outline(inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Points N×2 of a mask's outline within the picture, and the directions across it."""
+    """Points N×2 of a mask's outline within the image, and the directions across it."""
     soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.5)
     down, right = cv2.Sobel(soft, cv2.CV_32F, 0, 1), cv2.Sobel(soft, cv2.CV_32F, 1, 0)
     length = np.hypot(down, right)

@@ -14,4 +14,4 @@ class Finding:
     subject: str
     text: str
     count: int = 1
-    """How many problems it stands for."""
+    """Number of problems that it covers."""

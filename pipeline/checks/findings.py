@@ -1,4 +1,4 @@
-"""What is wrong, or worth knowing, about a competition's data before hours are spent on it."""
+"""Finds problems of a competition's data before hours are spent on training."""
 
 from __future__ import annotations
 

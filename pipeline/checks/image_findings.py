@@ -1,4 +1,4 @@
-"""Images that cannot be read, are there twice, or are odd; ids that mislead."""
+"""Images that cannot be read, are duplicated or unusual; ids that mislead."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _kind(record: Record) -> str:
 
 
 def identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[Finding]:
-    """Ids that several files claim, and images in train and in test."""
+    """Ids that several files have, and images in train and in test."""
     for sample_id in catalog.duplicates:
         yield Finding("error", sample_id, "several images have this id; keep one of them")
     pictures = {(record.part, record.id): record.picture for record in records}
@@ -67,7 +67,7 @@ def odd_ids(catalog: Catalog) -> Iterator[Finding]:
 
 
 def twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding]:
-    """The same picture in two groups leaks from fold to fold; in train and test, to the test."""
+    """The same image in two groups leaks from fold to fold; in train and test, to the test."""
     same: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record.picture:
@@ -84,7 +84,7 @@ def twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding
 
 
 def oddities_of_images(records: Sequence[Record]) -> Iterator[Finding]:
-    """What was noted of images, each note once with the ids that it is about."""
+    """Notes about images, each once with the ids that it concerns."""
     notes = Counter(note for record in records for note in record.note.split(NEXT_NOTE) if note)
     for note, count in sorted(notes.items()):
         ids = [record.id for record in records if note in record.note.split(NEXT_NOTE)]

@@ -1,4 +1,4 @@
-"""Masks of no image, palettes that differ, and classes that are in too few masks."""
+"""Masks without image, palettes that differ, and classes that occur in too few masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.data.listing import listed
 def mask_problems(
     catalog: Catalog, records: Sequence[Record], experiment: Experiment
 ) -> Iterator[Finding]:
-    """What is wrong with the masks as a whole, or with `data.drop`."""
+    """Problems of the masks as a whole, or of `data.drop`."""
     if catalog.masks_without_image:
         yield Finding(
             "warning", "data.masks", f"masks without image: {listed(catalog.masks_without_image)}"
@@ -29,7 +29,7 @@ def mask_problems(
 
 
 def _palette_problems(train: Sequence[Record]) -> Iterator[Finding]:
-    """An index that has one colour here and another there does not tell the class."""
+    """Palette indices with different colours in different masks do not identify a class."""
     first: dict[str, tuple[str, str]] = {}
     for record in train:
         for index, colour in (each.split(" ") for each in record.colours.split(", ") if each):

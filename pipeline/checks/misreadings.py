@@ -23,9 +23,9 @@ from pipeline.data.masks.registry import mask_format
 def find_misreadings(
     catalog: Catalog, records: Sequence[Record], data: DataConfig
 ) -> list[Finding]:
-    """What speaks for another order of runs, another size, or pictures not turned by EXIF.
+    """Evidence for another order of runs, another size, or images not turned by EXIF.
 
-    Where a format of masks leaves no choice, only pictures that EXIF turns can be misread.
+    Where a format of masks leaves no choice, only images that EXIF turns can be misread.
     """
     masked = [each for each in records if each.part == "train" and any(each.shares)]
     turned = [each for each in masked if TURNED in each.note]
@@ -41,7 +41,7 @@ def find_misreadings(
 
 
 def needs_choice(records: Sequence[Record], data: DataConfig) -> bool:
-    """Whether masks are coordinates in pictures that EXIF turns, and nobody said in which ones."""
+    """True if EXIF turns images that run lengths refer to, and `data.exif` is not set."""
     unsaid = mask_format(data).in_coordinates and data.exif is None
     return unsaid and any(each.part == "train" and TURNED in each.note for each in records)
 

@@ -17,7 +17,7 @@ from pipeline.submission.registry import plan_submission
 
 
 def reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
-    """Images without the reference that the experiment promises."""
+    """Images without the reference that the experiment requires."""
     data = experiment.data
     for samples, key in ((catalog.train, "reference"), (catalog.test, "test_reference")):
         if data.reference is None or (key == "test_reference" and data.test is None):
@@ -70,7 +70,7 @@ def submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
 
 
 def _order_problems(experiment: Experiment) -> Iterator[Finding]:
-    """What a competition has one way in what it gives, it mostly wants that way, too."""
+    """Conventions that differ between the given masks and the submission."""
     for key, ours in mask_format(experiment.data).conventions.items():
         theirs = getattr(experiment.submission, key)
         if ours != theirs:
@@ -81,7 +81,7 @@ def _order_problems(experiment: Experiment) -> Iterator[Finding]:
 
 
 def weight_problems(experiment: Experiment) -> Iterator[Finding]:
-    """Files of starting weights that are not there."""
+    """Missing files of starting weights."""
     for name, model in experiment.models.items():
         if model.weights not in (None, "pretrained") and not Path(model.weights).exists():
             text = f"there is no file or folder {model.weights}"

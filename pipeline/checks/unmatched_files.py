@@ -1,8 +1,7 @@
-"""Files that no pattern takes, in folders that a pattern reads, and what stands in a file's place.
+"""Files that no pattern matches, in folders that a pattern reads, and entries that are not files.
 
-Not looked at, by rule: hidden files (`.DS_Store`, `._x`), what Windows leaves (`Thumbs.db`,
-`desktop.ini`), and texts, tables and archives, as they lie beside pictures everywhere; but a
-compressed picture is told.
+Ignored: hidden files (`.DS_Store`, `._x`), files of Windows (`Thumbs.db`, `desktop.ini`), and
+texts, tables and archives, which are common beside images. Compressed images are reported.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _TEXTS = {
 
 
 def find_leftovers(catalog: Catalog, data: DataConfig) -> list[Finding]:
-    """What lies in or near the folders of the patterns and is not read."""
+    """Files in or near the folders of the patterns that are not read."""
     taken = {path for pattern in patterns_of(data).values() for path in _taken(data.root, pattern)}
     findings: list[Finding] = []
     told: set[Path] = set()
@@ -48,7 +47,7 @@ def find_leftovers(catalog: Catalog, data: DataConfig) -> list[Finding]:
 
 
 def find_unusable(data: DataConfig) -> list[Finding]:
-    """Errors: what a pattern takes and nobody can open, or cannot be called by its name."""
+    """Errors: matches of a pattern that cannot be opened, or whose names are not valid."""
     findings = []
     forms: dict[str, dict[str, str]] = {}
     for key, pattern in patterns_of(data).items():
@@ -127,7 +126,7 @@ def _folders(root: Path, pattern: str) -> list[Path]:
 
 
 def _untaken(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
-    """Pictures, and what may be some, beside those of a pattern; folders called as files are."""
+    """Images, or files that may be images, beside those of a pattern; folders named like files."""
     found = set()
     wanted = re.compile(as_regex(pattern))
     for folder in _folders(root, pattern):
@@ -159,7 +158,7 @@ def _unpacked(path: Path) -> Path:
 
 
 def _is_like(path: Path, pattern: str) -> bool:
-    """Whether a file has the ending of a pattern, in any spelling."""
+    """True if a file has the ending of a pattern, in any spelling."""
     ending = _spelled(Path(pattern).suffix)
     return bool(ending and not re.search(r"[{}*]", ending)) and _spelled(path.suffix) == ending
 
@@ -183,7 +182,7 @@ def _text(left: list[Path], pattern: str, catalog: Catalog, data: DataConfig) ->
 
 
 def _ids(left: Iterable[Path], pattern: str, root: Path) -> Iterator[str]:
-    """What the ids of files would be if case and ending did not count."""
+    """The ids of files if case and ending are ignored."""
     end = Path(pattern).suffix
     loose = pattern.removesuffix(end) if end and not re.search(r"[{}*]", end) else pattern
     wanted = re.compile(as_regex(loose), re.IGNORECASE)

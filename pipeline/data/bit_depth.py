@@ -14,7 +14,7 @@ _OUTLIERS = 0.001  # of the pixels at either end: hot and dead ones
 
 
 def lost_levels(data: bytes, image: DecodedImage) -> str:
-    """What to tell of an image, read from `data`, whose gray levels hardly survive; "" of others.
+    """A note about an image, read from `data`, that loses most gray levels; "" for others.
 
     An offset and single hot pixels do not hide it: the levels between the darkest and the brightest
     thousandth count. A file that has no more levels itself has lost none.

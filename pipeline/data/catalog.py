@@ -1,4 +1,4 @@
-"""Lists the samples of a competition: ids matched by value, never by the order of a listing."""
+"""Lists the samples of a competition; ids are matched by value, never by the order of files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Part = Literal["train", "test"]
 
 
 class NoImagesError(DataError):
-    """The pattern of training images takes no file."""
+    """The pattern of training images matches no file."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image, and what belongs to it."""
+    """One image with its mask and reference files."""
 
     id: str
     image: Path
@@ -86,7 +86,7 @@ def patterns_of(data: DataConfig) -> dict[str, str]:
 
 
 def matching(root: Path, pattern: str) -> dict[Path, str]:
-    """What `root` holds by the names of a pattern, files or not → its id."""
+    """Entries of `root` that match a pattern, files or not → id."""
     wanted = re.compile(as_regex(pattern))
     return {
         path: match["id"]

@@ -1,4 +1,4 @@
-"""Opens image files that others made: known formats only, one picture each, within free memory.
+"""Opens image files that others made: known formats only, one image each, within free memory.
 
 Pillow decodes, because it raises on truncated files where OpenCV fills the rest with gray.
 """
@@ -25,7 +25,7 @@ FORMATS = (
     "PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "AVIF", "PPM", "TGA",
     "PCX", "SGI", "QOI",
 )  # fmt: skip
-"""What is read. Pillow knows more, and hands some of it to other programs (EPS to Ghostscript)."""
+"""The accepted formats. Pillow knows more, some through other programs (EPS by Ghostscript)."""
 
 _BACK = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,21 +36,21 @@ _BACK = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""Orientation → what undoes it."""
+"""Orientation → the transposition that undoes it."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """One decoded picture, turned by EXIF if that was asked for, and its header."""
+    """One decoded image, turned by EXIF if that was asked for, and its header."""
 
     pixels: Image.Image
     header: ImageHeader
 
 
 def open_picture(data: bytes, path: Path, *, turn: bool = True) -> DecodedImage:
-    """Decode the only picture in `data`; `path` is for messages. turn: as EXIF says.
+    """Decode the only image in `data`; `path` is for messages. turn: as EXIF says.
 
-    Raises DataError naming the file: damaged, of another format, holding several pictures, or
+    Raises DataError naming the file: damaged, of another format, holding several images, or
     larger than the memory that is free.
     """
     with _errors_named(path):
@@ -67,7 +67,7 @@ def open_picture(data: bytes, path: Path, *, turn: bool = True) -> DecodedImage:
 
 
 def _turned(image: Image.Image, header: ImageHeader, turn: bool) -> Image.Image:
-    """The loaded picture as EXIF says, or as it is stored; a TIFF is loaded as EXIF says."""
+    """The loaded image as EXIF says, or as it is stored; a TIFF is loaded as EXIF says."""
     if turn:
         return ImageOps.exif_transpose(image) if header.orientation != 1 else image
     back = _BACK.get(header.orientation) if header.format == "TIFF" else None
@@ -75,17 +75,17 @@ def _turned(image: Image.Image, header: ImageHeader, turn: bool) -> Image.Image:
 
 
 def size_in_header(data: bytes, path: Path, *, turn: bool = True) -> Size:
-    """Height and width of the picture that `open_picture` would decode, without decoding it."""
+    """Height and width of the image that `open_picture` would decode, without decoding it."""
     with _errors_named(path):
         image: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
         choose_page(image, data)
-        is_turned = image.format == "TIFF"  # where Pillow's size is that of the turned picture
+        is_turned = image.format == "TIFF"  # where Pillow's size is that of the turned image
         lies = orientation_of(image) > 4 and turn != is_turned
         return (image.width, image.height) if lies else (image.height, image.width)
 
 
 def converted(image: Image.Image, mode: str, path: Path) -> Image.Image:
-    """The picture in another mode of Pillow's; DataError where there is no way to it."""
+    """The image in another mode of Pillow's; DataError where there is no way to it."""
     if image.mode == "F":
         raise DataError(f"{path} holds floating-point pixels; convert it to 8 or 16 bits")
     with _errors_named(path):

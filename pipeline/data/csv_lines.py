@@ -25,7 +25,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 def read_text(path: Path) -> str:
     """The text of a file: UTF-8, or UTF-16 and -32 with their mark, which is left out.
 
-    DataError, with the line, for what is no text: another encoding, or a NUL byte.
+    DataError, with the line, for content that is not text: another encoding, or a NUL byte.
     """
     try:
         raw = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Refuses pictures that do not fit into the memory that is free, before they are decoded."""
+"""Refuses images that do not fit into the memory that is free, before they are decoded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SURELY_FITS = 5 * 10**7  # pixels
 _BYTES_A_PIXEL = 12  # Pillow's own pixels, a converted copy of them, and the array
 _SHARE_OF_FREE = 0.75
 _large = threading.Lock()
-"""Held while a large picture is decoded, so that two threads do not count on the same memory."""
+"""Held while a large image is decoded, so that two threads do not count on the same memory."""
 
 
 def memory_for(image: Image.Image, size: int) -> AbstractContextManager[object]:
     """Refuse what cannot be in the file or does not fit into memory; hold the lock if large.
 
     More pixels than any format packs (zstd: 33,000 a byte) are a header with a wrong bit; fax
-    codes of 1-bit pictures have no such limit, but take a bit a row.
+    codes of 1-bit images have no such limit, but take a bit a row.
     """
     pixels = image.width * image.height
     if pixels <= _SURELY_FITS:

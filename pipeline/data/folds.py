@@ -1,4 +1,4 @@
-"""The fold table: who is held out when, decided once for every model."""
+"""The fold table: which fold holds out which image, decided once for every model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.errors import ArtefactError, ConfigError
 COLUMNS = ("id", "group", "stratum", "fold")
 QUANTILES = 4
 VERSION = "folds/2"
-"""Bumped when the same samples must be split otherwise than before."""
+"""Bumped when the same samples must be split differently than before."""
 
 
 def make_fold_table(

@@ -1,4 +1,4 @@
-"""Where masks lie in relation to their images, and what networks see beyond an image's edge."""
+"""Moves images to their masks, and pads them by reflection (`data.frame`)."""
 
 from __future__ import annotations
 

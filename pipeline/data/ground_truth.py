@@ -1,4 +1,4 @@
-"""What is true of one image: the planes a metric compares a decision with."""
+"""The ground truth of one image: the planes that a metric compares a decision with."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipeline.size import Size
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth of one image.
+    """The ground truth of one image.
 
     planes: uint8 CHW of 0/1, one plane a class in the experiment's order.
     valid: bool HW, False where a pixel is void and counts nowhere; None when all count.
     instances: int32 CHW, 0 = none, 1.. = number of the object; None when objects are unknown.
-    notes: what had to be assumed of the mask files.
+    notes: assumptions that were made about the mask files.
     colours: `index #rrggbb` of what was read by the indices of a palette.
     """
 

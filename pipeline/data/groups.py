@@ -1,4 +1,4 @@
-"""Which images belong together (a car, a patient) and must not be split between folds."""
+"""Groups of images (a car, a patient) that must not be split between folds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE_S = 20.0
 
 
 def groups_or_error(catalog: Catalog, data: DataConfig) -> dict[str, str] | DataError:
-    """id → group of the training images, or why not: a finding beside others."""
+    """id → group of the training images, or the error, to be listed with other findings."""
     try:
         return groups_of([sample.id for sample in catalog.train], data)
     except DataError as error:
@@ -40,7 +40,7 @@ def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
 
 
 def _searched(pattern: str, ids: list[str]) -> dict[str, re.Match[str] | None]:
-    """id → what the regex finds in it; DataError where it needs longer than a person waits.
+    """id → match of the regex; DataError where matching takes too long.
 
     Some regexes, like `(a+)+$`, need twice as long for each letter. `re` lets signals interrupt
     it, and those reach the main thread alone: elsewhere the search is as long as it is.

@@ -17,7 +17,7 @@ SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An image, and what its file told that the eight bits do not."""
+    """An image, and facts about its file that the eight bits do not show."""
 
     rgb: NDArray[np.uint8]
     """HWC."""

@@ -1,4 +1,4 @@
-"""Reads every sample once and notes what later stages need to know of it, or what is wrong."""
+"""Reads every sample once and records facts and problems for later stages."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from pipeline.size import Size
 
 PARTS: tuple[Part, ...] = ("train", "test")
 VERSION = "check/4"
-"""Bumped when the same files give other records than before."""
+"""Bumped when the same files give different records than before."""
 NEXT_NOTE = "\n"
 """Between the notes about one image, which may hold any other character."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One sample as it was found. Text only, so that it survives a CSV unchanged."""
+    """Facts about one sample. Text only, so that it survives a CSV unchanged."""
 
     id: str
     part: str
     stamp: str
-    """Size and time of the files: while it stays, the files need not be read again."""
+    """Size and time of the files: while these stay, the files need not be read again."""
     digest: str = ""
     """Hash of the bytes of image and reference, and of what the masks say."""
     height: int = 0
@@ -57,7 +57,7 @@ class Record:
 
 
 def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
-    """What changes when any file of the sample changes."""
+    """A text that changes when any file of the sample changes."""
     paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
     if part == "train":
         paths += mask_format(data).shared_files

@@ -1,4 +1,4 @@
-"""Ids that tables cannot hold, or that other programs take for something else."""
+"""Ids that tables cannot store, or that other programs misread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _unwritable(ids: Sequence[str], data: DataConfig) -> Iterator[str]:
 
 
 def oddities(names: Iterable[str]) -> Iterator[str]:
-    """What may go wrong with names that tables can hold, when other programs read them."""
+    """Problems that valid names may cause when other programs read them."""
     names = list(dict.fromkeys(names))
     blank = [each for each in names if each != each.strip()]
     if blank:
@@ -64,6 +64,6 @@ def oddities(names: Iterable[str]) -> Iterator[str]:
 
 
 def runs_as_formula(name: str) -> bool:
-    """Whether a spreadsheet takes a cell of that text for a formula. Negative numbers are none."""
+    """True if a spreadsheet takes a cell of that text for a formula. Negative numbers are none."""
     text = name.lstrip()
     return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)

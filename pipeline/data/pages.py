@@ -1,4 +1,4 @@
-"""Which of the pictures in a file is meant: files of several full-size pictures are refused."""
+"""Selects the image of a file; files with several full-size images are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RefusedError(Exception):
 
 
 def choose_page(image: Image.Image, data: bytes) -> int:
-    """Seek the one picture of full size and return how many reduced copies are beside it."""
+    """Seek the one image of full size and return how many reduced copies are beside it."""
     if not getattr(image, "is_animated", False):
         return 0
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -28,7 +28,7 @@ def choose_page(image: Image.Image, data: bytes) -> int:
 
 
 def _choose_tiff_page(image: TiffImagePlugin.TiffImageFile) -> int:
-    """Reduced copies and transparency masks, as pyramids have them, are no pictures of their own.
+    """Reduced copies and transparency masks, as pyramids have them, are no images of their own.
 
     The tags say which pages those are (TIFF 6.0, NewSubfileType; SubfileType of older files).
     """
@@ -52,7 +52,7 @@ def _choose_tiff_page(image: TiffImagePlugin.TiffImageFile) -> int:
 
 
 def _previews(data: bytes) -> int:
-    """Cameras put smaller copies beside a JPEG; one as large as the first is another picture."""
+    """Cameras put smaller copies beside a JPEG; one as large as the first is another image."""
     with Image.open(BytesIO(data), formats=("JPEG",)) as image:
         first, count = image.size, getattr(image, "n_frames", 1)
         for number in range(1, min(count, _MOST_PAGES)):

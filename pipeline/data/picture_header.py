@@ -1,4 +1,4 @@
-"""What a picture's file says of itself that its decoded pixels do not tell any more."""
+"""Facts in an image file that its decoded pixels no longer show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOSSY_TIFF = {6, 7, 34712, 34892, 50001}  # JPEG, JPEG 2000, WebP
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Facts from the tags and chunks of one picture's file."""
+    """Facts from the tags and chunks of one image's file."""
 
     format: str
     bits: int = 8
@@ -26,11 +26,11 @@ class ImageHeader:
     orientation: int = 1
     """As EXIF counts: 1 is upright, 5 to 8 lie on their side."""
     previews: int = 0
-    """Smaller pictures beside the one that is read."""
+    """Smaller images beside the one that is read."""
 
 
 def read_header(image: Image.Image, data: bytes, previews: int, orientation: int) -> ImageHeader:
-    """Of a picture and the bytes of its file. previews, orientation: as `ImageHeader` has them."""
+    """Of an image and the bytes of its file. previews, orientation: as `ImageHeader` has them."""
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     return ImageHeader(
         format=image.format or "",
@@ -94,7 +94,7 @@ def _lossy(image: Image.Image, data: bytes, compression: object) -> str:
 
 
 def _webp_is_lossless(data: bytes) -> bool:
-    """Whether the picture's chunk of the RIFF file is VP8L and not VP8."""
+    """True if the image's chunk of the RIFF file is VP8L and not VP8."""
     at = 12
     while at + 8 <= len(data):
         if data[at : at + 4] == b"VP8L":
@@ -107,6 +107,6 @@ def _webp_is_lossless(data: bytes) -> bool:
 
 
 def _is_irreversible(data: bytes) -> bool:
-    """Whether the codestream's COD marker names the 9-7 wavelet (ISO 15444-1, A.6.1)."""
+    """True if the codestream's COD marker names the 9-7 wavelet (ISO 15444-1, A.6.1)."""
     at = data.find(b"\xff\x52")
     return at >= 0 and at + 13 < len(data) and data[at + 13] == 0

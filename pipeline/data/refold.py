@@ -1,4 +1,4 @@
-"""Keeps the fold table when images come or go: nobody changes folds who does not have to."""
+"""Updates the fold table when images come or go, with as few moves between folds as possible."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _unevenness(
 
 @dataclass(frozen=True)
 class FoldChange:
-    """What differs between two fold tables, as far as members are concerned."""
+    """Differences between two fold tables that matter to members."""
 
     gone: Mapping[str, int]
     new: Mapping[str, int]
@@ -111,7 +111,7 @@ class FoldChange:
         return [fold for fold in range(count) if touched - {fold}]
 
     def lines(self) -> list[str]:
-        """What happened to each fold."""
+        """One line for each fold that changed."""
         happened = [("lost", self.gone), ("has new", self.new)]
         lines = []
         for fold in sorted({*self.gone.values(), *self.new.values()}):

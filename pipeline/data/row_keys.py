@@ -1,4 +1,4 @@
-"""What tables of run lengths, given or sent, call a sample and a class."""
+"""Keys of samples and classes in tables of run lengths, given or submitted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Key = tuple[str, str]  # what a table calls a sample and, where it has a column 
 
 
 def as_matched(name: str) -> str:
-    """A name by which cells of tables are matched: outer blanks and Unicode's form do not count.
+    """The form of a name for matching cells: spaces at the ends and the Unicode form are ignored.
 
     An accent can be a letter's own or follow it (macOS writes file names so); both look the same.
     """
@@ -21,7 +21,7 @@ def as_matched(name: str) -> str:
 
 
 def table_key(table: RowKeys, sample_id: str, class_name: str) -> Key:
-    """What a table calls a (sample, class). An id may itself hold `{class}`, or be called so."""
+    """The key of a (sample, class) in a table. An id may itself contain `{class}`."""
     said = {"{id}": sample_id, "{class}": class_name}
     key = re.sub(r"\{id\}|\{class\}", lambda found: said[found[0]], table.key)
     return key, class_name if table.class_ else ""

@@ -1,4 +1,4 @@
-"""What a network is shown of a sample, and what is true of it."""
+"""The network input and the ground truth of a sample."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class SampleReader:
         return image_source(self.data)
 
     def image(self, sample: Sample) -> Pixels:
-        """What networks see: HWC with `channels` channels, in `data.frame`, padding and all.
+        """The network input: HWC with `channels` channels, moved and padded by `data.frame`.
 
         DataError names the file that cannot be read.
         """
         return into_frame(self._stacked(sample), self.data.frame)
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
-        """What lies below the sample's mask: HWC uint8 RGB of the image's own size."""
+        """The image below the sample's mask: HWC uint8 RGB of the image's own size."""
         frame = self.data.frame.model_copy(update={"pad": 0})
         return into_frame(self.source.shown(self.source.read(sample.image)), frame)
 

@@ -1,4 +1,4 @@
-"""Tables: foreign ones are read with care, our own strictly; every cell is text as it stands."""
+"""Tables: files from users are read tolerantly, our own strictly; every cell stays text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A stranger's table. Names of columns are without outer blanks, cells as they stand."""
+    """A table from a user. Column names are stripped of spaces, cells are not changed."""
 
     path: Path
     header_line: str
@@ -38,7 +38,7 @@ class CsvTable:
     delimiter: str
     rows: list[TableRow]
     ends_in_mid_line: bool
-    """Whether the last line has no line break: a file that was cut, or written so."""
+    """True if the last line has no line break: a file that was cut, or written so."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -139,7 +139,7 @@ def _alike(column: str, header: Sequence[str]) -> str:
 def _fault(
     cells: Sequence[str], header: Sequence[str], needed: Sequence[int], delimiter: str
 ) -> str:
-    """What is wrong with a row, or nothing."""
+    """The fault of a row, or "" if there is none."""
     if len(cells) != len(header):
         return f"has {len(cells)} cell(s), and the header has {len(header)}"
     for at, cell in enumerate(cells):

@@ -1,4 +1,4 @@
-"""The kinds of images, one file each; the first that takes an experiment's images reads them."""
+"""The image sources, one file each; the first that accepts an experiment's images reads them."""
 
 from __future__ import annotations
 

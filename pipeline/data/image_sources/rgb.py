@@ -1,4 +1,4 @@
-"""Pictures that Pillow reads, as 8-bit RGB, whatever is in the file."""
+"""Images that Pillow reads, as 8-bit RGB, whatever is in the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RgbImages:
     """Three channels of 0..255; see `ImageSource`."""
 
     turn: bool = True
-    """Whether pictures are turned as EXIF says."""
+    """True if images are turned as EXIF says."""
 
     channels: ClassVar[int] = 3
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)

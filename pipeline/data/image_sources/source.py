@@ -1,4 +1,4 @@
-"""What every kind of images answers: the one place that knows channels, type and scale."""
+"""The interface of image sources: the one place that knows channels, type and scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.config import DataConfig
 from pipeline.size import Size
 
 TURNED = "turned by EXIF"
-"""How the note about an image begins whose pixels EXIF turns."""
+"""Start of the note about an image whose pixels EXIF turns."""
 
 Pixels = NDArray[Any]
 """HWC of one image (or of an image and its reference, stacked), of the source's `dtype`."""
@@ -21,13 +21,13 @@ Pixels = NDArray[Any]
 
 @dataclass(frozen=True)
 class Examined:
-    """An image as `check` sees it."""
+    """An image and the facts that `check` needs."""
 
     pixels: Pixels
     orientation: int
     """As EXIF counts: 1 is upright, 5 to 8 lie on their side."""
     notes: tuple[str, ...]
-    """What may be wrong with the image, or was lost in reading it."""
+    """Possible problems of the image, and information lost in reading it."""
 
 
 class ImageSource(Protocol):
@@ -50,7 +50,7 @@ class ImageSource(Protocol):
 
     @property
     def scale(self) -> float:
-        """What pixels are divided by before a network: the value that becomes 1."""
+        """The divisor of pixel values before a network: the value that becomes 1."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class ImageSource(Protocol):
         ...
 
     def read(self, path: Path) -> Pixels:
-        """What networks see of a file, HWC; DataError naming a file that cannot be read."""
+        """The network input of a file, HWC; DataError naming a file that cannot be read."""
         ...
 
     def decode(self, data: bytes, path: Path) -> Pixels:
@@ -72,7 +72,7 @@ class ImageSource(Protocol):
         ...
 
     def examine(self, data: bytes, path: Path) -> Examined:
-        """`decode`, with all that can be told of the image besides."""
+        """`decode`, with further facts about the image."""
         ...
 
     def size_of(self, path: Path) -> Size:
@@ -80,7 +80,7 @@ class ImageSource(Protocol):
         ...
 
     def shown(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """What people, and algorithms made for pictures, are shown of one image: HWC uint8 RGB."""
+        """One image as people and classical algorithms see it: HWC uint8 RGB."""
         ...
 
     def write(self, pixels: Pixels, stream: BinaryIO) -> None:
@@ -88,5 +88,5 @@ class ImageSource(Protocol):
         ...
 
     def read_written(self, path: Path) -> Pixels:
-        """What `write` wrote."""
+        """The pixels that `write` wrote."""
         ...

@@ -1,4 +1,4 @@
-"""Which class each pixel of a mask file is of, where there are several."""
+"""The class of each pixel of a mask file with several classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What formats of mask files have in common: a pattern, and files of their image's size."""
+"""The common part of all formats with mask files: a pattern, and files of the image's size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every format of masks answers, so that nobody else needs to know which one there is."""
+"""The interface of mask formats, so that no other module needs to know the format."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class MaskFormat(Protocol):
 
     @property
     def in_coordinates(self) -> bool:
-        """Whether masks are pixel numbers in their image, which turn with it, and no pictures."""
+        """True if masks are pixel numbers that refer to the image, not images themselves."""
         ...
 
     @property
     def conventions(self) -> Mapping[str, object]:
-        """Keys that `submission` has, too, and that a competition sets alike in both."""
+        """Keys that `submission` has too, and that competitions set to the same value in both."""
         ...
 
     @property
@@ -46,7 +46,7 @@ class MaskFormat(Protocol):
 
     @property
     def readings(self) -> Mapping[str, MaskSource]:
-        """What may be meant: what to write in the experiment → `data.masks` with it.
+        """The possible readings: setting in the experiment → `data.masks` with it.
 
         The first is the experiment's own, under "".
         """
@@ -64,5 +64,5 @@ class MaskFormat(Protocol):
         ...
 
     def doubts(self, ids: Collection[str]) -> list[str]:
-        """What may be wrong with the shared files. ids: of images, without those left out."""
+        """Possible problems of the shared files. ids: of images, without those left out."""
         ...

@@ -1,7 +1,7 @@
-"""What a mask file says, once its numbers have a meaning.
+"""The meaning of the numbers in a mask file.
 
-A number is not always what was painted. Where a file can be read in two ways and the classes do
-not tell which one is meant, it is refused; what had to be assumed is noted for `check` to tell.
+Where a file can be read in two ways and the classes do not decide, it is refused; assumptions are
+noted, and `check` reports them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pipeline.data.masks.pixels import MaskPixels
 from pipeline.data.masks.soft import distinct
 
 SAVE = "save the masks as gray PNG"
-"""What to do about a mask file that cannot be read in one way only."""
+"""The remedy for a mask file that can be read in several ways."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a mask file says, HW: bool where it is inside, or the value of each pixel."""
+    """Content of a mask file, HW: bool where it is inside, or the value of each pixel."""
 
     pixels: NDArray[Any]
     note: str = ""
-    """What had to be assumed; "" for nothing."""
+    """Assumptions that were made; "" for none."""
     colours: tuple[str, ...] = ()
     """`index #rrggbb` of what was read by the index of a coloured palette."""
 

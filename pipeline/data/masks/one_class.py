@@ -1,4 +1,4 @@
-"""Where the one class of a mask file is."""
+"""The inside of a mask file with one class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def decode_inside(data: bytes, path: Path, *, turn: bool = True) -> NDArray[np.b
 
 
 def judge_inside(data: bytes, path: Path, *, turn: bool = True) -> Meaning:
-    """Where a mask file of one class is inside, and what had to be assumed.
+    """The inside of a mask file with one class, and the assumptions made.
 
     Inside is what viewers do not show in black: gray palettes count by their levels, coloured ones
     by index, cut-outs by their alpha. Blurred masks are inside from half of white on. Raises
@@ -38,7 +38,7 @@ def judge_inside(data: bytes, path: Path, *, turn: bool = True) -> Meaning:
 
 
 def _levels_of_one_class(pixels: MaskPixels, path: Path) -> Values:
-    """Zero outside, for a gray picture, and for a palette whose background can be told."""
+    """Zero outside, for a gray image, and for a palette whose background can be told."""
     stored, shown = pixels.stored, pixels.shown
     if pixels.header.white_is_zero and len(distinct(shown)) > 1 and shown.all():
         raise DataError(f"{path} declares that 0 is white and has no black pixel; {SAVE}")
@@ -57,7 +57,7 @@ def _levels_of_one_class(pixels: MaskPixels, path: Path) -> Values:
 
 
 def _looks_alike(stored: Values, shown: Values, path: Path) -> bool:
-    """Whether all numbers of a file look the same, so that only the numbers can mean something."""
+    """True if all numbers of a file look the same, so that only the numbers can mean something."""
     numbers, levels = distinct(stored), distinct(shown)
     if len(levels) == len(numbers):
         return False

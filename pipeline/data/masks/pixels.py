@@ -21,7 +21,7 @@ _COLOURED = 0.01  # of the pixels
 
 @dataclass(frozen=True)
 class MaskPixels:
-    """What a mask file holds, before it is known what its numbers mean."""
+    """Content of a mask file, before its numbers are interpreted."""
 
     stored: Values
     """HW: palette indices, or samples as they are stored."""
@@ -33,7 +33,7 @@ class MaskPixels:
     alpha: NDArray[np.uint8] | None = None
     """HW, where not all is opaque."""
     keyed: bool = False
-    """Whether the alpha comes from single values that are declared transparent."""
+    """True if the alpha comes from single values that are declared transparent."""
 
 
 def decode_pixels(data: bytes, path: Path, *, turn: bool = True) -> MaskPixels:

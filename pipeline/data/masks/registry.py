@@ -1,4 +1,4 @@
-"""The formats of masks, one file each; the first that takes an experiment's masks reads them."""
+"""The mask formats, one file each; the first that accepts an experiment's masks reads them."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class RunLengths:
 
     @property
     def readings(self) -> Mapping[str, MaskSource]:
-        """The other order, and the other way round to say a size that is no square."""
+        """The other order of pixels, and the size with height and width swapped."""
         columns = self._columns
         other = "row" if columns.order == "column" else "column"
         ways: list[dict[str, object]] = [{}, {"order": other}]

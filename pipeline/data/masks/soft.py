@@ -20,7 +20,7 @@ def distinct(values: NDArray[np.uint8] | NDArray[np.int32]) -> NDArray[np.int64]
 
 
 def is_soft(values: NDArray[np.uint8] | NDArray[np.int32]) -> bool:
-    """Whether the values between none and the largest are steps from one to the other.
+    """True if the values between none and the largest are steps from one to the other.
 
     Such a step has a lower and a higher neighbour; a pixel of a numbered object has neighbours of
     its own number and of the background.
@@ -32,7 +32,7 @@ def is_soft(values: NDArray[np.uint8] | NDArray[np.int32]) -> bool:
 
 
 def blends(values: NDArray[np.uint8] | NDArray[np.int32]) -> bool:
-    """Whether values of several classes blend: between most neighbours lie pixels in between."""
+    """True if values of several classes blend: between most neighbours lie pixels in between."""
     low, high, own = _surroundings(values)
     border = low < high
     steps = (low < own) & (own < high)

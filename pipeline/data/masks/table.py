@@ -1,4 +1,4 @@
-"""Masks that come as run lengths in a table: which row says what, and what of it is doubtful."""
+"""Masks as run lengths in a table: the content of each row, and doubtful rows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunTable:
         return [each for each in self.cells.get(key, []) if each.text not in self.columns.empty]
 
     def error(self, key: Key, cell: RunCell, text: str) -> DataError:
-        """What is wrong with a row, with table, line and key before it."""
+        """The error of a row, with table, line and key."""
         cut = ""
         if self.ends_in_mid_line and self.last and cell is self.cells[self.last][-1]:
             cut = " (the file ends in the middle of that line; is it complete?)"
@@ -77,7 +77,7 @@ class RunTable:
         return sorted(set(self.cells) - self._keys(ids))
 
     def doubts(self, ids: Collection[str], known: Collection[str]) -> Iterator[str]:
-        """What may be wrong with the table. ids: of images; known: those, and ids left out."""
+        """Possible problems of the table. ids: of images; known: those, and ids left out."""
         if unused := self.unused(known):
             yield f"{len(unused)} row(s) match no training image or class: {listed_keys(unused)}"
         without = [each for each in sorted(ids) if not self._keys([each]) & set(self.cells)]
@@ -102,7 +102,7 @@ class RunTable:
         }
 
     def _cut_before(self, without: Sequence[str]) -> bool:
-        """Whether the rows are in order, and images without one would come after them all."""
+        """True if the rows are in order, and images without one would come after them all."""
         keys = list(self.cells)
         first = min(self._keys(without[:1]))
         return all(a <= b for a, b in pairwise(keys)) and keys[-1:] < [first]
@@ -142,7 +142,7 @@ def read_run_table(data: DataConfig, columns: MaskTable) -> RunTable:
 
 
 def _key(row: TableRow, at: Sequence[int], table: CsvTable) -> Key:
-    """What a row is about, as far as a faulty one says it."""
+    """The key of a row, as far as a faulty row has one."""
     names = [row.cells[each].strip() for each in (at[0], *at[2:]) if each < len(row.cells)]
     if not names or not names[0] or len(names) < len(at) - 1:
         fault = row.fault or f"has no {table.header[at[0]]!r}"
@@ -151,7 +151,7 @@ def _key(row: TableRow, at: Sequence[int], table: CsvTable) -> Key:
 
 
 def _cut(text: str) -> str:
-    """Why run lengths look cut, or nothing; text: as it stands in the table, outer blanks and all.
+    """Why run lengths look cut, or ""; text: the cell as written, with spaces at its ends.
 
     Where half a run at the end was removed, a blank is left there.
     """
