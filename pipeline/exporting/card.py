@@ -1,4 +1,4 @@
-"""What whoever runs an exported model must know, beside its file."""
+"""The card beside an exported model: how to run it."""
 
 from __future__ import annotations
 

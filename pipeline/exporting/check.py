@@ -1,4 +1,4 @@
-"""Whether an exported file computes what the predictor does."""
+"""Checks that an exported file computes the same probabilities as the predictor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.exporting.formats import Computes
 from pipeline.inference.predictor import Predictor
 
 TOLERANCE = 1e-3
-"""Of probabilities: kernels of other programs round otherwise, and no mask is decided by this."""
+"""Tolerance of probabilities: kernels of other programs round differently; masks stay the same."""
 IMAGES = 3
 _LONGEST = 512  # pixels of a side: enough for a comparison on any machine
 _OTHER_SIZES = ((96, 128), (160, 64), (64, 192))

@@ -1,4 +1,4 @@
-"""What is exported of a model: its folds as one network that gives probabilities."""
+"""The exported network of a model: its folds as one network that gives probabilities."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ExportedNetwork(nn.Module):
         multiclass: bool,
         scale: float,
     ) -> None:
-        """scale: what pixels are divided by before (`ImageSource.scale`)."""
+        """scale: the divisor of pixel values (`ImageSource.scale`)."""
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.step = math.lcm(PADDING_MULTIPLE, *(network.encoder.step for network in networks))

@@ -1,4 +1,4 @@
-"""The formats: each writes a file and gives back what computes with that file alone.
+"""The export formats: each writes a file and returns a function that computes with it alone.
 
 A new format is one pair of functions and one line in `FORMATS`.
 """

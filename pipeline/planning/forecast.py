@@ -1,4 +1,4 @@
-"""From a measurement and what there is to do: bytes, files and time, a line a stage and model."""
+"""Forecasts bytes, files and time of each stage and model from a short measurement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.training.dataset import steps_an_epoch
 
 @dataclass(frozen=True)
 class Line:
-    """What one stage does for one model (or for all): all of it, and what of it is there."""
+    """The work of one stage for one model (or for all): the total, and the part that is done."""
 
     stage: str
     what: str
@@ -19,9 +19,9 @@ class Line:
     size: int
     """Bytes when all is done."""
     present: int
-    """Bytes of it that are on the disk already."""
+    """Bytes that are already on the disk."""
     seconds: float
-    """Of what is still to be done, on all devices together."""
+    """Seconds of the remaining work, on all devices together."""
 
     @property
     def needed(self) -> int:

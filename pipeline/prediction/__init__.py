@@ -1,1 +1,1 @@
-"""A finished run, used on other images: what was chosen is applied, and nothing is chosen."""
+"""Prediction of new images by a finished run: the chosen blend is applied unchanged."""

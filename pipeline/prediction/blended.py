@@ -1,4 +1,4 @@
-"""Maps of one image by several models, blended in memory by the numbers that stores would hold."""
+"""Blends maps of one image by several models in memory, exactly as from stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The colour of each class, the same in every picture of a run."""
+"""The colour of each class, the same in every image of a run."""
 
 from __future__ import annotations
 

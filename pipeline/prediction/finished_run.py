@@ -1,4 +1,4 @@
-"""What prediction needs of a run, kept in its folder when the blend is chosen, and read back.
+"""The files that prediction needs, written into the run's folder when the blend is chosen.
 
 A sealed manifest names the experiment, the blend and every member's weights with their checksums,
 so that members which were trained again after the blend was chosen are never mixed with it. The
@@ -47,7 +47,7 @@ class FinishedRun:
     experiment: Experiment
     recipe: Recipe
     facts: dict[str, Any]
-    """What `ensemble.yaml` says."""
+    """The content of `ensemble.yaml`."""
     members: dict[str, tuple[MemberWeights, ...]]
     """By model, its folds in order."""
     paths: FinishedPaths

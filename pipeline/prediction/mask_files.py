@@ -1,4 +1,4 @@
-"""What is written of a prediction: masks, and if asked for probabilities and overlays."""
+"""The files of a prediction: masks, and optionally probabilities and overlays."""
 
 from __future__ import annotations
 

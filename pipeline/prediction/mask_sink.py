@@ -1,4 +1,4 @@
-"""Where predicted maps go when masks are wanted: each is decided and written, and none is kept."""
+"""The destination of maps when masks are predicted: each map is decided, written and dropped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.prediction.mask_files import PredictedMaskFiles
 
 @dataclass(frozen=True)
 class ClassArea:
-    """How much of an image one class takes."""
+    """The area of one class in an image."""
 
     image: str
     """The id of its sample."""

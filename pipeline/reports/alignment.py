@@ -1,4 +1,4 @@
-"""Shows what alignment did: a pair before and after, and how far references had to move."""
+"""Shows the alignment: pairs before and after, and how far references were moved."""
 
 from __future__ import annotations
 

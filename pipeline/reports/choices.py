@@ -1,4 +1,4 @@
-"""What was chosen, with its rivals, and what each model is worth: as words and as tables."""
+"""The choices, their competitors, and the contribution of each model: as text and as tables."""
 
 from __future__ import annotations
 

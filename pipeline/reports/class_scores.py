@@ -1,4 +1,4 @@
-"""What the blend is worth class by class: scores, confusions, and objects."""
+"""Scores of the blend by class: pixels, confusions, and objects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ImageCounts(NamedTuple):
 
 
 def count_image(decision: NDArray[np.bool_], truth: Truth, multiclass: bool) -> ImageCounts:
-    """Everything that the page says of one image's decision (bool CHW)."""
+    """The statistics of one image's decision (bool CHW) for the page."""
     return ImageCounts(
         counts(decision, truth),
         _confusion(decision, truth) if multiclass else None,

@@ -1,4 +1,4 @@
-"""Pictures as text, so that a page carries them with it."""
+"""Images as data URIs, so that a page contains them."""
 
 from __future__ import annotations
 

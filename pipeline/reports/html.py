@@ -13,7 +13,7 @@ TEMPLATE = "report.html.j2"
 
 @dataclass(frozen=True)
 class Headline:
-    """The number that a reader came for."""
+    """The main score of the page."""
 
     label: str
     value: str
@@ -58,7 +58,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Folded:
-    """What is shown only when its title is clicked: figures, or a text in its own lines."""
+    """A part that is shown when its title is clicked: figures, or preformatted text."""
 
     title: str
     figures: Sequence[Picture] = ()
@@ -82,7 +82,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a page shows; what is empty is left out."""
+    """The content of a page; empty parts are left out."""
 
     name: str
     headline: Headline

@@ -1,4 +1,4 @@
-"""A picture of where a decision and the truth agree."""
+"""Overlays that show where a decision and the ground truth agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.data.ground_truth import Truth
 
 
 class PixelOutcome(NamedTuple):
-    """What a decision is worth at a pixel, and the colour that says so."""
+    """The outcome of a decision at a pixel, and its colour."""
 
     label: str
     colour: tuple[int, int, int]
@@ -61,7 +61,7 @@ def overlay(
 def _outcomes(
     truth: Truth, decision: NDArray[np.bool_]
 ) -> list[tuple[PixelOutcome, NDArray[np.bool_]]]:
-    """Which pixels (bool HW) have which outcome: never two of them."""
+    """The pixels (bool HW) of each outcome; a pixel has at most one."""
     planes = truth.planes.astype(bool)
     counts = np.ones(truth.size, bool) if truth.valid is None else truth.valid
     false = (decision & ~planes).any(axis=0) & counts

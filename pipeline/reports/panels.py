@@ -1,4 +1,4 @@
-"""The pictures of one case, side by side: image, ground truth, prediction, where they differ."""
+"""The panels of one case, side by side: image, ground truth, prediction, differences."""
 
 from __future__ import annotations
 

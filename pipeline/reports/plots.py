@@ -50,7 +50,7 @@ def learning_curves(
 
 
 def fold_health(folds: pd.DataFrame, coverage: pd.Series) -> Figure:
-    """Whether the folds are alike: their images and groups, their strata, their coverage.
+    """A figure that compares the folds: their images and groups, their strata, their coverage.
 
     folds: the fold table (id, group, stratum, fold). coverage: share of each image that any class
     covers, 0..1, indexed by id.

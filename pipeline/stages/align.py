@@ -1,4 +1,4 @@
-"""align: brings every reference onto its image; nothing to do without references."""
+"""align: aligns every reference with its image; does nothing without references."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AlignJob:
 
 @once
 def run(context: StageContext) -> SampleReader:
-    """How samples are read from here on: with their aligned references, if there are any."""
+    """The reader of samples with their aligned references, if there are any."""
     data, workspace = context.experiment.data, context.workspace
     if data.reference is None:
         if context.asked == "align":
@@ -80,14 +80,14 @@ def run(context: StageContext) -> SampleReader:
 
 
 def fingerprint_of(context: StageContext, part: Part) -> str | None:
-    """What the aligned references of a part depend on; None without references."""
+    """Fingerprint of the aligned references of a part; None without references."""
     if context.experiment.data.reference is None:
         return None
     return fingerprint(settings_of(context), check.run(context).fingerprint(part))
 
 
 def settings_of(context: StageContext) -> str | None:
-    """What aligned references depend on besides the bytes of their pairs; None without any."""
+    """Inputs of aligned references besides the bytes of their pairs; None without references."""
     if context.experiment.data.reference is None:
         return None
     return fingerprint(VERSION, context.experiment.align)
@@ -107,7 +107,7 @@ def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:
 
 
 def align_pairs(job: AlignJob, context: JobContext) -> None:
-    """Align each pair that is not aligned yet: the picture, then the note that it is whole."""
+    """Align each pair that is not aligned yet: the image, then the note that it is complete."""
     cv2.setNumThreads(1)
     pairs = zip(job.samples, job.stamps, strict=True)
     with threadpool_limits(1):  # NumPy's BLAS would take every core for every job

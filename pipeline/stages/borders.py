@@ -1,4 +1,4 @@
-"""borders: how predicted borders lie to those of the masks, on out-of-fold maps."""
+"""borders: the offset of predicted boundaries from mask boundaries, on out-of-fold maps."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(context: StageContext, chosen: str | None = None) -> pd.DataFrame:
 
 
 def _recipes(context: StageContext, ensembled: Ensembled, chosen: str | None) -> dict[str, Recipe]:
-    """What decides, by name: the blend first, then each model by itself."""
+    """The recipes by name: the blend first, then each model by itself."""
     whole = replace(ensembled.recipe, steps=())
     recipes = {BLEND: whole}
     for name, facts in ensembled.facts["models"].items():
@@ -70,7 +70,7 @@ def _recipes(context: StageContext, ensembled: Ensembled, chosen: str | None) ->
 
 
 def _borders(context: StageContext, recipes: Mapping[str, Recipe]) -> Borders:
-    """(model, class) → the borders of every out-of-fold image."""
+    """(model, class) → the boundaries of every out-of-fold image."""
     survey, inferred, reader = check.run(context), infer.run(context), align.run(context)
     read, samples = reader_of(inferred.oof), survey.catalog.by_id["train"]
     ids = next(iter(inferred.oof.values())).ids
@@ -123,7 +123,7 @@ def _error(value: float, digits: int) -> str:
 def _say_repair(
     context: StageContext, model: str, fits: Mapping[tuple[str, str], BorderFit | None]
 ) -> None:
-    """What to write into the experiment, when the first row's borders are off for certain."""
+    """The setting to write into the experiment if the offset of the first row is significant."""
     fit = fits.get((model, ALL)) or fits[model, context.experiment.data.class_names[0]]
     sizes = list(check.run(context).sizes.values())
     reach = sum(max(size) for size in sizes) / len(sizes) / 2

@@ -1,4 +1,4 @@
-"""check: what the data is and what is wrong with it, before hours are spent."""
+"""check: inspects the data and lists its problems, before hours are spent on training."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Survey:
 
     @cached_property
     def digests(self) -> dict[tuple[str, str], str]:
-        """(part, id) → what changes with any byte of the sample's image, reference and mask."""
+        """(part, id) → hash of the bytes of the sample's image, reference and mask."""
         return {(each.part, each.id): each.digest for each in self.records}
 
     def fingerprint(self, part: Part, ids: Iterable[str] | None = None) -> str:
@@ -145,7 +145,7 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
 
 
 def _is_usable(context: StageContext, rules: str) -> bool:
-    """Whether what was read before was read by these rules, and stands as it was written."""
+    """True if the earlier records were made by the same rules, and are unchanged on disk."""
     index, manifest = context.workspace.index, context.workspace.index_manifest
     if (read_manifest(manifest) or {}).get("rules") != rules:
         return False
@@ -156,7 +156,7 @@ def _is_usable(context: StageContext, rules: str) -> bool:
 
 
 def _known(path: Path) -> dict[tuple[str, str], Record]:
-    """What an earlier check wrote; nothing where it is missing or damaged."""
+    """The records of an earlier check; empty where they are missing or damaged."""
     try:
         rows: list[dict[str, str]] = read_own_table(path, ()).to_dict("records")  # type: ignore[assignment]
         records = [from_row(row) for row in rows]

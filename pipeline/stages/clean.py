@@ -1,4 +1,4 @@
-"""clean: removes what the stages made of one experiment."""
+"""clean: removes the run folder of one experiment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every stage is given, and how it says that it is done."""
+"""The context of every stage, and its messages at the end."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ BY_MEMBER = ("train", "infer")
 
 @dataclass
 class StageContext:
-    """One invocation: the experiment, where it lives, who listens, and what was asked for."""
+    """One invocation: the experiment, its workspace, the reporter, and the user's options."""
 
     experiment: Experiment
     workspace: Workspace
     reporter: Reporter
     asked: str = ""
-    """The stage that the user called; the ones it needs speak only when they do something."""
+    """The stage that the user called; stages that it needs report only when they do something."""
     jobs: int | None = None
     devices: tuple[str, ...] = ()
     model: str | None = None
     fold: int | None = None
     arguments: str = ""
-    """What the user typed after `make <stage>`, for the next command."""
+    """The user's arguments after `make <stage>`, for the next command."""
     program: str = "make"
-    """How the user calls stages: `make`, or `maskmill`."""
+    """The program by which the user calls stages: `make` or `maskmill`."""
     results: dict[str, Any] = field(default_factory=dict)
-    """What each stage returned in this invocation, kept by `once`."""
+    """The result of each stage in this invocation, kept by `once`."""
 
     @cached_property
     def machine(self) -> Machine:
@@ -92,7 +92,7 @@ class StageContext:
 
     @contextmanager
     def exclusive(self, what: str) -> Iterator[None]:
-        """Be the only process that makes `what`; another one is waited for."""
+        """Be the only process that works on `what`; wait for another one."""
 
         def waiting(owner: str) -> None:
             self.reporter.say(f"{what}: waiting for {owner}, which is working on it")
@@ -103,7 +103,7 @@ class StageContext:
             yield
 
     def up_to_date(self, stage: str, where: Path) -> None:
-        """Say that nothing had to be done, to whoever asked for just this stage."""
+        """Say that nothing had to be done, if the user called just this stage."""
         if self.asked in (stage, "all"):
             self.reporter.say(f"{stage}: up to date, {where}")
 
@@ -141,7 +141,7 @@ def as_typed(program: str, given: Mapping[str, str]) -> str:
 def once(run: Callable[[StageContext], Result]) -> Callable[[StageContext], Result]:
     """A stage runs once an invocation, however many others ask for its result.
 
-    What the disk refuses it is a ResourceError for whoever called, the command line or Python.
+    Errors of the disk become ResourceError, for the command line and for Python alike.
     """
 
     @functools.wraps(run)

@@ -1,4 +1,4 @@
-"""demo: draws the embedded competition that an experiment asks for, once."""
+"""demo: draws the built-in competition of an experiment, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ensemble: weights, thresholds and post-processing chosen on out-of-fold maps, and their worth."""
+"""ensemble: chooses and scores weights, thresholds and post-processing on out-of-fold maps."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ensembled:
 
 @once
 def run(context: StageContext) -> Ensembled:
-    """Choose the blend anew when any map, truth or setting has changed."""
+    """Choose the blend again when any map, ground truth or setting has changed."""
     survey, table, inferred = check.run(context), folds.run(context), infer.run(context)
     started = time.monotonic()
     experiment, workspace = context.experiment, context.workspace
@@ -82,7 +82,7 @@ def _members(context: StageContext) -> dict[str, list[MemberWeights]]:
 
 
 def _is_as_written(context: StageContext) -> bool:
-    """Whether what was chosen is still there, byte for byte; a change of it is told."""
+    """True if the files of the choice are unchanged, byte for byte; warns if they are not."""
     path, manifest = context.workspace.blend, context.workspace.blend_manifest
     if not (path.is_file() and manifest.is_file()):
         return False

@@ -1,4 +1,4 @@
-"""export: a trained model in a format that other programs read, checked against the predictor."""
+"""export: writes a model in a format that other programs read, checked against the predictor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pipeline.workspace import FinishedPaths
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What a user asks for."""
+    """The options of the user."""
 
     model: str | None
     fold: int | None
@@ -78,7 +78,7 @@ def run(context: StageContext, folder: Path, request: ExportRequest) -> Path:
 def _checked(
     finished: FinishedRun, model: str, network: ExportedNetwork, computes: Any, path: Path
 ) -> dict[str, Any]:
-    """What the card says of the comparison."""
+    """The result of the comparison, for the card."""
     if computes is None:
         return {"done": False, "why": "onnxruntime is not installed here"}
     config = finished.experiment.models[model]

@@ -22,10 +22,10 @@ from pipeline.stages.context import StageContext, once
 def run(context: StageContext) -> pd.DataFrame:
     """The fold table `id,group,stratum,fold` (fold as int, the rest as text).
 
-    A table that somebody edited, or that came with the repository, is used as it is when it fits
-    the data, and refused when it does not. One that this stage made is extended when images came
-    or went: groups keep their folds. It is split anew only when the settings of `folds` changed.
-    Nothing is written before all that can fail without the table has been looked at.
+    A table that was edited, or that came with the repository, is used unchanged if it fits the
+    data, and refused if it does not. A table of this stage is updated when images come or go:
+    groups keep their folds. It is split again only when the settings of `folds` change.
+    Nothing is written before everything else that can fail has been checked.
     """
     survey = check.run(context)
     started = time.monotonic()
@@ -59,7 +59,7 @@ def run(context: StageContext) -> pd.DataFrame:
 
 
 def stands(context: StageContext) -> bool:
-    """Whether the table that is there will be used as it is, and none be written."""
+    """True if the existing table will be used unchanged."""
     path, manifest = context.workspace.fold_table, context.workspace.fold_manifest
     if not path.is_file() or not is_as_written(path, manifest):
         return path.is_file()
@@ -68,7 +68,7 @@ def stands(context: StageContext) -> bool:
 
 
 def _made(context: StageContext, survey: Survey, before: pd.DataFrame | None) -> pd.DataFrame:
-    """A new table, or the one of `before` with what came and went since."""
+    """A new table, or the one of `before` updated for new and removed images."""
     records, classes = survey.of("train"), context.experiment.data.class_names
     folds = context.experiment.folds
     if before is None:
@@ -77,13 +77,13 @@ def _made(context: StageContext, survey: Survey, before: pd.DataFrame | None) ->
 
 
 def _before(context: StageContext) -> pd.DataFrame:
-    """The table that this stage wrote at last, whatever the data are now."""
+    """The table that this stage wrote last, whatever the data are now."""
     table = read_own_table(context.workspace.fold_table, COLUMNS)
     return table.assign(fold=table["fold"].astype(int))
 
 
 def _say_what_changes(context: StageContext, change: FoldChange) -> None:
-    """What the new table costs, before it is written."""
+    """Say what the new table changes, before it is written."""
     if not change:
         return
     for line in change.lines():

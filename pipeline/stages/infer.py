@@ -1,4 +1,4 @@
-"""infer: out-of-fold maps of every model, and test maps averaged over its folds."""
+"""infer: predicts out-of-fold maps of every model, and test maps averaged over its folds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(context: StageContext) -> Inferred:
 
 
 def planned_stores(predicting: Predicting) -> dict[MapPart, dict[str, PlannedStore]]:
-    """What this stage fills: no test stores when FOLD= chose one, or when the maps are summed."""
+    """The stores to fill: no test stores if FOLD= is given, or if the maps are summed."""
     context = predicting.context
     parts: dict[MapPart, bool] = {
         "oof": True,

@@ -1,4 +1,4 @@
-"""leaderboard: writes a score that the competition gave beside the submission that got it."""
+"""leaderboard: writes the score of the competition beside its submission."""
 
 from __future__ import annotations
 

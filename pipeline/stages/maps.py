@@ -1,4 +1,4 @@
-"""maps show: one stored map as a picture."""
+"""maps show: one stored map as an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""plan: what each stage will take in bytes, files and hours, before any of it is run."""
+"""plan: forecasts the bytes, files and hours of each stage, before any of them is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""predict: masks of any images by the chosen blend; submissions are left alone."""
+"""predict: predicts masks of any images with the chosen blend; submissions are not changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pipeline.stages.context import StageContext
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What a user asks for."""
+    """The options of the user."""
 
     images: tuple[str, ...]
     """Files, folders and patterns."""
@@ -105,7 +105,7 @@ def _predict(
 def _check_targets(
     context: StageContext, run_folder: Path, files: PredictedMaskFiles, samples: Sequence[Sample]
 ) -> None:
-    """DataError where masks cannot be written, or would replace what they must not."""
+    """DataError where masks cannot be written, or would replace files that they must not."""
     out = files.folder
     first = next(each for each in [out, *out.absolute().parents] if each.exists())
     if not first.is_dir():

@@ -1,4 +1,4 @@
-"""scorecard: what every model and the blend are worth, as table, file and page."""
+"""scorecard: the scores of every model and the blend, as table, file and page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.submission.private_score import private_score
 
 @once
 def run(context: StageContext) -> pd.DataFrame:
-    """The scorecard; the page is drawn anew when anything that it shows has changed."""
+    """The scorecard; the page is drawn again when anything that it shows has changed."""
     survey, inferred = check.run(context), infer.run(context)
     ensembled = ensemble.run(context)
     submission = submit.run(context) if survey.of("test") else None
@@ -65,7 +65,7 @@ def run(context: StageContext) -> pd.DataFrame:
 
 
 def _hidden_score(context: StageContext, submission: Path | None) -> float | None:
-    """What a demo's own hidden test masks say of the submission."""
+    """The score of the submission against the demo's hidden test masks."""
     if context.experiment.demo is None or submission is None:
         return None
     return private_score(

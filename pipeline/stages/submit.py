@@ -1,4 +1,4 @@
-"""submit: the blended test maps as rows that the competition takes."""
+"""submit: writes the blended test maps as rows in the competition's format."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _fingerprint(
 
 
 def _is_whole(path: Path, note: Note, made_from: str, ensembled: Ensembled) -> bool:
-    """Whether the submission is there, and its note says what it would say of it."""
+    """True if the submission exists and its note is up to date."""
     rows = note.facts.get("rows")
     return (
         path.is_file()
@@ -116,7 +116,7 @@ def _write_note(context: StageContext, path: Path, facts: dict[str, Any], old: N
 
 
 def _facts(path: Path, made_from: str, ensembled: Ensembled, rows: int) -> dict[str, Any]:
-    """What stands beside a submission: what it was made of and what it is thought to be worth."""
+    """The facts beside a submission: its inputs and its expected score."""
     chosen = ("metric", "mean", "weights", "thresholds", "postprocess", "score")
     return {
         "fingerprint": made_from,

@@ -1,4 +1,4 @@
-"""train: every member, a (model, fold), that is not trained yet."""
+"""train: trains every member, a (model, fold), that is not trained yet."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from pipeline.training.rehearsal import check_batch
 from pipeline.workspace import MemberPaths
 
 SPEED_KEYS = ("workers", "threads", "cache", "save_minutes")
-"""Keys of `train` that say how fast a member is made and how often it is saved, not what it is."""
+"""Keys of `train` that change the speed of training and the saving, not the result."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A trained network: where its weights are and what they were made from."""
+    """A trained network: the place of its weights, and their inputs."""
 
     model: str
     fold: int
@@ -104,14 +104,14 @@ def is_trained(job: TrainJob) -> bool:
 
 
 def _restore_history(paths: MemberPaths) -> None:
-    """Write a lost history anew from the manifest, which holds it: no reason to train again."""
+    """Rewrite a lost history from the manifest, which contains it, instead of training again."""
     manifest = read_manifest(paths.manifest) or {}
     if "history" in manifest and paths.history in lost_files(paths.manifest):
         write_atomic(paths.history, manifest["history"])
 
 
 def _say_why(context: StageContext, stale: list[TrainJob]) -> None:
-    """Which members that were finished are trained again, and what of theirs has changed."""
+    """Say which finished members are trained again, and what has changed for them."""
     members: dict[str, list[str]] = {}
     for job in stale:
         reason = _reason(job)
@@ -122,7 +122,7 @@ def _say_why(context: StageContext, stale: list[TrainJob]) -> None:
 
 
 def _reason(job: TrainJob) -> str | None:
-    """What a finished member no longer agrees with; None for one that never was finished."""
+    """Why a finished member is stale; None for one that was never finished."""
     manifest = read_manifest(job.paths.manifest)
     if manifest is None:
         path = job.paths.manifest

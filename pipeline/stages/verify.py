@@ -1,4 +1,4 @@
-"""verify: reads every map and every weight of an experiment, and names what is not as written."""
+"""verify: reads every map and every weight of an experiment, and lists damaged ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.stages.context import StageContext
 @disk_errors_told()
 def run(context: StageContext) -> None:
     """Read all stores; damaged maps are marked, so that the next infer makes just those again.
-    Damaged weights and aligned references are put aside for the same end.
+    Damaged weights and aligned references are renamed for the same purpose.
 
     Raises ArtefactError that lists every map that is missing, truncated or altered, and the files.
     """
@@ -53,7 +53,7 @@ def run(context: StageContext) -> None:
 
 
 def _damaged_files(context: StageContext) -> list[Path]:
-    """Weights and aligned references that are not as written."""
+    """Damaged weights and aligned references."""
     workspace = context.workspace
     members = [
         workspace.member(model, fold).manifest

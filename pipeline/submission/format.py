@@ -1,4 +1,4 @@
-"""What every format of submissions does: it says what is asked for, and writes it."""
+"""The interface of submission formats: what the competition asks for, and how to write it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.submission.rows import Row
 
 @dataclass(frozen=True)
 class TestDecisions:
-    """What is to be sent: of any test image its maps, the recipe that decides, and its size."""
+    """The decisions to submit: each test image's maps, the recipe that decides, and its size."""
 
     recipe: Recipe
     read: Callable[[str], BlendInput]
@@ -26,7 +26,7 @@ class TestDecisions:
 
 @dataclass(frozen=True)
 class Written:
-    """What is in a finished submission."""
+    """Facts about a finished submission."""
 
     rows: int
     uniform: Mapping[int, str]
@@ -40,20 +40,20 @@ class SubmissionFormat(Protocol):
     def plan(
         cls, settings: SubmissionConfig, root: Path, ids: Sequence[str], classes: Sequence[str]
     ) -> Self:
-        """What the competition asks for. root: where the sample file is; ids: the test images.
+        """Read the requirements. root: folder of the sample file; ids: the test images.
 
-        DataError when what is asked for is not the test images.
+        DataError when the sample file does not ask for the test images.
         """
         ...
 
     @property
     def rows(self) -> Sequence[Row]:
-        """What is asked for, in order."""
+        """The requested images, in order."""
         ...
 
     def write(self, path: Path, decisions: TestDecisions, advance: Advance) -> Written:
         """Write the file whole and checked, or not at all; `advance` by image.
 
-        DataError when what is written would not be read as what was meant.
+        DataError when the file would not be decoded to the same masks.
         """
         ...

@@ -1,4 +1,4 @@
-"""Which rows are sent, in which order, and what they are called: the sample file's wishes."""
+"""The rows of a submission, their order and their keys, as the sample file asks for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TableHeader:
 
     names: tuple[str, ...]
     line: str
-    """As it stands in the sample file: blanks, quotes and all, without its end."""
+    """The line of the sample file, unchanged with its spaces and quotes, without line break."""
     delimiter: str = ","
 
     @classmethod
@@ -33,7 +33,7 @@ class TableHeader:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the file: which sample and class it is about, and what it is called."""
+    """One line of the file: its sample, its class and its key."""
 
     key: str
     id: str
@@ -111,9 +111,7 @@ def _check_header(path: Path, header: Sequence[str], settings: SubmissionConfig)
 
 
 def roles_of(names: Sequence[str], settings: SubmissionConfig) -> list[str]:
-    """What each column holds: the id comes before the mask unless `columns` names them otherwise;
-    the class stands anywhere.
-    """
+    """The content of each column: id before mask unless `columns` swaps them, class anywhere."""
     others = [name for name in names if name != settings.class_]
     swapped = tuple(others) == settings.columns[::-1]
     roles = iter(("mask", "key") if swapped else ("key", "mask"))

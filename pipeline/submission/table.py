@@ -1,4 +1,4 @@
-"""What is sent, row after row, read back at once."""
+"""Writes the rows of a submission, and reads them back at once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_checked(
 
     runs_of: the runs (start from 0, length) of each line of a row: one, or one an instance.
     Memory holds a digest a line, not the masks. Raises DataError for a line that has another key,
-    leaves the image, or does not decode to the runs that were meant.
+    leaves the image, or does not decode to the same runs.
     """
     meant: list[tuple[Row, bytes]] = []
     roles = roles_of(header.names, settings)
@@ -77,7 +77,7 @@ def _compare_with_file(
 
 
 def _holds(text: str, digest: bytes, settings: SubmissionConfig, size: Size) -> bool:
-    """Whether a text is just the runs of that digest, within the image."""
+    """True if a text is just the runs of that digest, within the image."""
     try:
         runs = rle.from_text("" if text == settings.empty else text, relative=settings.relative)
     except DataError:

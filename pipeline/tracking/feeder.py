@@ -1,4 +1,4 @@
-"""Feeds one tracker with the rows that it lacks."""
+"""Feeds one tracker with missing rows."""
 
 from __future__ import annotations
 

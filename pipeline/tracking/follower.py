@@ -27,7 +27,7 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True)
 class Orders:
-    """What the parent wants. adapters: by tracker, `module:class`; settings: by model."""
+    """The orders of the parent. adapters: by tracker, `module:class`; settings: by model."""
 
     experiment: str
     root: str
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _words_apart(folder: Path) -> TextIO:
-    """What the parent hears; all that trackers print goes into a log file instead."""
+    """Messages to the parent; output of trackers goes into a log file instead."""
     words = os.fdopen(os.dup(1), "w", encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -39,7 +39,7 @@ def usable(wanted: Mapping[str, TrackerKind], warn: Warn) -> dict[str, str]:
 
 @contextmanager
 def following(orders: Orders, warn: Warn, grace_s: float = GRACE_S) -> Iterator[None]:
-    """Have a follower beside what happens in the block; nothing that goes wrong with it matters."""
+    """Run a follower during the block; its errors do not affect the block."""
     process = _start(orders, warn) if orders.adapters else None
     if process is None:
         yield

@@ -1,4 +1,4 @@
-"""What a tracker was told of a run, kept on disk, so that nobody tells it twice."""
+"""The rows that a tracker has logged, kept on disk, so that none is logged twice."""
 
 from __future__ import annotations
 

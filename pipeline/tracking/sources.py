@@ -1,4 +1,4 @@
-"""What the follower reads: files that the stages write for people anyway."""
+"""The input of the follower: files that the stages write anyway."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCORE_COLUMNS = ("weight", "CV", "OOF", "nested", "LB")
 
 @dataclass(frozen=True)
 class TrackedRow:
-    """What is logged at a step; `text` tells the row from one of another training."""
+    """The values logged at a step; `text` distinguishes rows of different trainings."""
 
     step: int
     text: str
@@ -37,7 +37,7 @@ class RowSource(Protocol):
         """All rows from the first on; logged: the texts of those that were logged before."""
 
     def is_over(self) -> bool:
-        """Whether no row is to be expected soon, so that the run can be closed."""
+        """True if no further row is expected soon, so that the run can be closed."""
 
 
 @dataclass(frozen=True)

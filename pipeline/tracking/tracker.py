@@ -1,4 +1,4 @@
-"""What an adapter of a tracker is, and what it is told of the run that it shows."""
+"""The interface of tracker adapters, and the run that they show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of a plan: for each stage what is to be done, what is there, and how long it takes."""
+"""The lines of a plan: for each stage the work, the part that is done, and the time to go."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Forecast:
 
     @property
     def working(self) -> int:
-        """Bytes that training takes besides, while it lasts."""
+        """Bytes that training needs temporarily."""
         at_once = min(len(self.context.machine.devices), len(self.jobs))
         return at_once * max(each.footprint.working for each in self.measured.values())
 
@@ -122,7 +122,7 @@ class Forecast:
         yield Line("submit", f"rows of {len(ids)} images", 2, self._row_bytes(work), 0, seconds)
 
     def _is_done(self, artefact: Path) -> bool:
-        """Whether it is there, and no out-of-fold map is missing that it would be made from."""
+        """True if it exists, and no out-of-fold map that it depends on is missing."""
         stores = planned_stores(self.predicting)["oof"].values()
         return artefact.exists() and all(store.is_complete for store in stores)
 

@@ -1,4 +1,4 @@
-"""Which maps the members make and of what; how missing ones are shared out as jobs."""
+"""The maps to predict, their inputs, and the jobs that predict missing ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOURCE: dict[MapPart, Part] = {"oof": "train", "test": "test"}
 
 @dataclass(frozen=True)
 class Predicting:
-    """Everything that says which maps there are to be."""
+    """Everything that determines the maps to predict."""
 
     context: StageContext
     survey: Survey

@@ -1,4 +1,4 @@
-"""What `train` ends with: each member's score, and whether longer training may pay."""
+"""The end of `train`: each member's score, and whether longer training may help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The note beside a submission: what it was made of, and what a person has added to it."""
+"""The note beside a submission: its inputs, and what a person has added to it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SCORE_LINE = re.compile(rf"^{SCORE}:[ \t]*(\S+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Note:
-    """What a note says; nothing but comments and perhaps a score where it is damaged."""
+    """The content of a note; a damaged one keeps its comments and possibly a score."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     comments: tuple[str, ...] = ()
     """Its lines of comment."""
     damage: str = ""
-    """Why it cannot be read, or nothing."""
+    """Why it cannot be read, or ""."""
 
 
 def note_of(submission: Path) -> Path:
@@ -61,7 +61,7 @@ def note_text(facts: dict[str, Any], old: Note) -> str:
 
 
 def says(note: Note, facts: dict[str, Any]) -> bool:
-    """Whether a note says all of `facts`."""
+    """True if a note says all of `facts`."""
     return all(
         key in note.facts and yaml.safe_dump(note.facts[key]) == yaml.safe_dump(value)
         for key, value in facts.items()

@@ -1,4 +1,4 @@
-"""Puts together the page of an experiment, from what its parts draw."""
+"""Assembles the report page of an experiment from its parts."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _alignment(context: StageContext, survey: Survey) -> list[Section]:
 
 
 def _choices(ensembled: Ensembled) -> list[Section]:
-    """What was chosen for the thresholds and post-processing, beside what it competed with."""
+    """The chosen thresholds and post-processing, beside their competitors."""
     facts = ensembled.facts
     thresholds = Section("Thresholds", RULE, Table(*choices.threshold_table(facts)))
     if not facts["postprocess_tried"]:

@@ -1,4 +1,4 @@
-"""The part of the report that shows how references came onto their images."""
+"""The part of the report about the alignment of references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of the report that says what the blend is worth class by class, and of objects."""
+"""The part of the report about scores by class and about objects."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def sections(
 def _scores(
     context: StageContext, survey: Survey, inferred: Inferred, ensembled: Ensembled, ids: list[str]
 ) -> ClassScores:
-    """What is known of this blend, or counted anew: every out-of-fold map is read for it."""
+    """The stored counts of this blend, or new ones, for which every out-of-fold map is read."""
     path = context.workspace.class_scores
     made_from = fingerprint(VERSION, ensembled.fingerprint)
     known = read_manifest(path) or {}

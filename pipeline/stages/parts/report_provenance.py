@@ -1,4 +1,4 @@
-"""The part of the report that says what everything was made with, and how long it took."""
+"""The part of the report about settings, versions, dates and durations."""
 
 from __future__ import annotations
 

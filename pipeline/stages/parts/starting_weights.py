@@ -1,4 +1,4 @@
-"""Puts files of starting weights into their networks, before hours are spent on other members."""
+"""Loads starting weights into their networks, before hours are spent on other members."""
 
 from __future__ import annotations
 

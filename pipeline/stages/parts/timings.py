@@ -1,4 +1,4 @@
-"""How long stages took, a line each time one had something to do."""
+"""Durations of stages, a line each time one had something to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER = "stage,seconds,finished,made\n"
 
 @dataclass(frozen=True)
 class Spent:
-    """What a stage took altogether, over all makes that had something to do."""
+    """Total duration of a stage, over all runs that had something to do."""
 
     stage: str
     seconds: float
@@ -22,11 +22,11 @@ class Spent:
     finished: str
     """When it last ended, UTC."""
     made: str
-    """What it made then."""
+    """Its result then."""
 
 
 def record(path: Path, stage: str, seconds: float, made: str) -> None:
-    """Append a line. A courtesy for the report: a disk that is full stops the work, not this."""
+    """Append a line for the report; errors of the disk are ignored here."""
     line = io.StringIO()
     now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
     csv.writer(line, lineterminator="\n").writerow([stage, f"{seconds:.3f}", now, made])

@@ -1,4 +1,4 @@
-"""Which trackers an invocation has, and what they are told of its models."""
+"""The trackers of an invocation, and the settings that they show."""
 
 from __future__ import annotations
 
