@@ -1,4 +1,4 @@
-"""Maskmill: from a folder of images and masks to a mask predictor, and what it is worth."""
+"""Maskmill: from a folder of images and masks to a mask predictor with honest scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
-    """The door for Python, imported when it is first used: it takes seconds."""
+    """Import the Python API at its first use, since that takes seconds."""
     if name in ("Run", "open_run"):
         from pipeline import api
 

@@ -1,4 +1,4 @@
-"""The door for Python: an experiment as an object, for notebooks and scripts.
+"""The Python API: an experiment as an object, for notebooks and scripts.
 
     from pipeline import open_run
 
@@ -7,8 +7,8 @@
     run.scorecard()
     mask = run.predictor()(image)
 
-Every method ensures what it needs, skips what is up to date and goes on from where a killed one
-stopped, as the commands do. Mistakes are raised as `pipeline.errors.MaskmillError`.
+Like the commands, every method runs the stages that it needs, skips what is up to date, and
+continues where a killed run stopped. Mistakes are raised as `pipeline.errors.MaskmillError`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def open_run(
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """One experiment and all that is made of it."""
+    """One experiment and all its results."""
 
     experiment: Experiment
     workspace: Workspace
@@ -102,7 +102,7 @@ class Run:
         infer.run(self._context("infer"))
 
     def ensemble(self) -> dict[str, Any]:
-        """Choose weights, thresholds and post-processing; what `ensemble.yaml` says of them."""
+        """Choose weights, thresholds and post-processing; the content of `ensemble.yaml`."""
         return ensemble.run(self._context("ensemble")).facts
 
     def submit(self) -> Path:
@@ -110,13 +110,13 @@ class Run:
         return submit.run(self._context("submit"))
 
     def scorecard(self) -> pd.DataFrame:
-        """What every model and the blend are worth, a row each."""
+        """The scores of every model and of the blend, one row each."""
         return scorecard.run(self._context("scorecard"))
 
     def predictor(self, device: str | None = None) -> ImagePredictor:
         """The chosen blend as a function from an image to its mask.
 
-        device: e.g. `cuda:0`; by default the first one that there is.
+        device: e.g. `cuda:0`; by default the first one of the machine.
         """
         ensemble.run(self._context("predict"))
         chosen = device or Machine.detect(self.jobs, self.devices).devices[0]
@@ -138,7 +138,7 @@ class Run:
     def _context(
         self, asked: str, model: str | None = None, fold: int | None = None
     ) -> StageContext:
-        """A new one a call: what a stage returned is remembered in it, and files may change."""
+        """A new context for each call, since it caches stage results and files may change."""
         return StageContext(
             self.experiment,
             self.workspace,
@@ -152,7 +152,7 @@ class Run:
 
 
 class Maps(Mapping[str, NDArray[np.float32]]):
-    """Probability maps by id, float32 CHW 0..1, each read when it is asked for."""
+    """Probability maps by id, float32 CHW 0..1, each read on access."""
 
     def __init__(self, store: MapStore | None) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Files that appear whole, and what is done with those that did not, or were damaged since."""
+"""Atomic writing of files, and handling of leftover temporary files and damaged files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.disk_space import disk_error
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Put `data` at `path` whole: a reader sees the old file or the new one, never a piece."""
+    """Write `data` to `path` atomically: readers see the old file or the new one, never a part."""
     payload = data.encode() if isinstance(data, str) else data
     stream_atomic(path, lambda stream: stream.write(payload), len(payload))
 
@@ -64,7 +64,7 @@ def _create_locked(path: Path) -> BinaryIO:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files in `folder` that killed processes left; never a living one's."""
+    """Remove the temporary files in `folder` that killed processes left, not those of live ones."""
     for path in folder.glob(".*.tmp"):
         with suppress(OSError), path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,7 +92,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def put_aside(path: Path) -> Path:
-    """Rename a damaged file, so that it is made again and nobody's bytes are lost; `path`."""
+    """Rename a damaged file, so that it is regenerated and no bytes are lost; returns `path`."""
     with suppress(OSError):
         path.replace(path.with_name(f"{path.name}.damaged"))
     return path

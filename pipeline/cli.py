@@ -51,7 +51,7 @@ LONGEST_MESSAGE = 500
 def main(arguments: Sequence[str] | None = None, program: str = "make") -> int:
     """Run one command; the exit code is 0, 1 (data, artefacts), 2 (config) or 128 + signal.
 
-    program: how the user calls commands, for what is said about the next one.
+    program: how the user calls commands, for messages that name the next command.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack letters that an id has
@@ -188,7 +188,7 @@ def _run(options: argparse.Namespace, reporter: ConsoleReporter, program: str) -
 
 
 def _own_arguments(stage: str, options: argparse.Namespace) -> tuple[Any, ...]:
-    """What a stage is told besides the context."""
+    """The arguments of a stage besides the context."""
     if stage == "leaderboard":
         return options.score, options.label
     return (options.measured,) if stage == "borders" else ()
@@ -220,7 +220,7 @@ def _context(
 
 
 def _typed_options(options: argparse.Namespace, program: str) -> str:
-    """What to append to the next command for the same experiment."""
+    """The options to append to the next command for the same experiment."""
     given = {
         "config": "" if options.config in (None, DEMO) else str(options.config),
         "data": options.data or "",

@@ -1,4 +1,4 @@
-"""Shows a stage's words, tables and progress on the terminal."""
+"""Shows a stage's messages, tables and progress on the terminal."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 def _print_milestones(say: Callable[[str], None], folder: Path, over: threading.Event) -> None:
-    """Say what jobs tell of the parts of their work that are over; for log files."""
+    """Print the milestones that jobs report; for log files."""
     milestones, is_over = Milestones(folder), False
     while not is_over:
         is_over = over.wait(POLL_S)  # what was told before the end is still said

@@ -1,4 +1,4 @@
-"""How many cores this process may use: what the kernel lets it run on, and for how much time.
+"""The number of cores that this process may use, from CPU affinity and time quotas.
 
 A container, a batch system or `taskset` gives less than the machine has. Threads and loader
 processes beyond that take time from each other.

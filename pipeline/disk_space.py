@@ -1,4 +1,4 @@
-"""Whether what a stage will write fits on the disk, and what the disk refuses as one error."""
+"""Checks free disk space before a stage writes, and turns errors of the disk into one message."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def free_bytes(folder: Path) -> int:
-    """What this user may still write at `folder`, which need not be there yet."""
+    """Bytes that this user may still write at `folder`, which need not exist yet."""
     there = next(each for each in [folder, *folder.absolute().parents] if each.is_dir())
     disk = os.statvfs(there)
     return disk.f_bavail * disk.f_frsize
 
 
 def allocated_bytes(folders: Iterable[Path]) -> int:
-    """What the files below `folders` take on the disk: holes of sparse files do not count."""
+    """Bytes that the files below `folders` take on the disk, without holes of sparse files."""
     blocks = 0
     for folder in folders:
         for path in folder.rglob("*"):
@@ -53,7 +53,7 @@ def disk_error(error: OSError, path: Path | None = None, needed: int = 0) -> Res
 
 @contextmanager
 def disk_errors_told() -> Iterator[None]:
-    """Within it, what the file system refuses is a ResourceError: which file, and what to do."""
+    """Turn errors of the file system into a ResourceError: which file, and what to do."""
     try:
         yield
     except OSError as error:
@@ -63,7 +63,7 @@ def disk_errors_told() -> Iterator[None]:
 
 
 def _why_not(path: Path) -> str:
-    """What a person would look at first."""
+    """The most likely reason why `path` cannot be written."""
     for each in [path, *path.parents]:
         if each.is_symlink() and not each.exists():
             return f" ({each} is a link to {each.readlink()}, which is not there): fix the link"
@@ -93,7 +93,7 @@ def check_room(stage: str, size: int, folders: Iterable[Path], at: Path, remedy:
 
 
 def readable(size: float) -> str:
-    """A number of bytes as people say it, in powers of 1000."""
+    """A number of bytes for people, in powers of 1000."""
     unit = 0
     while abs(size) >= 999.5 and unit < len(_UNITS) - 1:
         size, unit = size / 1000, unit + 1

@@ -1,4 +1,4 @@
-"""The errors a user can meet, told apart by what the user must do about them."""
+"""The errors that users meet, one class for each kind of remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ConfigError(MaskmillError):
 
 
 class DataError(MaskmillError):
-    """Something outside is not as the experiment says: fix the data or the experiment."""
+    """The data does not fit the experiment: fix one of them."""
 
 
 class ArtefactError(MaskmillError):
@@ -32,9 +32,9 @@ class TrainingError(MaskmillError):
 
 
 class InterruptedRunError(MaskmillError):
-    """SIGINT or SIGTERM arrived; state is saved and the next `make` goes on from there.
+    """SIGINT or SIGTERM arrived; state is saved and the next `make` continues from there.
 
-    failures: what went wrong besides, in this run.
+    failures: other errors of this run.
     """
 
     def __init__(self, signal_number: int, failures: tuple[str, ...] = ()) -> None:

@@ -55,8 +55,8 @@ def open_folder(named: str, open_context: Open) -> tuple[Path, StageContext]:
 
 
 def workspace_of(folder: Path) -> Workspace:
-    """Where jobs say how far they are and lease their devices: with those of other commands, unless
-    the folder was taken out of `runs/`.
+    """The workspace where jobs report progress and lease devices: shared with other commands,
+    unless the run is outside `runs/`.
     """
     absolute = folder.absolute()
     if absolute.parent.name == "runs":

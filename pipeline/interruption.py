@@ -1,7 +1,7 @@
-"""SIGINT and SIGTERM as a flag that long work looks at, and orphans that notice they are alone.
+"""SIGINT and SIGTERM as a flag that long work checks; worker processes end with their parent.
 
-Who is told what: the main process and its own workers have a flag each; loader processes hear no
-signal at all, so that the training that they serve can end its step. All end with their parent.
+The main process and its workers have a flag each. Loader processes ignore signals, so that the
+training that they serve can end its step. All end with their parent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopFlag:
-    """Whether somebody asked this process to stop, and with which signal."""
+    """True if somebody asked this process to stop, and with which signal."""
 
     def __init__(self) -> None:
         self.signal_number = 0

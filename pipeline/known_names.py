@@ -1,4 +1,4 @@
-"""Who knows which names an experiment may use; asked while it is read."""
+"""The checks of names in an experiment, used while it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One writer at a time: locks that the kernel gives back when their owner dies.
+"""Locks for one writer at a time; the kernel releases them when their owner dies.
 
 `flock` on a small file that also names its owner. A file left behind by a dead process is not a
 held lock, so nothing has to guess whether an owner is stale.
@@ -21,7 +21,7 @@ POLL_S = 0.1
 
 
 class _HeldError(ArtefactError):
-    """Somebody else has it."""
+    """Another process holds the lock."""
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def hold(
 ) -> Iterator[None]:
     """Hold the lock at `path`; wait for its owner, for ever or for `patience_s`.
 
-    waiting: told once, by the owner's pid, that there is something to wait for.
+    waiting: called once, with the owner's pid, before waiting.
     Raises ArtefactError, naming the owner, when patience ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def hold_one_of(
 ) -> Iterator[int]:
     """Hold any one of the locks at `paths`, waiting until one is free; yields its position.
 
-    waiting: told again and again, by the owners' pids, what is waited for; it may raise.
+    waiting: called repeatedly with the owners' pids while waiting; it may raise.
     """
     while True:
         for position, path in enumerate(paths):
@@ -69,7 +69,7 @@ def hold_one_of(
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody holds the lock at `path` just now."""
+    """True if nobody holds the lock at `path` just now."""
     try:
         with path.open("r+") as stream:
             return _try(stream.fileno())
@@ -133,7 +133,7 @@ def _try(descriptor: int) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    """Say whose it is, for those who wait; on a full disk they are not told."""
+    """Write the owner's pid into the file, for waiting processes; skipped on a full disk."""
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)

@@ -1,4 +1,4 @@
-"""Whether an artefact is what it should be: fingerprints of inputs, and manifests of files.
+"""Freshness of artefacts: fingerprints of inputs, and manifests of files.
 
 Freshness is decided by manifests: one beside (or inside) an artefact holds the fingerprint of
 everything it was made from and names its files with their sizes and checksums. It is written
@@ -61,7 +61,7 @@ def write_manifest(
     known: Mapping[Path, NamedFile] | None = None,
     **facts: Any,
 ) -> None:
-    """Declare an artefact finished; call it after everything it speaks of is on disk.
+    """Declare an artefact finished; call it after all its files are on disk.
 
     files: those that the artefact consists of, in the manifest's folder or below it; known: more
     of them, whose checksums need not be computed again.
@@ -100,7 +100,7 @@ def named_files(manifest: Path) -> Mapping[Path, NamedFile]:
 
 def lost_files(manifest: Path) -> list[Path]:
     """The named files that are gone or not as written: tables and texts are read, of large ones
-    (weights, pictures) the size is compared; who reads those compares their checksum.
+    (weights, images) the size is compared; who reads those compares their checksum.
 
     A manifest that cannot be read is lost itself.
     """
@@ -118,7 +118,7 @@ def _is_lost(path: Path, file: NamedFile) -> bool:
 
 
 def is_fresh(manifest: Path, fingerprint_: str) -> bool:
-    """Whether the artefact was made from just these inputs, and all its files are still there.
+    """True if the artefact was made from just these inputs, and all its files are still there.
 
     Cheap, so that every `make` can ask (see `lost_files`); `verified_files` reads them all.
     """
@@ -127,7 +127,7 @@ def is_fresh(manifest: Path, fingerprint_: str) -> bool:
 
 
 def is_as_written(path: Path, manifest: Path) -> bool:
-    """Whether the file has, byte for byte, what it had when the manifest named it."""
+    """True if the file has, byte for byte, what it had when the manifest named it."""
     try:
         named = named_files(manifest).get(path)
     except ArtefactError:
@@ -136,7 +136,7 @@ def is_as_written(path: Path, manifest: Path) -> bool:
 
 
 def damaged_files(manifest: Path) -> list[Path]:
-    """The named files that are not as they were written, every byte compared; each put aside.
+    """The named files that have changed, every byte compared; each one is renamed.
 
     Not files that are missing: `is_fresh` sees those.
     """

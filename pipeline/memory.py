@@ -1,4 +1,4 @@
-"""How much memory a process may still take, before something large is decoded."""
+"""The memory that a process may still take, checked before large images are decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How stages speak to whoever runs them, and how jobs in other processes say how far they are."""
+"""Messages of stages, and progress of jobs in other processes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ LINES = ".lines"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Seconds for people."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Reporter(Protocol):
-    """What a stage can say."""
+    """The messages of a stage."""
 
     def say(self, text: str) -> None: ...
 
@@ -52,7 +52,7 @@ class Reporter(Protocol):
 
 
 class SilentReporter:
-    """Keeps what was said and shows nothing."""
+    """Stores messages and shows nothing."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -78,7 +78,7 @@ class SilentReporter:
 
 @dataclass(frozen=True)
 class JobState:
-    """How far one running job is."""
+    """Progress of one running job."""
 
     name: str
     done: int
@@ -89,7 +89,7 @@ class JobState:
 class JobProgress:
     """A job's own side: a small file in its run's folder, there as long as the job runs.
 
-    It is a courtesy: a disk that is full or gone stops the work itself, not this.
+    Errors of the disk are ignored here; they stop the work itself.
     """
 
     EVERY_S = 0.3

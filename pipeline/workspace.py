@@ -1,4 +1,4 @@
-"""Where every artefact lives: no path of one is put together anywhere else."""
+"""The paths of all artefacts; no other module builds such a path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 MapPart = Literal["oof", "test"]
-"""Whose maps: those of training images, each by networks that did not see it, or of the test."""
+"""oof: maps of training images, each by networks that did not see it; test: of test images."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Workspace:
 
     @classmethod
     def folders_of_a_run(cls) -> set[str]:
-        """Names in a run's folder that are taken, so that no model may have them."""
+        """Reserved names in a run's folder, which no model may have."""
         example = cls("name")
         names = [name for name, value in vars(cls).items() if isinstance(value, property)]
         paths: list[Path] = [getattr(example, name) for name in names]
@@ -99,7 +99,7 @@ class Workspace:
 
     @property
     def index(self) -> Path:
-        """What `check` read of every image and mask."""
+        """Facts that `check` read from every image and mask."""
         return self.run / "index.csv"
 
     @property
@@ -171,7 +171,7 @@ class Workspace:
 
     @property
     def class_scores(self) -> Path:
-        """What the blend gets right and wrong of each class, counted."""
+        """Counts of correct and wrong pixels of the blend by class."""
         return self.run / "class_scores.json"
 
     @property
@@ -180,7 +180,7 @@ class Workspace:
 
     @property
     def tracking(self) -> Path:
-        """What trackers keep, and what they were told."""
+        """Files of trackers, and the rows that they have logged."""
         return self.run / "tracking"
 
     @property
@@ -192,7 +192,7 @@ class Workspace:
 
     @property
     def progress(self) -> Path:
-        """Where running jobs say how far they are."""
+        """Progress files of running jobs."""
         return self.run / ".progress" / self.progress_of
 
     @property

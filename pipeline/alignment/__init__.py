@@ -7,7 +7,7 @@ from pipeline.alignment.registration import Alignment, align, centred, no_alignm
 from pipeline.config import AlignSettings
 
 VERSION = "align/1"
-"""Bumped when the same pair is aligned otherwise than before."""
+"""Bumped when the same pair is aligned differently than before."""
 
 __all__ = [
     "VERSION",

@@ -1,6 +1,6 @@
 """Tells an alignment that can be trusted from one that cannot, and names the reason.
 
-Correlation alone does not tell: repeats of a pattern correlate well at the wrong place, and noisy
+Correlation alone is not enough: repeats of a pattern correlate well at the wrong place, and noisy
 photos badly at the right one. Each check below catches what the others miss.
 """
 
@@ -24,9 +24,9 @@ _RIVAL = 0.975
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of a finished fit.
+    """Quality measurements of a finished fit.
 
-    correlation: of the band-passed pictures with the warp; rival: quality of the best other place,
+    correlation: of the band-passed images with the warp; rival: quality of the best other place,
     as a share of this one's; echo: best correlation after a further shift, likewise;
     disagreement: share of windows that match better elsewhere; corner_px: standard error of the
     worst corner; converged: whether the steps came to rest.

@@ -46,7 +46,7 @@ def gradients(picture: Float32Image) -> tuple[Float32Image, Float32Image]:
 
 
 def make_pair(image: ByteImage, reference: ByteImage) -> Pair:
-    """Gray pictures of the same scale, HW uint8."""
+    """Gray images of the same scale, HW uint8."""
     banded = band_pass(image)
     return Pair(banded, band_pass(reference), gradients(banded))
 
@@ -70,7 +70,7 @@ def warp_with_overlap(pair: Pair, warp: FloatArray) -> tuple[Float32Image, Float
 
 
 def correlation(pair: Pair, warp: FloatArray) -> float:
-    """Correlation of the band-passed pictures where they overlap; 0 where nothing is to compare."""
+    """Correlation of the band-passed images where they overlap; 0 where nothing is to compare."""
     warped, overlap = warp_with_overlap(pair, warp)
     inside, first, second = overlap.ravel(), pair.image.ravel(), warped.ravel()
     count = float(inside.sum())

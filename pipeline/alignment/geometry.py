@@ -94,7 +94,7 @@ def corner_distance(first: FloatArray, second: FloatArray, size: Size) -> float:
 
 
 def rescale(warp: FloatArray, factor: float) -> FloatArray:
-    """The same warp between pictures whose pixel (x, y) is (factor x, factor y) there."""
+    """The same warp between images whose pixel (x, y) is (factor x, factor y) there."""
     scaling = np.diag([factor, factor, 1.0])
     return normalised(scaling @ warp @ np.linalg.inv(scaling))
 

@@ -22,7 +22,7 @@ from pipeline.config import AlignSettings
 from pipeline.config.choices import Motion
 from pipeline.size import Size
 
-# Quality (of the coarsest pictures) from which on no other kind of start is tried.
+# Quality (of the coarsest images) from which on no other kind of start is tried.
 _GOOD = 0.7
 _TURNS = (0.0, 4.0, -4.0, 8.0, -8.0, 12.0, -12.0)
 _ZOOM_STEP = 1.07
@@ -33,7 +33,7 @@ _FEATURE_SIDE = 640
 
 @dataclass(frozen=True)
 class Start:
-    """warp: between the coarsest pictures, with its quality there; zoomed: its scale is not one."""
+    """warp: between the coarsest images, with its quality there; zoomed: its scale is not one."""
 
     warp: FloatArray
     quality: float
@@ -43,7 +43,7 @@ class Start:
 def find_starts(levels: list[Level], middle: FloatArray, settings: AlignSettings) -> list[Start]:
     """Distinct warps at the coarsest level, best first.
 
-    levels: coarse to fine; middle: the warp between the coarsest pictures that needs no search.
+    levels: coarse to fine; middle: the warp between the coarsest images that needs no search.
     """
     starts: list[Start] = []
     for stage in (_upright, _turned, _matched):
@@ -57,7 +57,7 @@ def find_starts(levels: list[Level], middle: FloatArray, settings: AlignSettings
 
 
 def may_zoom(settings: AlignSettings) -> bool:
-    """Whether the family the user asked for can change scale."""
+    """True if the family the user asked for can change scale."""
     return settings.motion in ("auto", "affine", "homography")
 
 

@@ -18,7 +18,7 @@ from pipeline.alignment.photometry import Float32Image
 _WINDOWS = 6
 _REACH = 8
 _SMALLEST_WINDOW = 24
-# Root mean square of the band-passed window, of which the whole picture has about 0.7.
+# Root mean square of the band-passed window, of which the whole image has about 0.7.
 _STRUCTURE = 0.25
 # Correlation by which another place must be better, and how far (pixels) it must be.
 _BETTER = 0.12

@@ -45,7 +45,7 @@ def descend(
 ) -> dict[Motion, MotionFit]:
     """All families fitted level by level, coarse to fine; the result is that of the finest.
 
-    start: a warp of the poorest family (up to a scale) between the coarsest pictures.
+    start: a warp of the poorest family (up to a scale) between the coarsest images.
     """
     warps = {families[0]: rescale(start, levels[0].factor)}
     fits: dict[Motion, MotionFit] = {}

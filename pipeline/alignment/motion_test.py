@@ -1,4 +1,4 @@
-"""Which family of motion a pair supports, and how certain the corners of its warp are.
+"""Tests which family of motion a pair supports, and how certain the corners of its warp are.
 
 Two copies of one thing never agree exactly: edges wander, prints bleed, lenses bend. A richer
 motion always fits some of that, and drifts by pixels where there is little to see. So its gain
@@ -29,7 +29,7 @@ _DOUBT = 2.0
 _LEAST_ERROR = 0.08
 # So few patches of equal structure measure nothing; their error is taken for twice as large.
 _FEW_PATCHES = 4.0
-# Directions of which less than this share is in both pictures fade away.
+# Directions of which less than this share is in both images fade away.
 _COMMON_SHARE = 0.15
 # Directions of a patch with less than this share of its structure say nothing.
 _WEAKEST = 0.02
@@ -78,7 +78,7 @@ def _least_misfit(cells: Cells, size: Size) -> float:
 
 
 def _information(hessian: FloatArray, common: FloatArray) -> FloatArray:
-    """The Hessian, less the directions in which the pictures have nothing in common.
+    """The Hessian, less the directions in which the images have nothing in common.
 
     hessian, common: P x P of the cells' tensors and of what these have in common. Along a stripe,
     noise alone makes a Hessian, and any displacement would seem to be known.
@@ -93,9 +93,9 @@ def _information(hessian: FloatArray, common: FloatArray) -> FloatArray:
 
 
 class MotionEvidence:
-    """What the cells of a fit say about its warp and about poorer ones.
+    """Evidence of the cells of a fit for its warp and for simpler ones.
 
-    found: a fit at rest; size: of its picture. Lengths are in pixels of that picture.
+    found: a fit at rest; size: of its image. Lengths are in pixels of that image.
     """
 
     def __init__(self, found: MotionFit, size: Size) -> None:

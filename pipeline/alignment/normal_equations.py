@@ -1,7 +1,7 @@
-"""What a pair of pictures says about motion, summed over small cells.
+"""Normal equations of motion between two images, summed over small cells.
 
 Each cell of 8 x 8 pixels keeps the structure tensor and the pull of its residuals, so that any
-family of motion, and any part of the picture, can be judged without touching pixels again.
+family of motion, and any part of the image, can be judged without touching pixels again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FULLY_SHARED = 0.3
 class Cells:
     """tensor: N x 2 x 2, pull: N x 2; tensor @ displacement = pull in every cell, row by row.
 
-    common: N x 2 x 2, the part of the tensor that is in both pictures; nothing, for bare noise.
+    common: N x 2 x 2, the part of the tensor that is in both images; nothing, for bare noise.
     """
 
     tensor: FloatArray
@@ -77,7 +77,7 @@ def _cell_means(values: Float32Image) -> FloatArray:
 
 
 def _shared(common: FloatArray, structure: FloatArray) -> FloatArray:
-    """Weights in 0..1 of cells: how much of the structure about them is in both pictures.
+    """Weights in 0..1 of cells: how much of the structure about them is in both images.
 
     common, structure: rows x columns; products of the two gradients, and squares of their mean.
     Gradients of noise do not correlate, so bare noise says nothing instead of "no motion".
@@ -118,8 +118,8 @@ def measure(pair: Pair, warp: FloatArray) -> Cells:
     """Compare the image with the warped reference, by the mean of both gradients.
 
     That mean (the "efficient second-order" step of Benhimane and Malis, 2004) saves steps, and
-    noise in one picture does not pull. Pixels that no small motion explains, such as defects, get
-    little weight, and so do cells in which the pictures have nothing in common.
+    noise in one image does not pull. Pixels that no small motion explains, such as defects, get
+    little weight, and so do cells in which the images have nothing in common.
     """
     warped, overlap = warp_with_overlap(pair, warp)
     pictures = (*pair.gradient, *gradients(warped), pair.image - warped, overlap)

@@ -1,4 +1,4 @@
-"""Whether the pictures, once aligned, agree nearly as well at another place."""
+"""A check for ambiguous alignments: aligned images that agree nearly as well at another place."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def to_gray(image: ByteImage) -> ByteImage:
 
 
 def is_flat(gray: ByteImage) -> bool:
-    """Whether a picture holds next to nothing: all gray levels within a fraction of a level."""
+    """True if an image holds next to nothing: all gray levels within a fraction of a level."""
     return float(np.std(gray)) < _FLAT_DEVIATION
 
 

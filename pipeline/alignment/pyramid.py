@@ -16,7 +16,7 @@ COARSEST = 160
 
 @dataclass(frozen=True)
 class Level:
-    """One scale: gray and band-passed pictures; pixel (x, y) is (factor x, factor y) of the full.
+    """One scale: gray and band-passed images; pixel (x, y) is (factor x, factor y) of the full.
 
     gray: image and reference, HW uint8.
     """

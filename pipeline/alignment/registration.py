@@ -36,7 +36,7 @@ class Alignment:
     It takes pixels of the image (ECC's template) to pixels of the reference (ECC's input).
 
     status: "ok", or why the warp is not to be trusted; it is then the safest one at hand.
-    motion: family of the warp. cc_before, cc_after: correlation of the band-passed pictures
+    motion: family of the warp. cc_before, cc_after: correlation of the band-passed images
     without (reference centred on the image) and with the warp. corner_px: standard error of the
     worst corner in pixels, infinite where nothing is known.
     """
@@ -65,7 +65,7 @@ def align(
 def warp_reference(reference: npt.NDArray[Any], warp: FloatArray, size: Size) -> npt.NDArray[Any]:
     """The reference (HW or HWC, any type) on the image's pixels; size: H, W of the image.
 
-    What the reference does not show is filled by reflection at its border.
+    Pixels outside the reference are filled by reflection at its border.
     """
     warped = cv2.warpPerspective(
         reference,
@@ -78,7 +78,7 @@ def warp_reference(reference: npt.NDArray[Any], warp: FloatArray, size: Size) ->
 
 
 def no_alignment(status: str) -> Alignment:
-    """What is known where there is nothing to align."""
+    """The result for a pair that cannot be aligned."""
     return Alignment(status, "none", np.eye(3), 0.0, 0.0, np.inf, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Where predicted borders lie in relation to those of the masks, in parts of a pixel."""
+"""Offsets of predicted boundaries from mask boundaries, with subpixel accuracy."""
 
 from pipeline.boundaries.distances import Border, border_distances
 from pipeline.boundaries.frame_repair import repair

@@ -1,4 +1,4 @@
-"""How far from each point of a mask's border the prediction's border lies, along the normal."""
+"""Distances from points of a mask's boundary to the predicted boundary, along the normal."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from scipy.ndimage import map_coordinates
 Floats = NDArray[np.float64]
 
 REACH = 6.0
-"""Pixels to both sides in which the prediction's border is looked for."""
+"""Search range for the predicted boundary on both sides, in pixels."""
 _STEP = 0.25
-_SMOOTH = 1.5  # pixels: a border of whole pixels has no normal before
+_SMOOTH = 1.5  # pixels: a boundary of whole pixels has no normal before
 _MOST_POINTS = 2000
 
 
 @dataclass(frozen=True)
 class Border:
-    """N points of a mask's border, each with that of the prediction along its normal.
+    """N points of a mask's boundary, each with that of the prediction along its normal.
 
     places: Nx2 (x, y), half way between the two, in pixels from the image's middle; normals: Nx2,
-    outward unit vectors, the mean direction of both borders; lengths: N, pixels of border that a
-    point stands for; distances: N, pixels from one to the other along `normals`, positive where
-    the prediction goes further, NaN where it has no border within `REACH`.
+    outward unit vectors, the mean direction of both boundaries; lengths: N, pixels of boundary
+    that a point stands for; distances: N, pixels from one to the other along `normals`, positive
+    where the prediction goes further, NaN where it has no boundary within `REACH`.
     """
 
     places: Floats
@@ -38,21 +38,21 @@ class Border:
 def border_distances(
     mask: NDArray[np.bool_], level: NDArray[np.float32], valid: NDArray[np.bool_] | None = None
 ) -> Border:
-    """The border of one class in one image; all HW.
+    """The boundary of one class in one image; all HW.
 
     level: at least 0 where the class is predicted. Where a mask ends because the image does, or
-    what counts of it, is no border.
+    what counts of it, is no boundary.
     """
     points = _steps(mask, valid)
     stride = -(-len(points) // _MOST_POINTS) if len(points) else 1
     points = points[stride // 2 :: stride]
     normals = _normals(mask, points)
     middle = (np.array(mask.shape[::-1]) - 1) / 2
-    # A border at a slant is a staircase, whose steps are closer than those of a straight one.
+    # A boundary at a slant is a staircase, whose steps are closer than those of a straight one.
     lengths = stride / np.maximum(np.abs(normals).sum(axis=1), 1.0)
     distances = _crossings(level, points, normals)
     reached = points + normals * np.nan_to_num(distances)[:, None]
-    # With the mean of both normals (Rusinkiewicz 2019) curved borders bring in no second-order
+    # With the mean of both normals (Rusinkiewicz 2019) curved boundaries bring in no second-order
     # error: with the mask's alone, a round piece that is shifted seems to shrink.
     both = normals + _normals(level >= 0, reached)
     both /= np.maximum(np.linalg.norm(both, axis=1), 1e-9)[:, None]
@@ -64,7 +64,7 @@ def border_distances(
 def _steps(mask: NDArray[np.bool_], valid: NDArray[np.bool_] | None) -> Floats:
     """Nx2 (x, y): half way between every two neighbours of which one is inside.
 
-    On average over a border's slants these points lie on the border that was sampled.
+    On average over a boundary's slants these points lie on the boundary that was sampled.
     """
     counted = np.ones(mask.shape, np.bool_) if valid is None else valid
     across = (mask[:, :-1] != mask[:, 1:]) & counted[:, :-1] & counted[:, 1:]

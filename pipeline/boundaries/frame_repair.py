@@ -1,4 +1,4 @@
-"""The frame in which predictions would lie where the masks are."""
+"""The setting `data.frame` that aligns predictions with masks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pipeline.config import FrameConfig
 
 _MATTERS = 0.1  # pixels
 _CERTAIN = 3.0  # standard errors
-_MATCHED = 0.5  # of the masks' border: predictions that miss more say little of where it is
+_MATCHED = 0.5  # of the masks' boundary: predictions that miss more say little of where it is
 _EXPLAINS = 0.02  # of the squared distances: less is not worth training again for
 
 
 def repair(fitted: BorderFit, frame: FrameConfig, reach: float) -> FrameConfig | None:
-    """The frame after which borders would agree.
+    """The frame in which predicted boundaries match those of the masks.
 
-    None where what is off is small, uncertain, or explains little of the distances, and where most
-    of the border is missed. frame: the one in which the predictions were made. reach: pixels from
+    None where the offset is small, uncertain, or explains little of the distances, and where most
+    of the boundary is missed. frame: the one in which the predictions were made. reach: pixels from
     the middle to the edge, where a scale shows most.
     """
     if fitted.matched < _MATCHED:

@@ -1,4 +1,4 @@
-"""A picture that is zero where the prediction changes sides."""
+"""A level-set image: zero at the predicted boundary."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LEAST = 1 / 510
-"""Half a step of the stored maps: nothing nearer to 0 or 1 is known."""
+"""Half a step of the stored maps, the finest resolution near 0 and 1."""
 
 
 def signed_level(
@@ -16,7 +16,7 @@ def signed_level(
 ) -> NDArray[np.float32]:
     """CHW probabilities and a threshold a class -> CHW, at least 0 just where a class is decided.
 
-    Log-odds, because those change evenly across a border where probabilities bend; of multiclass
+    Log-odds, because those change evenly across a boundary where probabilities bend; of multiclass
     classes the log of probability / threshold over the largest of the others.
     """
     known = np.clip(probabilities, _LEAST, 1 - _LEAST)

@@ -1,4 +1,4 @@
-"""From distances between borders to what moves one onto the other."""
+"""Estimates the shift, scale and dilation of predictions from distances between boundaries."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _FEWEST_IMAGES = 5  # whose differences say how certain anything is
 
 @dataclass(frozen=True)
 class BorderFit:
-    """How predictions lie to masks: shifted, scaled about the image's middle, and dilated.
+    """Offset of predictions from masks: shift, scale about the image centre, and dilation.
 
-    images: with any border; length: pixels of border; matched: share of it with a predicted one
+    images: with any boundary; length: pixels of boundary; matched: share of it with a predicted one
     nearby. mean: signed distance in pixels, positive where the prediction goes beyond the mask;
-    left, right, up, down: the same of the borders that face there. dx, dy: pixels by which
+    left, right, up, down: the same of the boundaries that face there. dx, dy: pixels by which
     predictions lie further right and down; scale: of the prediction to the mask; dilation: pixels
     by which it is larger all around. errors: standard errors of mean, dx, dy, scale, dilation,
     by the differences between images, NaN with fewer than five. explained: by how large a share of
@@ -50,7 +50,7 @@ class BorderFit:
 
 
 def fit_borders(borders: Sequence[Border]) -> BorderFit | None:
-    """The robust weighted least-squares fit to all images' borders; None without enough of them."""
+    """Robust weighted least-squares fit to all images' boundaries; None if there are too few."""
     borders = [border for border in borders if len(border.lengths)]
     if not borders:
         return None
@@ -101,7 +101,7 @@ _DIRECTIONS = {
 
 
 def _inliers(design: Floats, distances: Floats, lengths: Floats, found: Chosen) -> Chosen:
-    """Which points say something about a common cause: not those of pieces that differ."""
+    """The points that inform a common offset: not those where the shapes differ."""
     kept: Chosen = found.copy()
     for _ in range(_ROUNDS):
         solution = _least_squares(design[kept], distances[kept], lengths[kept])
@@ -136,7 +136,7 @@ def _solved(
 
 
 def explained(design: Floats, distances: Floats, lengths: Floats, solution: Floats) -> Floats:
-    """What leaving each column out would add to the squared residuals, as a share of all."""
+    """Increase of the squared residuals without each column, as a share of all."""
     added = np.square(solution) / np.maximum(np.diag(_inverse(design, lengths)), 1e-300)
     return np.asarray(added / max(float(lengths @ np.square(distances)), 1e-300))
 

@@ -1,4 +1,4 @@
-"""The embedded competitions: drawn by code from a seed, so that every stage has data to work on."""
+"""The built-in competitions: drawn by code from a seed, so that every stage has data to work on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEMOS: dict[str, Callable[[Path], None]] = {"turntable": draw_turntable, "screen
 
 
 def get_demo(name: str) -> Callable[[Path], None]:
-    """What draws the demo of that name into a folder; ConfigError for an unknown one."""
+    """The function that draws the demo of that name; ConfigError for an unknown one."""
     if name not in DEMOS:
         raise ConfigError(f"there is no demo {name!r}{did_you_mean(name, DEMOS)}")
     return DEMOS[name]

@@ -62,7 +62,7 @@ def _is_finished(folder: Path, parameters: dict[str, Any]) -> bool:
 
 
 def _read_parameters(path: Path) -> dict[str, Any] | None:
-    """What `demo.json` says, None when there is none that can be read."""
+    """The content of `demo.json`; None if it is missing or cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

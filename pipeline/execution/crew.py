@@ -1,4 +1,4 @@
-"""The processes of a stage, one a device, and what each of them is doing."""
+"""The worker processes of a stage, one for each device, and their jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEFT_BYTES = 256 * 2**20  # on a GPU after a job: libraries' workspaces; more is
 
 
 class Crew:
-    """The processes of a stage and what each is doing; at most one job a device."""
+    """The worker processes of a stage and their jobs; at most one job for each device."""
 
     def __init__(self, machine: Machine, cores: int, workspace: Workspace) -> None:
         self._machine, self._cores, self._workspace = machine, cores, workspace
@@ -127,7 +127,7 @@ def _run_apart(
 
 
 def _left_on_gpu() -> int:
-    """Bytes that stay allocated when all is given back that can be."""
+    """Bytes that stay allocated after freeing everything possible."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return 0

@@ -1,4 +1,4 @@
-"""Tells apart what goes wrong under a job: too little memory, or a device that is out of order."""
+"""Classifies the failures of jobs: too little memory, or a broken device."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _DEVICE = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation has failed, on a GPU or on the CPU; the process can go on."""
+    """True if an allocation has failed, on a GPU or on the CPU; the process can go on."""
     if isinstance(error, MemoryError) or _is_a(error, "OutOfMemoryError"):
         return True
     return isinstance(error, Exception) and any(text in str(error) for text in _MEMORY)
 
 
 def is_device_fault(error: BaseException) -> bool:
-    """Whether the GPU has refused this process, which then gets no other answer until it ends."""
+    """True if the GPU refuses this process; it then fails every call until the process ends."""
     if is_out_of_memory(error):
         return False
     named = isinstance(error, RuntimeError) and any(text in str(error) for text in _DEVICE)

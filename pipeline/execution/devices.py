@@ -1,4 +1,4 @@
-"""One process, one device: what a job's process may see is set before it imports anything.
+"""One device for each process: the visible devices are set before it imports anything.
 
 A process that sees all GPUs leaves a context and cached memory on them, and may compute on a wrong
 one. Here it sees one, which is `cuda:0` to it, or none.
@@ -47,7 +47,7 @@ class Machine:
         return cls(tuple(slots), cores)
 
     def locks(self, workspace: Workspace) -> list[Path]:
-        """What a job on each device holds, so that no other process puts one there too."""
+        """The lock of each device, held by its job, so that no other process starts one there."""
         slots = range(len(self.devices))
         return [workspace.locks / lock_name(self.devices, slot) for slot in slots]
 
@@ -67,7 +67,7 @@ def binding(device: str, cores: int, environment: Mapping[str, str] = os.environ
 
 
 def inside(device: str) -> str:
-    """What `device` is called in the process that is bound to it."""
+    """The name of `device` in the process that is bound to it."""
     return "cuda:0" if is_cuda(device) else device
 
 

@@ -1,8 +1,8 @@
-"""Runs a stage's jobs on the machine's devices: they queue, never share, and outlive a dead worker.
+"""Runs a stage's jobs on the devices of the machine: one job for each device at a time.
 
 A process runs on each device. Before a job begins it leases its device, so that several `make` at
 once do not put two jobs on one either. When a process dies (OOM killer, segfault) or its GPU fails
-it, its job is named and run again in a new one, going on from its own state; the others go on.
+it, its job is named and run again in a new one, from its saved state; other jobs continue.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _inline(
 def _apart(
     jobs: Sequence[Job], crew: Crew, workspace: Workspace, reporter: Reporter, stop: StopFlag
 ) -> Iterator[Outcome]:
-    """Every job's outcome as it comes, from processes whose death this one survives.
+    """Every job's outcome as it comes, from worker processes that may die.
 
     After a signal the jobs that run save their state, and no other begins.
     """
@@ -126,7 +126,7 @@ def _given_up(outcome: Outcome, times: int) -> Outcome:
 
 
 def _raise_failures(outcomes: Sequence[Outcome], stop: StopFlag) -> None:
-    """All that went wrong as one error; a stop hides none of it."""
+    """All failures as one error, also after a stop."""
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     failures = [error for error in errors if not isinstance(error, InterruptedRunError)]
     if stop:

@@ -1,4 +1,4 @@
-"""What a stage asks for and what it gets: jobs, and how each of them came to its end."""
+"""Jobs of a stage, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAITS = "waits for a device; held by {}"
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a job is given besides its arguments."""
+    """The context of a job besides its arguments."""
 
     device: str
     progress: JobProgress
@@ -42,9 +42,9 @@ class Outcome:
     value: Any = None
     error: MaskmillError | None = None
     fault: str = ""
-    """What the device answered; the process cannot use it any more."""
+    """The error of the device; the process cannot use the device any more."""
     taken: bool = False
-    """The job has not begun: somebody else's job was faster to its device."""
+    """True if the job has not begun, since another process has taken its device."""
     leaks: bool = False
     """The job has left so much on its GPU that its process must end."""
 

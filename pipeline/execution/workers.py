@@ -1,4 +1,4 @@
-"""One process a slot: bound to its device before it imports anything, and replaced when it dies.
+"""Worker processes, one for each slot: bound to a device, and replaced when they die.
 
 Each process has a loky executor of its own, so that a death is noticed at once and breaks only
 the job that ran there.
@@ -64,7 +64,7 @@ def worker_of(device: str, slot: int, cores: int) -> Worker:
 
 
 def cause_of_death(future: Future[Any]) -> str:
-    """How the process ended under its job; "" where the job has come to an end of its own."""
+    """How the process ended during its job; "" where the job ended normally."""
     error = future.exception()
     if not isinstance(error, BrokenProcessPool):
         return ""
@@ -73,7 +73,7 @@ def cause_of_death(future: Future[Any]) -> str:
 
 
 def _start(parent: int) -> None:
-    """First thing in a new process."""
+    """The first call in a new process."""
     worker_flag(parent)
     # loky's own method is the default here, which the processes that a job starts do not know
     multiprocessing.set_start_method("forkserver", force=True)

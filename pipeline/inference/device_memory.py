@@ -1,4 +1,4 @@
-"""The memory of a device: what does not fit it, and copies that do not wait for it."""
+"""Device memory: recovery from too little of it, and copies that do not wait."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 
 
 class DoesNotFitError(ResourceError):
-    """Less work at a time takes more memory than there is, too."""
+    """Even the smallest batch does not fit into memory."""
 
 
 def fitting(
     call: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
 ) -> Result | None:
-    """What `call` returns; None where memory did not suffice, with all that it had taken freed."""
+    """The result of `call`; None where memory did not suffice, after freeing what it had taken."""
     try:
         return call(*arguments, **named)
     except Exception as error:

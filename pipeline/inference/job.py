@@ -26,7 +26,7 @@ from pipeline.models.factory import build_model
 from pipeline.models.segmentation import SegmentationModel
 
 VERSION = "maps/2"
-"""Bumped when the same weights and images give other maps than before."""
+"""Bumped when the same weights and images give different maps than before."""
 AHEAD = 2  # batches decoded before they are needed, an image a thread
 WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
 WRITE_MAPS = 64
@@ -71,7 +71,7 @@ class InferJob:
 
 
 def predict_range(job: InferJob, context: JobContext) -> None:
-    """Make what the sink lacks of `job.samples`; stops after a signal with all flushed."""
+    """Predict the maps that the sink lacks; stops after a signal with everything flushed."""
     predictors = [make_predictor(job, output, context.device) for output in job.outputs]
     with job.sink.claim([sample.id for sample in job.samples]), ThreadPoolExecutor(1) as writer:
         pending = job.sink.pending()  # less than all where a worker died half way
@@ -111,8 +111,8 @@ def load_network(model: ModelConfig, path: Path, classes: int, channels: int) ->
 
 
 def _whole(weights: MemberWeights) -> Path:
-    """Their file if it is as it was written. A damaged one is put aside, so that the next make
-    trains the member again, and nothing is lost that somebody may want to look at.
+    """Their file if it is unchanged. A damaged file is renamed, so that the next make trains the
+    member again and the damaged bytes can be inspected.
     """
     remedy = f"run the same command again: it trains {weights.member} again"
     try:
@@ -148,7 +148,7 @@ def _started(
 
 
 def _one_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each given when the next one is made already: a device never idles."""
+    """The same items, each one yielded after the next one has begun: a device never idles."""
     for item, _ in itertools.pairwise(itertools.chain(items, [None])):
         assert item is not None
         yield item
@@ -170,7 +170,7 @@ def _decoded(
 
 
 def _write_batches(maps: Iterator[tuple[str, ModelMaps]]) -> Iterator[MapBatch]:
-    """What is flushed to disk together."""
+    """Batches of maps that are flushed to disk together."""
     batch: MapBatch = {}
     size = 0
     for sample_id, by_model in maps:

@@ -1,4 +1,4 @@
-"""Which number format a device computes in."""
+"""The number format that a device computes in."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ CPU_BATCH = 8
 class Predictor:
     """Averages networks (the folds of a model) and views (TTA) of images.
 
-    Views, and tiles where asked for, are stacked into forward passes of `infer.batch` pictures,
+    Views, and tiles where asked for, are stacked into forward passes of `infer.batch` images,
     fewer when the device's memory says so. On a CPU each image goes by itself in passes of a
     fixed size, so that its map depends, bit for bit, on nothing but the image.
     """
@@ -47,7 +47,7 @@ class Predictor:
         scale: float,
         device: str,
     ) -> None:
-        """scale: what images are divided by before a network (`ImageSource.scale`)."""
+        """scale: the divisor of pixel values before a network (`ImageSource.scale`)."""
         self._device = torch.device(device)
         self._settings = settings
         self._networks = [self._prepared(network) for network in networks]
@@ -59,18 +59,18 @@ class Predictor:
         self._precision = resolve(settings.precision, device)
         on_cpu = self._device.type == "cpu"
         self.images = 1 if on_cpu else settings.batch
-        """How many images go through it together."""
+        """Number of images that are predicted together."""
         self._batch = CPU_BATCH if on_cpu else settings.batch
 
     def predict(self, images: Sequence[Pixels]) -> ImageMaps:
         """HWC images of any sizes, one type → CHW float32 probabilities, each at its image's size.
 
-        Raises ResourceError when not even one picture fits the device.
+        Raises ResourceError when not even one image fits the device.
         """
         return self.start(images)()
 
     def start(self, images: Sequence[Pixels]) -> Callable[[], ImageMaps]:
-        """`predict` in two halves: what comes back waits for the maps, once, and returns them.
+        """Begin to predict; the returned function, called once, waits for the maps.
 
         In between an accelerator computes, and the caller can prepare the next images. A CPU has
         computed all when this returns.
@@ -132,7 +132,7 @@ class Predictor:
         return merge.result()
 
     def _together(self, size: Size, images: int) -> Iterator[list[View]]:
-        """Views of one shape, as many as a pass has room for: more of them only take memory."""
+        """Views of one shape, as many as fit into one pass."""
         most = max(1, self._batch // images)
         for views in group_by_shape(self._views, size):
             for start in range(0, len(views), most):
@@ -145,7 +145,7 @@ class Predictor:
         return self._in_tiles(network, inputs, tile)
 
     def _in_tiles(self, network: nn.Module, inputs: Tensor, tile: TileConfig) -> Tensor:
-        """Weighted means of overlapping tiles; a batch may hold tiles of several pictures."""
+        """Weighted means of overlapping tiles; a batch may hold tiles of several images."""
         size = (inputs.shape[2], inputs.shape[3])
         tiles = plan_tiles(size, tile.size, tile.overlap)
         merger: TileMerger[int] = TileMerger(self._weights_of(tiles[0], tile.weights))
@@ -169,7 +169,7 @@ class Predictor:
         return self._weights[size]
 
     def _in_batches(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        """Passes of as many pictures as fit the device; a pass that does not is halved."""
+        """Passes of as many images as fit the device; a pass that does not is halved."""
         done: list[Tensor] = []
         start = 0
         while start < len(inputs):

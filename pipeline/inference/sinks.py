@@ -1,4 +1,4 @@
-"""Where predicted maps go: a store a model, or the weighted sum of all models."""
+"""Destinations of predicted maps: a store for each model, or the weighted sum of all models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Sink(Protocol):
         """Be the only writer of these images' maps."""
 
     def pending(self) -> set[str]:
-        """The images of which some map is not here yet."""
+        """The images of which some map is missing."""
 
     def write(self, batch: Mapping[str, ModelMaps]) -> None:
         """Take a batch of images; on disk when this returns."""
@@ -89,7 +89,7 @@ class SumSink:
 def summand(
     probabilities: NDArray[np.float32], dtype: MapDtype, table: NDArray[np.uint16] | None
 ) -> NDArray[Any]:
-    """What a blend adds up of a map (float32, 0..1): its numbers as they are stored, by `table`."""
+    """The summand of a map (float32, 0..1) in a blend: its stored numbers, mapped by `table`."""
     stored = quantise(probabilities, dtype)
     if table is None:
         return stored

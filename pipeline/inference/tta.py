@@ -153,7 +153,7 @@ def _unknown(part: str, entry: str) -> str:
 
 
 def _effect(view: View) -> object:
-    """What a view does, whatever it is called: its element of D4 and its other steps in order."""
+    """The effect of a view, independent of its name: its element of D4 and its other steps."""
     # Four different corners tell all eight symmetries apart, and these commute with the rest.
     corners = torch.arange(4.0).reshape(1, 1, 2, 2)
     rest = []

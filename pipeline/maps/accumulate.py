@@ -1,7 +1,7 @@
 """Accumulate mode: the members' maps summed straight into one store, each counted just once.
 
 A sum is exact: whole numbers (a map's 0..255, say) times whole-number weights, in uint32. A sum
-and the list of who is in it stand or fall together: before either changes, the map is marked not
+and its list of members change together: before either changes, the map is marked not
 done, and it is done again when both are on disk. After a kill in between, that map is at zero
 with no member in it, and `pending` names it for every member: a few maps predicted again, and
 never half a sum or a member twice. (A journal or two alternating slots would save those few maps
@@ -58,7 +58,7 @@ class Accumulator:
         fingerprint: str,
         dtype: SourceDtype = "uint8",
     ) -> Accumulator:
-        """Sums to add to: made anew at zero, or those there, to go on with.
+        """Sums to add to: new ones at zero, or existing ones to continue.
 
         `weights` (by member, in any order) times the largest number of `dtype`, that of the maps
         to be added, must fit uint32 together. Raises as `MapStore.create` does.

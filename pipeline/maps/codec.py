@@ -1,4 +1,4 @@
-"""How the bytes of one map lie in the data file, and where.
+"""The layout of maps in the data file, and their compression.
 
 Every map has a slot of its own at a place that only the index decides, so that processes write
 without agreeing on anything and a run that was killed and resumed ends with the same bytes.
@@ -27,7 +27,7 @@ class SlotCodec(Protocol):
     file_name: str
     preamble: bytes
     packed: bool
-    """Whether slots are of full size but sparse, with the packed map at the start of each."""
+    """True if slots are of full size but sparse, with the packed map at the start of each."""
     starts: NDArray[np.int64]
     """Where the slot of each row begins in the file, in bytes."""
     sizes: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Bytes on disk: space allocated before it is written, and a full disk told as an error.
+"""Bytes on disk: space is allocated before it is written, and a full disk is an error.
 
 Maps are written with `pwrite`, never through a memory map: on a full disk or a file system that
 cannot allocate ahead, a memory map dies of SIGBUS where `pwrite` returns an error.

@@ -117,7 +117,7 @@ class StoreFiles:
         return bool(self.records.done(self.codec, self._data.size, row))
 
     def _is_whole(self, row: int) -> bool:
-        """Whether the map is what was written; a raw one, once seen to be, is not looked at again.
+        """True if the map is what was written; a raw one, once seen to be, is not looked at again.
 
         A packed one is, since nothing that was altered may reach a decompressor.
         """
@@ -128,7 +128,7 @@ class StoreFiles:
         return bool(self._seen_whole[row])
 
     def is_intact(self, row: int) -> bool:
-        """Whether the bytes of that map are those that were written."""
+        """True if the bytes of that map are those that were written."""
         return checksum(self._slot(row).data, self.seed(row)) == self.records.checksum(row)
 
     def _slot(self, row: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What a store says about itself: header.json, the last file that its creation writes."""
+"""The description of a store: header.json, the last file that its creation writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class StoreHeader:
-    """Everything that must agree before a store is gone on with, or blended with another."""
+    """Everything that must agree before a store is continued, or blended with another one."""
 
     kind: Literal["probability", "weighted sum"]
     fingerprint: str
@@ -43,7 +43,7 @@ class StoreHeader:
 
     @property
     def is_sealed(self) -> bool:
-        """Whether it says what it said when it was written, as far as one can tell."""
+        """True if it is unchanged since it was written, as far as this can be checked."""
         return self.seal in (None, self._own_seal())
 
     def _own_seal(self) -> str:

@@ -1,4 +1,4 @@
-"""A probability map as a picture for people."""
+"""A probability map as an image for people."""
 
 from __future__ import annotations
 

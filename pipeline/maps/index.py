@@ -1,4 +1,4 @@
-"""Which maps a store holds and where each begins: one array a column, not one object a map."""
+"""The maps of a store and their offsets: one array per column, not one object per map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the files of a store come to be there, and are repaired when some of them were damaged."""
+"""Creates the files of a store, and repairs damaged ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lay_out(folder: Path, header: StoreHeader, index: MapIndex) -> None:
 
 
 def creating(folder: Path) -> AbstractContextManager[None]:
-    """Wait to be the only one who lays out files in that folder."""
+    """Wait to be the only process that creates files in that folder."""
     return locks.whole_folder(folder / ".creating")
 
 
@@ -51,14 +51,14 @@ def _check_same(folder: Path, header: StoreHeader) -> None:
 
 
 def _clear(folder: Path, *patterns: str) -> None:
-    """Remove what a process that was killed here has left."""
+    """Remove temporary files of killed processes."""
     for pattern in patterns:
         for path in folder.glob(pattern):
             path.unlink()
 
 
 def _write_files(folder: Path, header: StoreHeader, index: MapIndex) -> None:
-    """Write what is not there as it should be; the header comes last, since it vouches."""
+    """Write missing or damaged files; the header comes last, since it marks a complete store."""
     codec = codec_of(header.codec, index, header.dtype)
     _put_whole(folder / INDEX, index.to_csv())
     _lay_out_records(folder, codec, index)

@@ -1,4 +1,4 @@
-"""The first bytes of an `.npy` file, which say what its array is."""
+"""The first bytes of an `.npy` file, which describe its array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores as they are to be: what they take on the disk, what of them is there, and their making."""
+"""Planned stores: their size on disk, the part that exists, and their creation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Store = TypeVar("Store", MapStore, Accumulator)
 
 @dataclass(frozen=True)
 class PlannedStore:
-    """A map store by what must be known before it is made."""
+    """The parameters of a map store before it is created."""
 
     folder: Path
     shapes: tuple[MapShape, ...]
@@ -32,16 +32,16 @@ class PlannedStore:
     dtype: MapDtype
     codec: Codec
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Id → fingerprint of what its map is made from, of the maps that are asked for now."""
+    """Id → fingerprint of the inputs of its map, for the maps that are requested now."""
 
     @cached_property
     def slot_bytes(self) -> int:
-        """Bytes of all slots: of raw maps what they take, of packed ones the most they can."""
+        """Bytes of all slots: exact for raw maps, an upper bound for packed ones."""
         return _slot_bytes(self.shapes, self.classes, self.codec, self.dtype)
 
     @property
     def certain_bytes(self) -> int:
-        """Bytes that will be taken at once; packed maps take what they turn out to."""
+        """Bytes that are allocated at creation; packed maps take space as they are written."""
         return self.slot_bytes if self.codec == "raw" else 0
 
     @cached_property
@@ -92,7 +92,7 @@ class PlannedStore:
         """
         if self.existing is not None and self.is_complete:
             return self.existing
-        store = _mended(self.folder, self._create)
+        store = _repaired(self.folder, self._create)
         stale = self._stale()
         if stale:
             store.reset(stale)
@@ -147,7 +147,7 @@ class PlannedSums:
         """The sums to read, if all are complete, else to add to; others are removed first."""
         if self.existing is not None and self.existing.is_complete:
             return self.existing
-        return _mended(self.folder, self._create)
+        return _repaired(self.folder, self._create)
 
     def _create(self) -> Accumulator:
         return Accumulator.create(
@@ -171,8 +171,8 @@ def _opened(
     return (store, None) if is_this(store) else (None, None)
 
 
-def _mended(folder: Path, create: Callable[[], Store]) -> Store:
-    """The store to go on with: what can be kept of it is, and all is made anew otherwise."""
+def _repaired(folder: Path, create: Callable[[], Store]) -> Store:
+    """The store to continue: the existing one where possible, otherwise a new one."""
     try:
         return create()
     except ArtefactError:  # of another run, or its header is damaged

@@ -1,4 +1,4 @@
-"""How probabilities become the stored numbers and back: the only home of this rule.
+"""Converts probabilities to stored numbers and back: the only place of this rule.
 
 uint8 holds round(255 p) and uint16 round(65535 p), so a value comes back within half a step
 (1/510 or 1/131070); float16 holds p as it rounds. Truncating instead of rounding would shift

@@ -1,4 +1,4 @@
-"""What is known of each map: 16 bytes in `records.npy`, written after the map itself is on disk."""
+"""The state of each map: 16 bytes in `records.npy`, written after the map itself is on disk."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Records:
 
     @staticmethod
     def create(path: Path, count: int) -> None:
-        """A table that says that nothing is done."""
+        """A table in which no map is done."""
         empty = np.zeros(count, RECORD)
         stream_atomic(path, lambda stream: np.save(stream, empty))
 

@@ -1,4 +1,4 @@
-"""Keeps what each map of a store was made from, so that one that is stale is made again alone."""
+"""Stores the inputs of each map, so that only stale maps are predicted again."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def read_sources(folder: Path) -> dict[str, str]:
 
 
 def write_sources(folder: Path, sources: Mapping[str, str]) -> None:
-    """Note what the maps are made from; only after those made from something else were reset."""
+    """Write the inputs of the maps; call it after maps with other inputs were reset."""
     write_atomic(folder / SOURCES, json.dumps(sources, indent=0, ensure_ascii=False) + "\n")

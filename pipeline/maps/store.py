@@ -3,7 +3,7 @@
 `maps.npy` holds the quantised maps one after another, `index.csv` says where each one is,
 `records.npy` which are done and their checksums, `header.json` what they are maps of. A map is
 done only after its bytes are on disk; a process may be killed at any instant, and the next one
-goes on from the maps that are done. Readers need no lock; a writer locks the rows it writes.
+continues from the maps that are done. Readers need no lock; a writer locks the rows it writes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class MapStore:
         dtype: MapDtype = "uint8",
         codec: Codec = "raw",
     ) -> MapStore:
-        """A store to write to: made anew with all its space, or the one there, to go on with.
+        """A store to write to: a new one with all its space, or the existing one to continue.
 
         Raises ArtefactError if the folder holds other maps (of another fingerprint, say), and
         ResourceError if the disk cannot hold the store.

@@ -1,4 +1,4 @@
-"""What decoders see: five features at exact reductions, whatever network they come from."""
+"""The encoder: five features at exact reductions, from any network."""
 
 from __future__ import annotations
 

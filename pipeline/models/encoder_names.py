@@ -1,4 +1,4 @@
-"""Whether an experiment's encoder exists, asked before anything is built."""
+"""Checks that an experiment's encoder exists, before anything is built."""
 
 from __future__ import annotations
 

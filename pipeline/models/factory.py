@@ -43,7 +43,7 @@ def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> Segme
 
 
 def parameter_count(module: nn.Module) -> int:
-    """How many numbers training may change."""
+    """The number of trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 

@@ -1,4 +1,4 @@
-"""Tells what a model starts from, so that other starting weights or other code make it stale."""
+"""Identifies starting weights and code of a model, so that changes make the model stale."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _origin(module: str) -> Path | None:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether the file belongs to neither Python, nor an installed package, nor this program."""
+    """True if the file belongs to neither Python, nor an installed package, nor this program."""
     paths = sysconfig.get_paths()
     installed = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     here = str(Path(__file__).resolve().parents[1])

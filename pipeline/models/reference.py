@@ -1,4 +1,4 @@
-"""How a network sees an image and its aligned reference, which come stacked on the channels."""
+"""The input of a network from an image and its aligned reference, stacked on the channels."""
 
 from __future__ import annotations
 

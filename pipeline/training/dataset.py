@@ -1,4 +1,4 @@
-"""Training samples by (epoch, position, index): what is drawn depends on nothing else."""
+"""Training samples by (epoch, position, index): random choices depend on nothing else."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pipeline.training.optimizers import OPTIMIZERS
 
 @dataclass(frozen=True)
 class Footprint:
-    """kept: the weights that stay; working: what is there besides while the member is trained."""
+    """kept: the weights that stay; working: temporary files during training."""
 
     kept: int
     working: int

@@ -1,4 +1,4 @@
-"""What a training says of itself: one short note all the time, one line an epoch."""
+"""Progress texts of a training: a short note at any time, and one line for each epoch."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Trains one member: a model on all folds but one.
 
-Kill it anywhere and run it again: it goes on from its last saved state and, on a CPU, ends with
+Kill it anywhere and run it again: it continues from its last saved state and, on a CPU, ends with
 the bytes that an unbroken run ends with.
 """
 

@@ -1,4 +1,4 @@
-"""What training one member takes."""
+"""The inputs of training one member."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.workspace import MemberPaths
 
 VERSION = "member/2"
-"""Bumped when the same inputs train to other weights than before."""
+"""Bumped when the same inputs train to different weights than before."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def sgd(groups: Groups, rate: float) -> Optimizer:
 
 @dataclass(frozen=True)
 class OptimizerKind:
-    """How an optimizer is made, and what it needs.
+    """The function that creates an optimizer, and its requirements.
 
     rate: the peak of the learning rate for `train.lr: null`, since a rate that suits one optimizer
     hardly moves another; state: the tensors of a parameter's size that it keeps for each.

@@ -1,4 +1,4 @@
-"""What a training that does not fit says."""
+"""The error of a training that does not fit into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a network can be trained on batches of a shape, found out without computing anything."""
+"""Checks that a network can be trained on batches of a shape, without computing anything."""
 
 from __future__ import annotations
 

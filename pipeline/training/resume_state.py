@@ -20,7 +20,7 @@ _MAGIC = b"MASKMILL-STATE\n"
 
 @dataclass
 class Progress:
-    """How far a training is, and what it has seen on the way."""
+    """Progress of a training, and its running statistics."""
 
     step: int = 0
     """Optimizer steps made, over all epochs."""
@@ -38,7 +38,7 @@ def save_state(path: Path, fingerprint: str, content: dict[str, Any]) -> None:
 
 
 def load_state(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """What `save_state` wrote for these very inputs; None when missing, damaged or of others."""
+    """The state that `save_state` wrote for these inputs; None if missing, damaged or of others."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How a training starts: the same numbers everywhere, on the device that was leased."""
+"""The setup of a training: the same numbers everywhere, on the leased device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a decoder is given and what it gives: the words between encoders, decoders and models."""
+"""The interface between encoders, decoders and models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 IMAGE_CHANNELS = 3
-"""What SMP's decoders count as their first feature; ours leave it alone."""
+"""The image, which SMP's decoders count as their first feature; ours ignore it."""
 WIDTHS = (256, 128, 64, 32, 16)
 """Channels of the U-Net family's blocks, from 1/16 to the image's size."""
 PYRAMID_CHANNELS = 256
@@ -18,7 +18,7 @@ LIGHT = 32
 
 @dataclass(frozen=True)
 class Features:
-    """What an encoder gives: five features at 1/2 .. 1/32, none deeper than `output_stride`.
+    """The output of an encoder: five features at 1/2 .. 1/32, none deeper than `output_stride`.
 
     ends_with_pool: whether no layer has looked at the deepest one yet (VGG).
     """
@@ -43,7 +43,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Decoder:
-    """How a decoder is built, and what it wants.
+    """The function that builds a decoder, and its requirements.
 
     finest: the finest feature that it uses.
     output_stride: how far it lets backbones shrink that can be dilated.

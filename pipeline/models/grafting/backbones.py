@@ -42,7 +42,7 @@ def native_size(backbone: nn.Module) -> tuple[int, int]:
 
 
 def says_fixed_size(backbone: nn.Module) -> bool:
-    """Whether timm lists the network as made for one input size; not all that are so need it."""
+    """True if timm lists the network as made for one input size; not all that are so need it."""
     settings = getattr(backbone, "pretrained_cfg", None) or {}
     return bool(settings.get("fixed_input_size"))
 

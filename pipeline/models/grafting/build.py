@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted of a backbone.
+    """The requirements for a backbone.
 
     weights, allow_partial: as in ModelSpec. in_channels: of one image.
     output_stride: the deepest stride; strict: an error where it cannot be had, else 32 will do.

@@ -1,4 +1,4 @@
-"""What depends on what inside a network, read from its autograd graph."""
+"""Dependencies inside a network, read from its autograd graph."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def measure_offsets(backbone: nn.Module, taps: Sequence[Tap]) -> list[float]:
 
 
 def _averaging(name: str, tensor: Tensor) -> Tensor:
-    """What stands in for one tensor of the network's state: means, ones and zeros."""
+    """The replacement for one tensor of the network's state: means, ones and zeros."""
     if not tensor.is_floating_point():
         return torch.zeros(tensor.shape, dtype=tensor.dtype, device="cpu")
     value = 1.0 / tensor[0].numel() if tensor.ndim > 1 else 1.0

@@ -1,4 +1,4 @@
-"""What a dry run tells about a backbone: where to tap it and what input it can take."""
+"""The plan of a graft, from a dry run: where to tap a backbone and what input it can take."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST_MARGIN = 256
 
 @dataclass(frozen=True)
 class Plan:
-    """How a backbone is fed and tapped.
+    """The input and the taps of a backbone.
 
     taps: one for each of `levels`, the natural reductions that the network has, of LEVELS and
         BEYOND; a dilated stage keeps its level while its stride is smaller.
@@ -80,7 +80,7 @@ def plan_taps(backbone: nn.Module, traced: Trace, tile: bool = False) -> Plan:
 
 
 def _zoom(tap: Tap) -> Fraction:
-    """What brings the tap's stride to a power of two."""
+    """The zoom that brings the tap's stride to a power of two."""
     return Fraction(tap.shape.stride, 2 ** round(math.log2(tap.shape.stride)))
 
 
@@ -93,7 +93,7 @@ def _at_levels(taps: Sequence[Tap], zoom: Fraction) -> dict[int, Tap]:
 
 
 def dilated_plan(backbone: nn.Module, plan: Plan, output_stride: int) -> Plan | None:
-    """Dilate the stages beyond `output_stride` and plan anew; None, undone, where it cannot be."""
+    """Dilate the stages beyond `output_stride` and plan again; None, undone, where it fails."""
     if plan.tile or plan.zoom != 1 or not {output_stride, 16, 32} <= set(plan.levels):
         return None
     undo = dilate(backbone, trace(backbone, plan.probe), output_stride)
@@ -114,7 +114,7 @@ def dilated_plan(backbone: nn.Module, plan: Plan, output_stride: int) -> Plan | 
 
 
 def takes(backbone: nn.Module, plan: Plan, size: tuple[int, int]) -> bool:
-    """Whether the backbone runs on images of `size` (H, W), and its taps have the cells needed."""
+    """True if the backbone runs on images of `size` (H, W), and its taps have the cells needed."""
     try:
         traced = trace(backbone, (size[0] + plan.grid.margin, size[1] + plan.grid.margin))
     except Exception:  # networks refuse sizes in every way there is
@@ -147,7 +147,7 @@ def _with_margin(backbone: nn.Module, plan: Plan) -> Plan:
 
 
 def _cells_fit(traced: Trace, plan: Plan, size: tuple[int, int]) -> bool:
-    """Whether every tap has the cells that an image of `size` needs; exactly, without a margin."""
+    """True if every tap has the cells that an image of `size` needs; exactly, without a margin."""
     events = events_by_name(traced)
     return all(
         _has_cells(events[tap.module].shape, tap, start, plan.grid.margin > 0, size)

@@ -1,4 +1,4 @@
-"""A dry run of a network: what each of its modules puts out, without computing anything.
+"""A dry run of a network: the output shape of each module, without computing anything.
 
 The run is made on meta tensors (shapes without storage), so that it costs no arithmetic, no
 memory and no random numbers, whatever the size of the network.

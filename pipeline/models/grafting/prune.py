@@ -1,4 +1,4 @@
-"""Removes what lies behind the last tap: parameters that could never get a gradient."""
+"""Removes the layers behind the last tap, whose parameters would never get a gradient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.models.grafting.probe import Trace
 
 
 class Skipped(nn.Module):
-    """Stands where an unused module was; hands on the first thing that it is given."""
+    """Replaces an unused module; returns its first argument."""
 
     def forward(self, first: Any = None, *_: Any, **__: Any) -> Any:
         return first

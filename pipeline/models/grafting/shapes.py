@@ -1,4 +1,4 @@
-"""Reads a module's output shape: which axes are space, and how many pixels a cell stands for."""
+"""Interprets a module's output shape: which axes are spatial, and the pixels per cell."""
 
 from __future__ import annotations
 

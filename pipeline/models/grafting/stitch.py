@@ -40,7 +40,7 @@ class Seam:
 
 
 class Entrance(nn.Module):
-    """Puts out what it was handed, in place of the module whose output it replaces."""
+    """Returns a given feature, in place of the module whose output it replaces."""
 
     def __init__(self, shape: FeatureShape) -> None:
         super().__init__()

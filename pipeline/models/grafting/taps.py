@@ -58,7 +58,7 @@ def _last(maps: Sequence[tuple[Event, Tap]]) -> dict[int, Tap]:
 
 
 def _listed_by_timm(backbone: nn.Module, maps: Sequence[tuple[Event, Tap]]) -> dict[int, Tap]:
-    """What timm's feature info names, where the run shows the reduction that it states."""
+    """The taps in timm's feature info that the run confirms."""
     taps = {tap.module: tap for _, tap in maps}
     info = getattr(backbone, "feature_info", None) or []
     listed = [(taps.get(entry["module"]), entry["reduction"]) for entry in info]

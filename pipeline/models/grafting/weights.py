@@ -1,4 +1,4 @@
-"""Where a backbone's pretrained weights come from, none of which needs a model hub.
+"""Sources of a backbone's pretrained weights; a model hub is not required.
 
 In this order: a local file or folder that the experiment names; an installed package that
 carries them; timm's own cache or hub. Files are read as tensors only: no code in them runs.
@@ -131,7 +131,7 @@ def _candidates(name: str, path: Path) -> list[Path]:
 
 
 def _is_packaged(name: str, path: Path) -> bool:
-    """Whether the file is, byte for byte, the one that a package carries for this encoder."""
+    """True if the file is, byte for byte, the one that a package carries for this encoder."""
     package = PACKAGES.get(name)
     return package is not None and sha256(path.read_bytes()).hexdigest() == package.sha256
 

@@ -1,4 +1,4 @@
-"""What losses have in common: sums and means that see no void pixel."""
+"""Sums and means for losses that ignore void pixels."""
 
 from __future__ import annotations
 
