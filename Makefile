@@ -32,39 +32,39 @@ RUN = $(call program,python) -m pipeline
 .NOTPARALLEL:
 .PHONY: all $(STAGES) plan borders verify leaderboard predict export help test test-slow gpu lint encoders bench clean clean-all environment
 
-all: $(STAMP)            ## every stage in order; without CONFIG= the embedded demo
+all: $(STAMP)            ## every stage in order; without CONFIG= the built-in demo
 	@$(RUN) all $(ARGUMENTS)
 
-demo: $(STAMP)           ## draw the embedded competition
-check: $(STAMP)          ## what the data is, and what is wrong with it
-align: $(STAMP)          ## bring references onto their images (experiments that have them)
+demo: $(STAMP)           ## draw the built-in demo competition
+check: $(STAMP)          ## inspect the data and list its problems
+align: $(STAMP)          ## align references with their images (only with data.reference)
 folds: $(STAMP)          ## split the training images: folds/<name>.csv
 train: $(STAMP)          ## train every (model, fold); MODEL= and FOLD= choose
 infer: $(STAMP)          ## predict out-of-fold and test maps; MODEL= and FOLD= choose
 ensemble: $(STAMP)       ## choose weights, thresholds and post-processing
 submit: $(STAMP)         ## write submissions/<name>/<label>.csv
-scorecard: $(STAMP)      ## what it is all worth: table and report.html
+scorecard: $(STAMP)      ## show all scores: table and report.html
 demo check align folds ensemble submit scorecard:
 	@$(RUN) $@ $(ARGUMENTS)
 train infer:
 	@$(RUN) $@ $(ARGUMENTS) $(MEMBER)
 
-plan: $(STAMP)           ## bytes, files and hours of every stage, before any is run
+plan: $(STAMP)           ## forecast disk space, files and time of every stage
 	@$(RUN) $@ $(ARGUMENTS)
 
-borders: $(STAMP)        ## how predicted borders lie to those of the masks, in pixels; MODEL= chooses
+borders: $(STAMP)        ## measure the offset of predicted boundaries from mask boundaries; MODEL= chooses
 	@$(RUN) $@ $(ARGUMENTS) $(call option,model,MODEL)
 
-verify: $(STAMP)         ## read every stored map; damaged ones are named and made again by infer
+verify: $(STAMP)         ## read every stored map and list damaged ones; infer regenerates them
 	@$(RUN) $@ $(ARGUMENTS)
 
-leaderboard: $(STAMP)    ## record what the competition gave: SCORE=0.9961 [LABEL=3fa91c02]
+leaderboard: $(STAMP)    ## record a leaderboard score: SCORE=0.9961 [LABEL=3fa91c02]
 	@$(RUN) leaderboard $(ARGUMENTS) --score=$(call quoted,$(SCORE)) $(call option,label,LABEL)
 
-predict: $(STAMP)        ## masks of other images: IMAGES='new/*.jpg' [OUT=masks] [PROBABILITIES=1] [OVERLAY=1]
+predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT=masks] [PROBABILITIES=1] [OVERLAY=1]
 	@$(RUN) predict $(ARGUMENTS) $(call option,images,IMAGES) $(call option,out,OUT) $(if $(PROBABILITIES),--probabilities) $(if $(OVERLAY),--overlay)
 
-export: $(STAMP)         ## a model for other programs: MODEL=unet [FOLD=0] FORMAT=onnx|torchscript|state_dict [OUT=]
+export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,format,FORMAT) $(call option,out,OUT)
 
 environment: $(STAMP)    ## build .venv from requirements.txt
@@ -90,7 +90,7 @@ lint: $(STAMP)           ## format, lint and types
 	$(call program,mypy)
 
 .PHONY: docs
-docs: $(STAMP)           ## make the page and the schema of all keys, and the site of docs/
+docs: $(STAMP)           ## generate the page and the schema of all keys, and build the site of docs/
 	$(BIN)/python -m pipeline.config.reference docs
 	$(BIN)/mkdocs build --strict --quiet
 
@@ -100,7 +100,7 @@ encoders: $(STAMP)       ## check all encoders of timm in all decoders: benchmar
 bench: $(STAMP)          ## the figures of benchmarks/RESULTS.md
 	$(call program,python) -m benchmarks
 
-clean: $(STAMP)          ## remove what the stages made of CONFIG's experiment (not data, folds, submissions)
+clean: $(STAMP)          ## remove the run folder of CONFIG's experiment (not data, folds, submissions)
 	@$(RUN) clean $(ARGUMENTS)
 
 clean-all:               ## remove all runs and the drawn demo data
