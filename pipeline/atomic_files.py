@@ -91,8 +91,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def put_aside(path: Path) -> Path:
-    """Rename a damaged file, so that it is regenerated and no bytes are lost; returns `path`."""
+def rename_damaged(path: Path) -> Path:
+    """Rename a damaged file, so that it is regenerated and no bytes are lost; its old path."""
     with suppress(OSError):
         path.replace(path.with_name(f"{path.name}.damaged"))
     return path

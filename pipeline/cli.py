@@ -105,7 +105,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all devices)")
         if name in BY_MEMBER:
             command.add_argument("--model", help="only these models, comma-separated")
-            command.add_argument("--fold", type=_whole, help="only this fold")
+            command.add_argument("--fold", type=_integer, help="only this fold")
         if name == "borders":
             command.add_argument("--model", dest="measured", help="only these models, or blend")
         if name in finished_commands.NAMES:
@@ -137,7 +137,7 @@ def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:
         command.add_argument("--overlay", action="store_true", help="also draw masks on images")
     else:
         command.add_argument("--model", dest="exported", help="a model of the run")
-        command.add_argument("--fold", dest="exported_fold", type=_whole, help="one fold of it")
+        command.add_argument("--fold", dest="exported_fold", type=_integer, help="one fold of it")
         command.add_argument("--format", default="onnx", help="onnx, torchscript or state_dict")
 
 
@@ -148,7 +148,7 @@ def separated(texts: Sequence[str]) -> list[str]:
 
 
 def _jobs(text: str) -> int:
-    number = _whole(text)
+    number = _integer(text)
     if not 1 <= number <= MOST_JOBS:
         raise argparse.ArgumentTypeError(
             f"{shortened(text)} is not an integer from 1 to {MOST_JOBS}"
@@ -156,7 +156,7 @@ def _jobs(text: str) -> int:
     return number
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", text.strip()):
         raise argparse.ArgumentTypeError(f"{shortened(text)} is not an integer")
     return int(text)

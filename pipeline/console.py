@@ -159,7 +159,7 @@ def _print_milestones(say: Callable[[str], None], folder: Path, over: threading.
     """Print the milestones that jobs report; for log files."""
     milestones, is_over = Milestones(folder), False
     while not is_over:
-        is_over = over.wait(POLL_S)  # what was told before the end is still said
+        is_over = over.wait(POLL_S)  # the last milestones are printed after the end
         for text in milestones.new():
             say(text)
 

@@ -52,7 +52,7 @@ def disk_error(error: OSError, path: Path | None = None, needed: int = 0) -> Res
 
 
 @contextmanager
-def disk_errors_told() -> Iterator[None]:
+def disk_errors_reported() -> Iterator[None]:
     """Turn errors of the file system into a ResourceError: which file, and what to do."""
     try:
         yield

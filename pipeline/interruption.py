@@ -24,7 +24,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopFlag:
-    """True if somebody asked this process to stop, and with which signal."""
+    """True if this process was asked to stop, and by which signal."""
 
     def __init__(self) -> None:
         self.signal_number = 0
@@ -65,7 +65,7 @@ def interruptible(workers: Callable[[], Iterable[int]] = tuple) -> Iterator[Stop
 def worker_flag(parent: int) -> StopFlag:
     """The flag of a worker process of `parent`, for as long as it lives, jobs or none.
 
-    A worker that idles when everybody is told to stop must not die of it. Nor of a second signal:
+    An idle worker must survive a stop request. It must also survive a second signal:
     a terminal's Ctrl-C reaches it as well as its parent's word. It does end when `parent` is gone.
     """
     flag = StopFlag()
@@ -79,7 +79,7 @@ def worker_flag(parent: int) -> StopFlag:
     return flag
 
 
-def deaf(parent: int) -> None:
+def ignore_signals(parent: int) -> None:
     """Let no signal but SIGKILL end this helper of `parent`; it ends when `parent` does."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -87,8 +87,8 @@ def deaf(parent: int) -> None:
 
 
 @contextmanager
-def born_deaf() -> Iterator[None]:
-    """Processes that are started within the block hear no signal until they say otherwise.
+def started_without_signals() -> Iterator[None]:
+    """Block signals in processes that are started within the block, until they unblock them.
 
     A signal for this thread itself waits for the end of the block.
     """
@@ -107,7 +107,7 @@ def send(number: signal.Signals, pids: Iterable[int]) -> None:
 
 
 def die_with(parent: int, every_s: float = 0.2) -> None:
-    """End this worker process soon after `parent` is gone, so that no orphan goes on writing."""
+    """End this worker process soon after `parent` is gone, so that no orphan continues to write."""
 
     def watch() -> None:
         with suppress(psutil.NoSuchProcess):

@@ -81,7 +81,7 @@ def open_lock(path: Path) -> int:
     """A descriptor of the lock file, made if it is not there.
 
     What is written there is lost: ArtefactError for anything but a plain file of this one name, so
-    that no link makes a lock of a file that somebody needs.
+    that no link turns another file into a lock.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from pipeline.atomic_files import file_checksum, put_aside, write_atomic
+from pipeline.atomic_files import file_checksum, rename_damaged, write_atomic
 from pipeline.errors import ArtefactError
 
 _READ_AT_ONCE = {".csv", ".md", ".yaml", ".html"}
@@ -25,10 +25,10 @@ _READ_AT_ONCE = {".csv", ".md", ".yaml", ".html"}
 def fingerprint(*parts: Any) -> str:
     """24 hex digits that change when any of `parts` (JSON values or config blocks) changes.
 
-    What stands at its default is left out of config blocks, so that a new key changes nothing for
-    those who do not use it. Hence a default that changes, and code that gives other numbers for
-    the same settings, must bump the version that its artefacts are fingerprinted with (the VERSION
-    of training.member, inference.job, …).
+    Keys at their default are left out of config blocks, so that a new key changes nothing for
+    experiments that do not use it. Hence a default that changes, and code that gives other numbers
+    for the same settings, must bump the version that its artefacts are fingerprinted with (the
+    VERSION of training.member, inference.job, …).
     """
     text = json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
@@ -141,7 +141,7 @@ def damaged_files(manifest: Path) -> list[Path]:
     Not files that are missing: `is_fresh` sees those.
     """
     return [
-        put_aside(path)
+        rename_damaged(path)
         for path, file in named_files(manifest).items()
         if path.is_file() and file_checksum(path) != file.sha256
     ]

@@ -162,7 +162,7 @@ def running_jobs(folder: Path) -> list[JobState]:
 
 
 class Milestones:
-    """Reads what jobs below a folder say of the parts that are over: every line once."""
+    """Reads the milestones of jobs below a folder, every line once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

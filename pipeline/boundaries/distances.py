@@ -41,7 +41,7 @@ def border_distances(
     """The boundary of one class in one image; all HW.
 
     level: at least 0 where the class is predicted. Where a mask ends because the image does, or
-    what counts of it, is no boundary.
+    the valid part of it does, there is no boundary.
     """
     points = _steps(mask, valid)
     stride = -(-len(points) // _MOST_POINTS) if len(points) else 1

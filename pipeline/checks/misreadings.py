@@ -36,7 +36,7 @@ def find_misreadings(
     samples = [catalog.by_id["train"][each.id] for each in asked]
     readings = compare_readings(data, samples, bool(turned))
     if turned and needs_choice(records, data):
-        return _unsaid(readings, [each.id for each in turned])
+        return _without_setting(readings, [each.id for each in turned])
     return _doubts(readings, "data.exif" if turned else masks.reading)
 
 
@@ -46,7 +46,7 @@ def needs_choice(records: Sequence[Record], data: DataConfig) -> bool:
     return unsaid and any(each.part == "train" and TURNED in each.note for each in records)
 
 
-def _unsaid(readings: Sequence[Reading], turned: Sequence[str]) -> list[Finding]:
+def _without_setting(readings: Sequence[Reading], turned: Sequence[str]) -> list[Finding]:
     best = best_reading(readings)
     if best is readings[0]:
         return []

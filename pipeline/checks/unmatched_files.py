@@ -34,7 +34,7 @@ def find_leftovers(catalog: Catalog, data: DataConfig) -> list[Finding]:
     findings: list[Finding] = []
     told: set[Path] = set()
     for key, pattern in patterns_of(data).items():
-        left = sorted(_untaken(data.root, pattern, taken) - told)
+        left = sorted(_unmatched(data.root, pattern, taken) - told)
         told |= set(left)
         if left:
             findings.append(Finding("warning", key, _text(left, pattern, catalog, data)))
@@ -125,7 +125,7 @@ def _folders(root: Path, pattern: str) -> list[Path]:
     ]
 
 
-def _untaken(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
+def _unmatched(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
     """Images, or files that may be images, beside those of a pattern; folders named like files."""
     found = set()
     wanted = re.compile(as_regex(pattern))
@@ -210,5 +210,5 @@ def _out_of_reach(data: DataConfig) -> set[Path]:
 
 def near_misses(data: DataConfig) -> list[str]:
     """Files that the pattern of images may mean, where it takes none."""
-    beside = _untaken(data.root, data.images, set())
+    beside = _unmatched(data.root, data.images, set())
     return [shown_path(path, data.root) for path in sorted(_out_of_reach(data) | beside)]

@@ -24,7 +24,7 @@ class Block(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_blocks_say_nothing(cls, values: Any) -> Any:
+    def _drop_empty_blocks(cls, values: Any) -> Any:
         """Treat `train:` with nothing below it like a block that is not written at all."""
         if not isinstance(values, dict):
             return values
@@ -33,7 +33,7 @@ class Block(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
+    def _refuse_impossible(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse values that YAML can express but no key allows, before validation."""
         types = set(_types_in(cls.model_fields[str(info.field_name)].annotation))
         texts = [value] if any(map(is_block, types)) else _parts_of(value)  # blocks check their own

@@ -13,8 +13,8 @@ from pipeline.config.patterns import FilePath, compiled, file_pattern
 from pipeline.config.tables import GroupTable, MaskTable
 
 MaskSource = str | MaskTable
-"""A pattern of mask files, or a block of its own. A block says `by_class`, `instances` and its
-`problems`; which files and rows it means, its format in `pipeline.data.masks` knows."""
+"""A pattern of mask files, or a block of its own. A block has `by_class`, `instances` and
+`problems`; its format in `pipeline.data.masks` finds files and rows."""
 
 
 def _one_line(name: str) -> str:
@@ -49,7 +49,7 @@ class DataConfig(Block):
     """Folder that all patterns are below. `DATA=` on the command line replaces it."""
     images: str
     """Pattern of the training images, such as `train/{id}.jpg`. `{id}` is the id of a sample, `*`
-    stands for anything within a name."""
+    matches anything within a name."""
     masks: MaskSource
     """Pattern of the masks: `masks/{id}.png` (one file an image), `masks/{id}/*.png` (one file an
     object) or `masks/{class}/{id}.png` (one file a class); or a table of run lengths."""

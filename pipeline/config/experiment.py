@@ -49,7 +49,7 @@ class ModelConfig(ModelSpec):
 
 
 class Experiment(Block):
-    """Everything one YAML file says."""
+    """The content of one YAML file."""
 
     name: Name
     """Names the folders in `runs/` and `submissions/` and the table in `folds/`."""

@@ -23,7 +23,7 @@ class FoldsConfig(Block):
     """The folds to train and score; null: all of them."""
 
     @model_validator(mode="after")
-    def _uses_what_there_is(self) -> Self:
+    def _uses_existing_folds(self) -> Self:
         strange = sorted(set(self.use or ()) - set(range(self.count)))
         if self.use == () or strange:
             raise ValueError(f"use: {list(self.use or ())}: folds are 0 to {self.count - 1}")

@@ -27,21 +27,21 @@ Shift = Annotated[float, Field(ge=-10_000, le=10_000)]
 PixelValue = Annotated[int, Field(ge=0, lt=2**16)]
 
 
-def _not_vast(size: Size) -> Size:
+def _check_pixels(size: Size) -> Size:
     if size[0] * size[1] > MOST_PIXELS:
         raise ValueError(f"{size[0]} x {size[1]} pixels are more than the limit of {MOST_PIXELS}")
     return size
 
 
-ImageSize = Annotated[tuple[Side, Side], AfterValidator(_not_vast)]
+ImageSize = Annotated[tuple[Side, Side], AfterValidator(_check_pixels)]
 """H, W."""
 
 
-def _not_tiny(size: Size) -> Size:
+def _check_sides(size: Size) -> Size:
     if min(size) < SMALLEST_SIDE:
         raise ValueError(f"{size[0]} x {size[1]}: a side must have at least {SMALLEST_SIDE} pixels")
     return size
 
 
-CropSize = Annotated[ImageSize, AfterValidator(_not_tiny)]
+CropSize = Annotated[ImageSize, AfterValidator(_check_sides)]
 """H, W of what a network is trained on."""

@@ -40,7 +40,7 @@ _NEVER_NULL = frozenset(
         "train",
     }
 )
-"""Blocks: with nothing below it, such a key says nothing, and what is in the base file stays."""
+"""Blocks: with nothing below it, such a key is ignored, and the base file's value stays."""
 
 
 def load_experiment(
@@ -66,7 +66,7 @@ def load_experiment(
 def build_experiment(
     raw: Mapping[str, Any], *, source: str, checks: Checks | None = None
 ) -> Experiment:
-    """The experiment that `raw`, as read from YAML, stands for; ConfigError as above."""
+    """The experiment of `raw`, as read from YAML; ConfigError as above."""
     spread = _spread_to_models(raw, source)
     try:
         return Experiment.model_validate(spread, context=dict(checks or {}))

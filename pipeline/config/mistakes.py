@@ -24,7 +24,7 @@ GONE = {
 }
 """Removed keys as (block, key), and their replacements."""
 
-_MOST_TOLD = 200
+_MOST_LINES = 200
 _LONGEST_KEY = 80
 _LONGEST_MESSAGE = 2000
 _KEY = "[key]"
@@ -58,18 +58,18 @@ def describe_mistakes(
     """One line a mistake.
 
     written: the experiment as its author wrote it; validated: with the global `train` and `infer`
-    laid under each model's own. What is wrong in a global block is told once, there.
+    laid under each model's own. A mistake in a global block is listed once, there.
     """
     problems = error.errors(include_url=False)
     mistakes = [_mistake(each, validated, experiment) for each in problems]
     places = {(mistake.path, mistake.kind) for mistake in mistakes}
-    told = [each for each in mistakes if not _is_told_elsewhere(each, places, written)]
+    told = [each for each in mistakes if not _is_inherited(each, places, written)]
     inner = {each.path[:depth] for each in told for depth in range(len(each.path))}
     # a union complains for each of its types; where one fits in form, only that one counts
     kept = [each for each in told if not (each.kind.endswith("_type") and each.path in inner)]
     groups = _by_place(kept)
-    rest = [f"  … and {len(groups) - _MOST_TOLD} more"] if len(groups) > _MOST_TOLD else []
-    return [_line(group) for group in groups[:_MOST_TOLD]] + rest
+    rest = [f"  … and {len(groups) - _MOST_LINES} more"] if len(groups) > _MOST_LINES else []
+    return [_line(group) for group in groups[:_MOST_LINES]] + rest
 
 
 def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseModel]) -> Mistake:
@@ -102,7 +102,7 @@ def _real_path(location: Path, value: Any) -> Path:
     return tuple(path)
 
 
-def _is_told_elsewhere(
+def _is_inherited(
     mistake: Mistake, places: set[tuple[Path, str]], written: Mapping[str, Any]
 ) -> bool:
     """True if a model only inherits the mistake from the global block."""

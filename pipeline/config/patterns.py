@@ -15,7 +15,7 @@ _MOST_WILD = 4
 
 
 def path_in_bounds(path: Path) -> Path:
-    """`path` if a file may be called so; ValueError if not."""
+    """`path` if it is a valid file name; ValueError if not."""
     longest = max((len(part.encode()) for part in path.parts), default=0)
     if longest > _LONGEST_NAME:
         raise ValueError(
@@ -28,7 +28,7 @@ FilePath = Annotated[Path, AfterValidator(path_in_bounds)]
 
 
 def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
-    """`pattern` if it can be looked for below `data.root`; ValueError says why not."""
+    """`pattern` if it is valid below `data.root`; ValueError says why not."""
     strange = [each for each in re.findall(r"\{[^/}]*\}", pattern) if each not in known]
     if strange:
         raise ValueError(f"unknown placeholder {strange[0]}; known: {', '.join(known)}, *")

@@ -78,7 +78,7 @@ def _bounded_text(path: Path) -> str:
 class _Unshared:
     """Copies what YAML gave with every alias (*name) spelled out, as far as that is sensible.
 
-    A few aliases of aliases can stand for billions of values, and one for itself.
+    A few aliases of aliases can expand to billions of values, or refer to themselves.
     """
 
     def __init__(self, where: str) -> None:

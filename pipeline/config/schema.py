@@ -1,7 +1,7 @@
 """The JSON schema of an experiment, by which editors complete and check YAML.
 
 Types, bounds and defaults are those of the blocks, descriptions the docstrings of their fields.
-Nothing is required, because `extends` may bring it; what is missing the stages say.
+Nothing is required, because `extends` may provide it; the stages report missing keys.
 """
 
 from __future__ import annotations

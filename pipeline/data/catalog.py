@@ -97,9 +97,9 @@ def matching(root: Path, pattern: str) -> dict[Path, str]:
 
 
 def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:
-    """id → the files below `root` that match `pattern`, where `{id}` stands for the id.
+    """id → the files below `root` that match `pattern`, where `{id}` is the id.
 
-    `*` stands for anything within a name; `{class}` for the name of a class. Hidden files are
+    `*` matches anything within a name; `{class}` is the name of a class. Hidden files are
     none: macOS leaves a `._name` beside every file that it copies.
     """
     found: dict[str, list[Path]] = defaultdict(list)

@@ -83,7 +83,7 @@ def inspect(
 ) -> list[Record]:
     """A record of every sample, train first, by id; those in `known` with the same stamp as is.
 
-    What is wrong with a sample is in its record; DataError for a table of masks that is no good.
+    What is wrong with a sample is in its record; DataError for a faulty table of masks.
     """
     masks = mask_format(data)
     tasks = [

@@ -1,4 +1,4 @@
-"""Run-length text of masks, as competitions want it: the one home of its order and its base.
+"""Run-length text of masks, as competitions use it: the only place of its order and its base.
 
 A *run* is a row (start, length) of an int64 (R, 2) array: `start` counts pixels from 0 in the scan
 order, runs are sorted and disjoint. Only the text knows the competitions' conventions: starts
@@ -26,7 +26,7 @@ def encode(
 ) -> str:
     """The text of a mask HW (non-zero = inside); "" for an empty one.
 
-    What stands for an empty mask in a file ("", "-", "-1") is the submission's business.
+    The submission decides which text means an empty mask ("", "-", "-1").
     """
     return to_text(runs_of(mask, order), relative=relative)
 

@@ -17,7 +17,7 @@ from pipeline.cores import computing_threads
 from pipeline.errors import ArtefactError, InterruptedRunError, MaskmillError
 from pipeline.execution.devices import Machine, inside, is_cuda
 from pipeline.execution.jobs import WAITS, Job, JobContext, Outcome, run_job
-from pipeline.execution.workers import Worker, cause_of_death, worker_of
+from pipeline.execution.workers import Worker, how_it_ended, worker_of
 from pipeline.interruption import send, worker_flag
 from pipeline.locks import hold, is_free, owner
 from pipeline.reporting import JobProgress
@@ -34,7 +34,7 @@ class Crew:
         self._machine, self._cores, self._workspace = machine, cores, workspace
         self._locks = machine.locks(workspace)
         self._workers: dict[int, Worker] = {}
-        self._told: set[int] = set()
+        self._signalled: set[int] = set()
         self._note: JobProgress | None = None
         self.running: dict[Future[Outcome], tuple[int, Job]] = {}
 
@@ -45,7 +45,7 @@ class Crew:
         """Give the GPUs back; other processes stay warm for the next stage, unless all fails."""
         self._say_waiting(None)
         for slot, worker in self._workers.items():
-            told = not self._told.isdisjoint(worker.pids)  # its flag stays up
+            told = not self._signalled.isdisjoint(worker.pids)  # its flag stays up
             if self.running or told or is_cuda(self._machine.devices[slot]):
                 worker.retire()
 
@@ -70,11 +70,11 @@ class Crew:
         future = self._workers[slot].begin(_run_apart, *task, os.getpid())
         self.running[future] = (slot, job)
 
-    def tell_to_stop(self) -> None:
+    def signal_stop(self) -> None:
         """Pass the signal on, once to each process, also to one that took another's place."""
-        new = set(self.pids()) - self._told
+        new = set(self.pids()) - self._signalled
         send(signal.SIGTERM, new)
-        self._told |= new
+        self._signalled |= new
 
     def ended(self) -> list[tuple[Job, Outcome]]:
         """The jobs that ended within a tick."""
@@ -85,7 +85,7 @@ class Crew:
 
     def _end(self, future: Future[Outcome]) -> tuple[Job, Outcome]:
         slot, job = self.running.pop(future)
-        death = cause_of_death(future)
+        death = how_it_ended(future)
         if death:
             outcome = Outcome(job.name, fault=death)
         elif future.exception() is not None:  # what cannot be sent, say

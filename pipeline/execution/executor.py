@@ -103,7 +103,7 @@ def _apart(
     with crew:
         while (waiting and not stop) or crew.running:
             if stop:
-                crew.tell_to_stop()
+                crew.signal_stop()
             else:
                 crew.begin(waiting)
             for job, outcome in crew.ended():

@@ -18,7 +18,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from pipeline.execution.devices import binding, is_cuda
-from pipeline.interruption import born_deaf, worker_flag
+from pipeline.interruption import started_without_signals, worker_flag
 
 IDLE_S = 30.0  # so long a process without a GPU waits for the jobs of the next stage
 
@@ -32,7 +32,7 @@ class Worker:
 
     def begin(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Run `call` in the process, which is started if need be."""
-        with born_deaf():
+        with started_without_signals():
             if self._executor is None:
                 self._executor = ProcessPoolExecutor(
                     1,
@@ -63,7 +63,7 @@ def worker_of(device: str, slot: int, cores: int) -> Worker:
     return Worker(binding(device, cores)) if is_cuda(device) else _warm(device, slot, cores)
 
 
-def cause_of_death(future: Future[Any]) -> str:
+def how_it_ended(future: Future[Any]) -> str:
     """How the process ended during its job; "" where the job ended normally."""
     error = future.exception()
     if not isinstance(error, BrokenProcessPool):

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.atomic_files import put_aside
+from pipeline.atomic_files import rename_damaged
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
@@ -89,7 +89,7 @@ def predict_range(job: InferJob, context: JobContext) -> None:
 def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     """The predictor of one model, its members' weights verified and loaded."""
     networks = [
-        load_network(output.model, _whole(weights), job.classes, job.reader.channels)
+        load_network(output.model, _verified_file(weights), job.classes, job.reader.channels)
         for weights in output.members
     ]
     return Predictor(
@@ -110,7 +110,7 @@ def load_network(model: ModelConfig, path: Path, classes: int, channels: int) ->
     return network
 
 
-def _whole(weights: MemberWeights) -> Path:
+def _verified_file(weights: MemberWeights) -> Path:
     """Their file if it is unchanged. A damaged file is renamed, so that the next make trains the
     member again and the damaged bytes can be inspected.
     """
@@ -118,7 +118,7 @@ def _whole(weights: MemberWeights) -> Path:
     try:
         return verified(weights.path, weights.checksum, remedy)
     except ArtefactError:
-        put_aside(weights.path)
+        rename_damaged(weights.path)
         raise
 
 

@@ -44,7 +44,7 @@ class Accumulator:
         # One row a map, one column a member; says nothing of a map that is not done.
         shape = (len(self.ids), len(self._weights))
         self._table = map_table(files.folder / MEMBERS, shape, np.uint8, writable=files.writable)
-        # who is in a sum is part of what its checksum vouches for
+        # the checksum of a sum covers its list of members
         files.seed = lambda row: checksum(self._table[row].data)
 
     @classmethod
@@ -191,7 +191,7 @@ class Accumulator:
     def _check(self, id: str, by_member: Mapping[str, Stored], before: NDArray[np.uint8]) -> None:
         row = self._files.index.row(id)
         if before.any() and not self._files.is_intact(row):
-            raise self._files.condemn(row)
+            raise self._files.mark_damaged(row)
         for member, values in by_member.items():
             assert values.dtype == self._files.header.source_dtype, f"{id}: {values.dtype}"
             if values.shape != self._files.index.shape(row):

@@ -44,7 +44,7 @@ class StoreFiles:
         self.codec = codec_of(self.header.codec, self.index, self.header.dtype)
         self.records = Records(folder / RECORDS, len(self.index.ids), writable=writable)
         self.seed: Callable[[int], int] = lambda row: 0
-        """What the checksum of a map begins with, for a store whose maps have more to say."""
+        """Start of the checksum of a map, for stores with additional data per map."""
         self._seen_whole = np.zeros(len(self.index.ids), bool)
         self._data = _map_bytes(self.data_path)
         if not self.codec.preamble.startswith(self._data[: len(self.codec.preamble)].tobytes()):
@@ -75,14 +75,14 @@ class StoreFiles:
 
     @contextmanager
     def owned(self, rows: NDArray[np.int64]) -> Iterator[None]:
-        """Like `claim`, but rows that are claimed through this object already are no conflict."""
+        """Like `claim`, but rows already claimed through this object do not conflict."""
         others = [row for row in rows.tolist() if row not in self._claimed]
         with self.claim(np.array(others)) if others else nullcontext():
             yield
 
     @property
     def done(self) -> NDArray[np.bool_]:
-        """Which maps are done, as far as can be told without reading them."""
+        """The maps that are done, as far as is known without reading them."""
         return self.records.done(self.codec, self._data.size)
 
     def read(self, row: int) -> NDArray[Any]:
@@ -91,7 +91,7 @@ class StoreFiles:
             name = f"map {self.index.ids[row]!r} of {self.folder}"
             raise ArtefactError(f"{name} is not done; run `make infer`")
         if not (self._is_done(row) and self._is_whole(row)):
-            raise self.condemn(row)
+            raise self.mark_damaged(row)
         return self.stored(row)
 
     def stored(self, row: int) -> NDArray[Any]:
@@ -99,7 +99,7 @@ class StoreFiles:
         values = self.codec.decode(self._slot(row)).view(self.header.dtype)
         return values.reshape(self.index.shape(row))
 
-    def condemn(self, row: int) -> ArtefactError:
+    def mark_damaged(self, row: int) -> ArtefactError:
         """Mark a damaged map as not done, so that it is made again; the error that says so.
 
         It stays marked as it is where another process writes it, or nothing can be written.

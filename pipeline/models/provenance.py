@@ -52,7 +52,7 @@ def _identity(fetched: Mapping[str, object]) -> dict[str, object]:
 
 @lru_cache(maxsize=256)
 def _checksum(path: Path, size: int, changed_ns: int) -> str:
-    """Read once a process: every member of a model asks."""
+    """Cached for the process, since every member of a model needs it."""
     return file_checksum(path)
 
 

@@ -21,7 +21,7 @@ def list_images(named: Sequence[str]) -> tuple[Sample, ...]:
     """A sample for each image, called by its file's stem, in the order in which they are named.
 
     named: a file, a folder (the images in it), or a pattern such as `new/*.jpg` or `new/**/*.png`.
-    Raises DataError where one of these stands for no file, and where two images share a stem,
+    Raises DataError where one of these matches no file, and where two images share a stem,
     because their masks would share a name.
     """
     if not named:

@@ -44,7 +44,7 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 
 def scorecard_markdown(table: pd.DataFrame, facts: Mapping[str, Any]) -> str:
-    """The scorecard, what was chosen, and what each model is worth, in Markdown."""
+    """The scorecard, the choices, and the contribution of each model, in Markdown."""
     lines = "".join(f"- {line}\n" for line in choice_lines(facts))
     parts = [as_markdown(table), lines]
     if len(facts["models"]) > 1:

@@ -114,7 +114,7 @@ def _doubts(catalog: Catalog, data: DataConfig) -> list[Finding]:
     try:
         doubts = mask_format(data).doubts(catalog.by_id["train"])
     except DataError:
-        return []  # the file itself is no good, which every record says
+        return []  # the file itself is faulty, as every record says
     return [Finding("warning", "data.masks", text) for text in doubts]
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pipeline.atomic_files import sweep
 from pipeline.config import Experiment
-from pipeline.disk_space import disk_errors_told
+from pipeline.disk_space import disk_errors_reported
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
@@ -147,7 +147,7 @@ def once(run: Callable[[StageContext], Result]) -> Callable[[StageContext], Resu
     @functools.wraps(run)
     def remembered(context: StageContext) -> Result:
         if run.__module__ not in context.results:
-            with disk_errors_told():
+            with disk_errors_reported():
                 context.results[run.__module__] = run(context)
         result: Result = context.results[run.__module__]
         return result

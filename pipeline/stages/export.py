@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.atomic_files import write_atomic
 from pipeline.data.samples import SampleReader
-from pipeline.disk_space import disk_errors_told
+from pipeline.disk_space import disk_errors_reported
 from pipeline.errors import ArtefactError, ConfigError, DataError
 from pipeline.exporting.card import card_of
 from pipeline.exporting.check import TOLERANCE, check_images, largest_difference
@@ -39,7 +39,7 @@ class ExportRequest:
     out: Path | None
 
 
-@disk_errors_told()
+@disk_errors_reported()
 def run(context: StageContext, folder: Path, request: ExportRequest) -> Path:
     """Write one model (the mean of its folds, or one fold), with a card beside it; its path.
 

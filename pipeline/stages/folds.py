@@ -34,7 +34,7 @@ def run(context: StageContext) -> pd.DataFrame:
     with context.exclusive("folds"):
         ours = is_as_written(workspace.fold_table, workspace.fold_manifest)
         manifest = read_manifest(workspace.fold_manifest) or {}
-        if stands(context):
+        if is_kept(context):
             if not ours and manifest:
                 context.reporter.warn(
                     f"{workspace.fold_table} was edited by hand and is used as it is; delete it "
@@ -58,7 +58,7 @@ def run(context: StageContext) -> pd.DataFrame:
     return table
 
 
-def stands(context: StageContext) -> bool:
+def is_kept(context: StageContext) -> bool:
     """True if the existing table will be used unchanged."""
     path, manifest = context.workspace.fold_table, context.workspace.fold_manifest
     if not path.is_file() or not is_as_written(path, manifest):

@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.atomic_files import sweep, write_atomic
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
-from pipeline.disk_space import check_room, disk_errors_told
+from pipeline.disk_space import check_room, disk_errors_reported
 from pipeline.errors import DataError
 from pipeline.execution.executor import Job
 from pipeline.prediction.blended import MemoryBlend
@@ -40,7 +40,7 @@ class PredictRequest:
     overlay: bool = False
 
 
-@disk_errors_told()
+@disk_errors_reported()
 def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.DataFrame:
     """Write the masks of all images, and `areas.csv`, which is returned.
 

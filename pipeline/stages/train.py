@@ -56,7 +56,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 
     Returns the members of the chosen models on all used folds, also those that FOLD= left out.
     """
-    if not folds.stands(context):  # a network that cannot be made must not cost the table
+    if not folds.is_kept(context):  # a network that cannot be made must not cost the table
         _make_networks(context, align.run(context))
     jobs = list_jobs(context)
     started = time.monotonic()

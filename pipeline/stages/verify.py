@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from pipeline.disk_space import disk_errors_told
+from pipeline.disk_space import disk_errors_reported
 from pipeline.errors import ArtefactError
 from pipeline.manifests import damaged_files, read_manifest
 from pipeline.maps import Accumulator, MapStore
 from pipeline.stages.context import StageContext
 
 
-@disk_errors_told()
+@disk_errors_reported()
 def run(context: StageContext) -> None:
     """Read all stores; damaged maps are marked, so that the next infer makes just those again.
     Damaged weights and aligned references are renamed for the same purpose.

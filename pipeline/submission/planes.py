@@ -39,7 +39,7 @@ def kind_of(runs: Sequence[Runs], size: Size) -> str:
 
 
 def _objects(labels: NDArray[np.int32], size: Size | None) -> Iterator[NDArray[np.bool_]]:
-    """The objects at the size they are sent in: first told apart, then resized, since the line
+    """The objects at the submitted size: first separated, then resized, since the line
     between two that touch is thinner than a pixel of a smaller image. They stay disjoint, because
     a pixel goes to whom more than half of it belongs.
     """

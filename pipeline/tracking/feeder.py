@@ -15,7 +15,7 @@ from pipeline.tracking.tracker import TrackedRun, Tracker
 
 
 class Feeder:
-    """One tracker and the runs that it has open; folder: for its files and for what it was told."""
+    """One tracker and the runs that it has open; folder: for its files and its log of rows."""
 
     def __init__(
         self,

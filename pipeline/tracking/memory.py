@@ -12,7 +12,7 @@ from pipeline.tracking.sources import TrackedRow
 
 
 class LoggedRows:
-    """The rows of one run that one tracker has taken; number: how often it was begun anew."""
+    """The rows of one run that one tracker has logged; number: how often it was restarted."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,7 +25,7 @@ class LoggedRows:
             pass  # a run of its own is begun
 
     def pending(self, rows: Sequence[TrackedRow]) -> list[TrackedRow]:
-        """The rows that the tracker lacks; of a training that was begun anew, all of them."""
+        """The rows that the tracker lacks; all rows of a training that was restarted."""
         texts = [row.text for row in rows]
         if texts == self.texts[: len(texts)]:
             return []

@@ -2,7 +2,7 @@
 
 They come from a fork server: forks of a process that has imported what a loader needs and nothing
 else. A fork of the training process would copy its locks and its CUDA context without the threads
-that hold them, and fresh processes would import torch once each. They hear no signals, and end
+that hold them, and fresh processes would import torch once each. They ignore signals, and end
 with their training however that ends.
 """
 
@@ -24,7 +24,7 @@ from torch.utils.data.dataloader import default_collate
 
 from pipeline.config import TrainConfig
 from pipeline.errors import MaskmillError, ResourceError
-from pipeline.interruption import born_deaf, deaf
+from pipeline.interruption import ignore_signals, started_without_signals
 from pipeline.training.dataset import Key, TrainingSet, epoch_batches
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -79,7 +79,7 @@ class EpochLoader:
     def _started(self, loader: DataLoader[Any]) -> Iterator[Any]:
         before = set(multiprocessing.active_children())
         ensure_running()  # or it would, below, let signals through again
-        with born_deaf():
+        with started_without_signals():
             batches = iter(loader)
         self._processes |= set(multiprocessing.active_children()) - before
         return batches
@@ -135,5 +135,5 @@ def _fork_server() -> BaseContext:
 
 
 def _start(parent: int, _worker: int) -> None:
-    deaf(parent)
+    ignore_signals(parent)
     cv2.setNumThreads(0)  # each worker is one of several, and takes one core

@@ -18,7 +18,7 @@ _FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"
 
 
 def make_fabric(precision: Precision, device: str) -> lightning_fabric.Fabric:
-    """On that device alone, and silent: Fabric tells at each start what the config says."""
+    """Fabric on that device alone, without its messages at each start."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     kind, _, number = device.partition(":")
     return lightning_fabric.Fabric(
@@ -30,7 +30,7 @@ def make_fabric(precision: Precision, device: str) -> lightning_fabric.Fabric:
 
 @contextmanager
 def computing_with(threads: int | Literal["auto"]) -> Iterator[None]:
-    """`train.threads` for a while: the process goes on to jobs that say nothing of it."""
+    """Use `train.threads` within the block, since the process later runs other jobs."""
     before = torch.get_num_threads()
     torch.set_num_threads(before if threads == "auto" else threads)
     try:

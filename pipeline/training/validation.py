@@ -17,7 +17,7 @@ PLAIN_THRESHOLD = 0.5
 def validation_score(job: TrainJob, network: nn.Module, context: JobContext) -> float:
     """The experiment's metric on the held-out fold, without TTA, at 0.5 (or the likeliest class).
 
-    Raises TrainingError when the network puts out something that is no probability, and
+    Raises TrainingError when the network puts out a value that is not a probability, and
     InterruptedRunError after a signal.
     """
     metric = metric_of(job.metric)

@@ -34,7 +34,7 @@ class ClassFiles(MaskFiles):
         return with_remarks(Truth(planes), found)
 
     def _class_in(self, path: Path, sample_id: str) -> str:
-        """The class that a file name stands for."""
+        """The class of a file name."""
         names = self.data.class_names
         said = {"{id}": re.escape(sample_id), "*": "[^/]*"}
         for name in names:

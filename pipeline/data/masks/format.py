@@ -60,7 +60,7 @@ class MaskFormat(Protocol):
         ...
 
     def expect(self, ids: Collection[str]) -> None:
-        """Read shared files now; DataError when they are no good. ids: all that have masks."""
+        """Read shared files now; DataError when they are faulty. ids: all that have masks."""
         ...
 
     def doubts(self, ids: Collection[str]) -> list[str]:

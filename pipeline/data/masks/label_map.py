@@ -1,4 +1,4 @@
-"""Masks of one file an image, whose pixel values stand for the classes (and void, if any)."""
+"""Masks of one file per image, whose pixel values are the classes (and void, if any)."""
 
 from __future__ import annotations
 

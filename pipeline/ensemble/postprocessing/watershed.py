@@ -20,7 +20,7 @@ def watershed(
     """Remove a line of one pixel between the objects that `watershed_objects` tells apart.
 
     What is left has an 8-connected component an object, so metrics of objects and submissions with
-    a row an object see the same ones, and nobody has to hand their numbers on.
+    a row an object see the same ones, and no numbers have to be passed on.
     """
     objects = watershed_objects(decision, probability, value)
     return np.stack([_cut(plane) for plane in objects])

@@ -1,7 +1,7 @@
 """One choice on some evidence: which rule for the thresholds, and which post-processing steps.
 
-Both are judged by leaving parts of the same evidence out, so that whoever holds a fold back can
-make the very same choice without it.
+Both are judged by leaving parts of the same evidence out, so that a caller that holds a fold back
+can make the very same choice without it.
 """
 
 from __future__ import annotations

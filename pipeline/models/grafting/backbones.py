@@ -1,4 +1,4 @@
-"""Makes the backbone that a name stands for: a timm network, or a factory of one's own."""
+"""Creates the backbone of a name: a timm network, or a factory of the user."""
 
 from __future__ import annotations
 

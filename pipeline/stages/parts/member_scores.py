@@ -31,7 +31,7 @@ def show(context: StageContext, members: Mapping[tuple[str, int], MemberPaths]) 
 def longer(histories: Iterable[pd.DataFrame]) -> str | None:
     """The advice to train longer, where most members were best after their last epoch.
 
-    One epoch is always the best one, and says nothing.
+    A single epoch is always the best one, and gives no information.
     """
     scores = [table["score"] for table in histories if len(table) > 1]
     best_last = sum(bool(each.iloc[-1] > each.iloc[:-1].max()) for each in scores)

@@ -91,7 +91,7 @@ def _facts(context: StageContext, survey: Survey, ensembled: Ensembled) -> list[
 
 
 def _curves(context: StageContext) -> Section:
-    """All folds in one figure, and each by itself for those who ask."""
+    """All folds in one figure, and each fold in a figure that opens on a click."""
     folds = context.used_folds()
     histories = {
         model: {fold: pd.read_csv(context.workspace.member(model, fold).history) for fold in folds}

@@ -18,7 +18,7 @@ from pipeline.stages.context import StageContext
 def misfits(context: StageContext) -> list[Finding]:
     """An error for every model whose file of weights is not of its encoder.
 
-    Networks that took their weights once are not built again while the files stay as they are.
+    Networks that accepted their weights are not built again while the files stay unchanged.
     """
     data = context.experiment.data
     chosen = {

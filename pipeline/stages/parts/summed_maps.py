@@ -29,7 +29,7 @@ from pipeline.stages.parts.map_jobs import Predicting
 
 @once
 def run(context: StageContext) -> Accumulator:
-    """Complete sums of every test image; what is there of them is gone on with."""
+    """Complete sums of every test image; an unfinished store is continued."""
     recipe = ensemble.run(context).recipe
     predicting = Predicting.of(context, train.run(context))
     started = time.monotonic()
