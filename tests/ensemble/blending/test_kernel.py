@@ -107,7 +107,7 @@ def test_results_do_not_depend_on_blocks_or_threads(monkeypatch, multiclass, ord
 
     expected = everything(1)
     for block in (1, 7, 64, 1000):
-        monkeypatch.setattr(stream, "BLOCK", block)
+        monkeypatch.setattr(stream, "BLOCK_PIXELS", block)
         assert everything(1) == everything(3) == expected
 
 
