@@ -18,9 +18,10 @@ from pipeline.data.inspection import Record
 from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.errors import DataError
 from pipeline.reports.html import Headline, Report, render_report
-from pipeline.stages import align, check, folds, train
+from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts import report_alignment
+from pipeline.stages.parts.member_jobs import made_from
 from tests.helpers.competitions import context
 
 SHIFT = np.array([[1, 0, 4.0], [0, 1, -3.0]])
@@ -178,7 +179,7 @@ def test_a_model_without_the_reference_outlives_another_alignment(tmp_path: Path
         models = stage.experiment.models
         blind = models["a"].model_copy(update={"reference": "none"})
         stamps.append(
-            [train._made_from(stage, survey, m, list(table["id"])) for m in (models["a"], blind)]
+            [made_from(stage, survey, m, list(table["id"])) for m in (models["a"], blind)]
         )
         assert reader.channels == 6
     assert stamps[0][0] != stamps[1][0] and stamps[0][1] == stamps[1][1]

@@ -12,6 +12,7 @@ import torch
 
 from pipeline.errors import InterruptedRunError, MaskmillError, ResourceError
 from pipeline.training.dataset import TrainingSet
+from pipeline.training.learner import Learner
 from pipeline.training.loader import EpochLoader
 from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.member import TrainJob
@@ -118,7 +119,7 @@ def test_memory_that_is_too_short_names_the_batch(
     def refuse(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(TrainingRun, "_step", refuse)
+    monkeypatch.setattr(Learner, "learn", refuse)
     job = train_job(discs, tmp_path / "a", batch=batch)
     with pytest.raises(
         ResourceError, match=rf"a/fold0: out of memory with train\.batch: {batch}"
