@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.atomic_files import sweep, write_atomic
+from pipeline.channels import Channels
 from pipeline.config import ModelConfig
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room
@@ -153,7 +154,7 @@ def _rehearse(context: StageContext, reader: SampleReader) -> None:
         model = context.experiment.models[name]
         if model.train.batch == 1:
             network = _unweighted(model, len(context.experiment.data.class_names), reader.channels)
-            check_batch(name, network, reader.channels, model.train)
+            check_batch(name, network, reader.channels.total, model.train)
 
 
 def _make_networks(context: StageContext, reader: SampleReader) -> None:
@@ -161,13 +162,13 @@ def _make_networks(context: StageContext, reader: SampleReader) -> None:
     classes = len(context.experiment.data.class_names)
     for name in context.models():
         network = context.experiment.models[name].network
-        build_model(network, classes=classes, in_channels=reader.channels)
+        build_model(network, classes=classes, channels=reader.channels)
 
 
-def _unweighted(model: ModelConfig, classes: int, channels: int) -> SegmentationModel:
+def _unweighted(model: ModelConfig, classes: int, channels: Channels) -> SegmentationModel:
     """The model with random numbers, which has the size and shapes of the trained one."""
     spec = model.network.model_copy(update={"weights": None})
-    return build_model(spec, classes=classes, in_channels=channels)
+    return build_model(spec, classes=classes, channels=channels)
 
 
 def _train(job: TrainJob, context: JobContext) -> None:

@@ -34,7 +34,7 @@ class Learner:
         self.fabric = make_fabric(self.precision, device)
         seed_everything(self.settings.seed)
         network = build_model(
-            job.model.network, classes=len(job.classes), in_channels=job.reader.channels
+            job.model.network, classes=len(job.classes), channels=job.reader.channels
         ).to(self.device)
         if self.device.type == "cuda":
             network = network.to(memory_format=torch.channels_last)
