@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -35,9 +36,10 @@ def _loader(job: TrainJob, workers: int) -> EpochLoader:
 
 def test_processes_hear_no_signal_and_end_when_they_are_closed(discs: Path, tmp_path: Path) -> None:
     loader = _loader(train_job(discs, tmp_path / "a", steps=8), 2)
+    before = set(multiprocessing.active_children())
     batches = loader.epoch(0)
     next(batches)
-    processes = list(loader._processes)
+    processes = set(multiprocessing.active_children()) - before
     assert len(processes) == 2
     for number in (signal.SIGTERM, signal.SIGINT):
         for process in processes:
@@ -120,7 +122,7 @@ def test_memory_that_is_too_short_names_the_batch(
         raise error
 
     monkeypatch.setattr(Learner, "learn", refuse)
-    job = train_job(discs, tmp_path / "a", batch=batch)
+    job = train_job(discs, tmp_path / "a", batch=batch, size=[64, 64])
     with pytest.raises(
         ResourceError, match=rf"a/fold0: out of memory with train\.batch: {batch}"
     ) as it:
@@ -135,7 +137,7 @@ def test_memory_that_is_really_refused_names_the_batch(discs: Path, tmp_path: Pa
 
     def hungry(self: TrainingRun, *arguments: Any) -> None:
         run(self, *arguments)
-        self.plain.register_forward_pre_hook(lambda *_: torch.empty(2**50))
+        self.learner.plain.register_forward_pre_hook(lambda *_: torch.empty(2**50))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingRun, "__init__", hungry)
