@@ -39,6 +39,7 @@ from pipeline.reporting import Reporter, SilentReporter
 from pipeline.stages import check, ensemble, folds, infer, scorecard, submit, train
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.tracked import tracked
+from pipeline.suggestions import check_name
 from pipeline.workspace import MapPart, Workspace
 
 
@@ -136,7 +137,9 @@ class Run:
 
     def images(self, part: Part = "train") -> ById[NDArray[np.uint8]]:
         """The images as people see them, by id: HWC uint8 RGB."""
-        samples = check.run(self.context("images")).catalog.by_id[part]
+        by_part = check.run(self.context("images")).catalog.by_id
+        check_name("part", part, by_part)
+        samples = by_part[part]
         reader = SampleReader(self.experiment.data)
         return ById(samples, lambda id: reader.picture(samples[id]))
 

@@ -57,6 +57,8 @@ def test_ten_lines_from_an_experiment_to_a_mask(tmp_path: Path) -> None:
             predict(wrong)
     with pytest.raises(ConfigError, match="no model 'c'"):
         run.oof_maps("c")
+    with pytest.raises(ConfigError, match=r"unknown part 'tests'.* test"):
+        run.images("tests")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="did you mean epochs"):
         open_run(file, "train.epoch=3")
 
