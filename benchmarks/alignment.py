@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import cProfile
 import os
-import pstats
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,8 +52,7 @@ def known_cases(data: Path) -> Iterator[Case]:
     for row in pd.read_csv(path, dtype={"id": str}).to_dict("records"):
         part = row.get("part", "train")
         image, reference = (
-            cv2.imread(str(next((data / folder).glob(f"{row['id']}.*"))), cv2.IMREAD_GRAYSCALE)
-            for folder in (part, f"{part}_refs")
+            _grey(next((data / folder).glob(f"{row['id']}.*"))) for folder in (part, f"{part}_refs")
         )
         warp = np.array([row[f"w{i}{j}"] for i in range(3) for j in range(3)]).reshape(3, 3)
         kind = row.get("kind") or ("homography" if np.abs(warp[2, :2]).max() > 0 else "similarity")
@@ -77,7 +75,8 @@ def random_warp(kind: str, size: tuple[int, int], rng: np.random.Generator) -> F
         extra[2, :2] = rng.uniform(-0.02, 0.02, 2) / max(size)
     centring = similarity(1.0, 0.0, middle, np.zeros(2))
     warp = warp @ np.linalg.inv(centring) @ extra @ centring
-    return warp / warp[2, 2]
+    normal: FloatArray = warp / warp[2, 2]
+    return normal
 
 
 def uneven_light(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -97,7 +96,8 @@ def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         cv2.ellipse(values, centre, axes, turn, 0, 360, level, -1)
     values = cv2.GaussianBlur(values, (0, 0), rng.uniform(0.2, 1.2))
     values += rng.normal(0, rng.uniform(1, 6), values.shape)
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    spoilt: np.ndarray = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return spoilt
 
 
 def synthetic_case(kind: str, pictures: list[Path], seed: int) -> Case:
@@ -120,9 +120,17 @@ def synthetic_case(kind: str, pictures: list[Path], seed: int) -> Case:
 
 def _scene(path: Path) -> np.ndarray:
     """A picture enlarged so that 500 x 500 pixels can be cut from it with room to turn."""
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    picture = _grey(path)
     factor = 620 / min(picture.shape)
     return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+
+
+def _grey(path: Path) -> np.ndarray:
+    """HW uint8, read as OpenCV reads it."""
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise SystemExit(f"{path} is not a picture that OpenCV reads")
+    return picture
 
 
 def _cut(scene: np.ndarray, warp: FloatArray, side: int) -> np.ndarray:
@@ -189,14 +197,20 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    return rows.groupby(["texture", "kind"], sort=False)[list(rows.columns)].apply(line)
+    groups = rows.groupby(["texture", "kind"], sort=False)[list(rows.columns)]
+    return pd.DataFrame(groups.apply(line))
 
 
 def opencv_share(profile: cProfile.Profile) -> float:
     """The share of profiled time in OpenCV's own functions; profiling makes Python look dearer."""
-    times = [(name, own) for (_, _, name), (_, _, own, *_) in pstats.Stats(profile).stats.items()]
-    inside = [own for name, own in times if "cv2." in name or hasattr(cv2, name[1:-1])]
-    return sum(inside) / sum(own for _, own in times)
+    entries = profile.getstats()
+    inside = [
+        entry.inlinetime
+        for entry in entries
+        if isinstance(entry.code, str)  # a function of C
+        and ("cv2." in entry.code or hasattr(cv2, entry.code[1:-1]))
+    ]
+    return float(sum(inside) / sum(entry.inlinetime for entry in entries))
 
 
 def main() -> None:

@@ -18,12 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.config import build_experiment
-from pipeline.console import ConsoleReporter
+from pipeline import open_run
 from pipeline.reports.scorecard import as_markdown
-from pipeline.stages import ensemble
-from pipeline.stages.context import StageContext
-from pipeline.workspace import Workspace
 
 LAYOUT = {
     "images": "train/{id}.*",
@@ -61,9 +57,7 @@ def measured(
     """A row a way of seeing, with references aligned by `motion`."""
     names = {name.replace(", ", "_").replace(" ", "_"): name for name in seen}
     raw = _experiment(arguments, motion, {key: seen[name] for key, name in names.items()})
-    experiment = build_experiment(raw, source="alignment_worth")
-    context = StageContext(experiment, Workspace(experiment.name, work), ConsoleReporter())
-    models = ensemble.run(context).facts["models"]
+    models = open_run(raw, folder=work).ensemble()["models"]
     return [
         [
             name,

@@ -63,13 +63,16 @@ def encoded(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def numpy_mean(maps: Image) -> NDArray[np.bool_]:
-    return np.mean(np.stack(maps).astype(np.float32), axis=0) / 255 >= 0.5
+    mean: NDArray[np.float32] = np.mean(np.stack(maps).astype(np.float32), axis=0) / 255
+    return mean >= 0.5
 
 
 def png_mean(files: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     total = np.zeros(SIZE, np.float32)
     for file in files:
-        total += cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)
+        decoded = cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)
+        assert decoded is not None
+        total += decoded
     return total / len(files) / 255 >= 0.5
 
 

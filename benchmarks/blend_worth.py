@@ -14,11 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import load_experiment
-from pipeline.reporting import SilentReporter
-from pipeline.stages import ensemble
-from pipeline.stages.context import StageContext
-from pipeline.workspace import Workspace
+from pipeline import open_run
 
 
 def main() -> None:
@@ -34,7 +30,7 @@ def main() -> None:
 
 def compare(config: Path, data: Path) -> None:
     """A row a setting; the last choice is the experiment's own, so that runs/ is left as it was."""
-    models = list(load_experiment(config, data=str(data)).models)
+    models = list(open_run(config, data=data).experiment.models)
     settings = {f"{model} alone": {m: float(m == model) for m in models} for model in models}
     for label, weights in {**settings, "equal": "equal", "searched": "search"}.items():
         score = chosen(config, data, weights)
@@ -49,9 +45,7 @@ def compare(config: Path, data: Path) -> None:
 def chosen(config: Path, data: Path, weights: object) -> dict[str, Any]:
     """The scores of the blend that is chosen under `ensemble.weights: weights`."""
     override = f"ensemble.weights={json.dumps(weights)}"
-    experiment = load_experiment(config, data=str(data), overrides=[override])
-    context = StageContext(experiment, Workspace(experiment.name), SilentReporter())
-    score: dict[str, Any] = ensemble.run(context).facts["score"]
+    score: dict[str, Any] = open_run(config, override, data=data, quiet=True).ensemble()["score"]
     return score
 
 

@@ -22,7 +22,7 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from pipeline.config import load_experiment
+from pipeline import open_run
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
 from pipeline.data.masks.one_class import decode_inside
@@ -32,10 +32,7 @@ from pipeline.ensemble.members import reader_of
 from pipeline.ensemble.recipe import Recipe
 from pipeline.maps import MapStore
 from pipeline.metrics import get_metric
-from pipeline.reporting import SilentReporter
 from pipeline.stages import ensemble, infer
-from pipeline.stages.context import StageContext
-from pipeline.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = f"""
@@ -88,11 +85,11 @@ def one_seed(seed: int) -> dict[str, float]:
     if not Path("data/demo").exists():
         draw_turntable(Path("data/demo"), seed=seed)
     Path("coverage.yaml").write_text(CONFIG)
-    context = _context()
+    context = open_run("coverage.yaml", jobs=1, quiet=True).context()
     chosen = ensemble.run(context)
     score = chosen.facts["score"]
     both = _private(chosen.recipe, infer.run(context).test)
-    alone = [_private(chosen.recipe, infer.run(_context(fold)).test) for fold in (0, 1)]
+    alone = [_private(chosen.recipe, _test_maps_of(fold)) for fold in (0, 1)]
     low, high = score["interval"]
     return {
         "tuned": score["tuned"],
@@ -104,10 +101,9 @@ def one_seed(seed: int) -> dict[str, float]:
     }
 
 
-def _context(fold: int | None = None) -> StageContext:
-    overrides = [] if fold is None else [f"folds.use=[{fold}]"]
-    experiment = load_experiment(Path("coverage.yaml"), overrides=overrides)
-    return StageContext(experiment, Workspace(experiment.name), SilentReporter(), jobs=1)
+def _test_maps_of(fold: int) -> dict[str, MapStore]:
+    run = open_run("coverage.yaml", f"folds.use=[{fold}]", jobs=1, quiet=True)
+    return infer.run(run.context()).test
 
 
 def _private(recipe: Recipe, stores: dict[str, MapStore]) -> float:

@@ -47,7 +47,9 @@ def family_rows(store: Path) -> Iterator[Row]:
 
 def shape_failures(store: Path) -> Iterator[tuple[str, str]]:
     """Every timm model whose output has not the right shape, with the reason."""
-    known = {line["shape_of"]: line["verdict"] for line in _lines(store) if "shape_of" in line}
+    known = {
+        str(line["shape_of"]): str(line["verdict"]) for line in _lines(store) if "shape_of" in line
+    }
     for model in timm.list_models():
         if model not in known:
             known[model] = shape_verdict(model, DECODERS[0])

@@ -201,7 +201,7 @@ def forward_flops(network: nn.Module, size: tuple[int, int], device: str) -> int
     padded = [-(-side // 32) * 32 for side in size]
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network.eval().to(device)(torch.zeros(1, 3, *padded, device=device))
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def carvana(

@@ -11,14 +11,16 @@ import argparse
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 from unittest import mock
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.config.choices import Codec, MapDtype
 from pipeline.maps import MapShape, MapStore, disk
@@ -32,6 +34,7 @@ IDS = [str(i) for i in range(COUNT)]
 MEMBERS = 4
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Mapped = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
 Row = tuple[float, float]
 """Seconds, and the share of copyto's rate."""
 LAYOUTS: list[tuple[MapDtype, Codec]] = [
@@ -61,17 +64,22 @@ def in_batches(write: Callable[[list[str]], object]) -> None:
         write(IDS[start : start + BATCH])
 
 
-def new_memmap(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
+def new_memmap(path: Path) -> Mapped:
     """Space allocated as the store does it."""
     path.unlink(missing_ok=True)
     disk.allocate(path, COUNT * SIZE[0] * SIZE[1])
     return np.memmap(path, np.uint8, "r+", shape=(COUNT, 1, *SIZE))
 
 
-def copy_batches(source: NDArray[np.uint8], target: np.memmap) -> None:  # type: ignore[type-arg]
+def copy_batches(source: NDArray[np.uint8], target: Mapped) -> None:
     for start in range(0, COUNT, BATCH):
         np.copyto(target[start : start + BATCH], source[start : start + BATCH])
     target.flush()
+
+
+def copy_each(maps: Iterable[NDArray[Any]], out: NDArray[np.uint8]) -> None:
+    for each in maps:
+        np.copyto(out, each)
 
 
 def one_pair(folder: Path, floats: Floats, source: NDArray[np.uint8]) -> dict[str, Row]:
@@ -86,10 +94,10 @@ def one_pair(folder: Path, floats: Floats, source: NDArray[np.uint8]) -> dict[st
     out = np.empty((1, *SIZE), np.uint8)
     target = np.memmap(folder / "target", np.uint8, "r", shape=(COUNT, 1, *SIZE))
     store = MapStore.open(folder / "float")
-    plain = timed(lambda: [np.copyto(out, target[i]) for i in range(COUNT)])
+    plain = timed(lambda: copy_each(target, out))
     rows["read, copyto"] = (plain, 1.0)
     for name, read in {
-        "read, raw": lambda: [np.copyto(out, store.read_raw(id)) for id in IDS],
+        "read, raw": lambda: copy_each(map(store.read_raw, IDS), out),
         "read, float32": lambda: [store.read(id) for id in IDS],
         "verify": lambda: list(store.verify()),
     }.items():
@@ -127,8 +135,8 @@ def measure_scale(folder: Path) -> None:
     rows["pending"] = timed(store.pending)
     rows["claim all"] = timed(lambda: store.claim(store.ids).__enter__())
     little = create("tiny", tiny)
-    maps = {id: np.zeros((1, 4, 4), np.uint8) for id in little.ids}
-    rows["write in one batch, 4x4"] = timed(lambda: little.write_raw(maps))
+    maps = {id: np.zeros((1, 4, 4), np.float32) for id in little.ids}
+    rows["write in one batch, 4x4"] = timed(lambda: little.write(maps))
     rows["verify, 4x4"] = timed(lambda: list(little.verify()))
     print(f"a store of {len(shapes):,} maps of {SIZE[0]}x{SIZE[1]} (sparse; 4x4 where it says so)")
     for name, seconds in rows.items():
@@ -140,14 +148,15 @@ def soft_map(mask: Mask, seed: int) -> Floats:
     noise = np.random.default_rng(seed).normal(size=mask.shape).astype(np.float32)
     border = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 4) - 0.5
     logits = 14 * border + 40 * cv2.GaussianBlur(noise, (0, 0), 12)
-    return (1 / (1 + np.exp(-logits)))[None].astype(np.float32)
+    values: Floats = 1 / (1 + np.exp(-logits))
+    return values[None]
 
 
 def real_masks(data: Path, count: int) -> list[Mask]:
     """Nuclei of DSB 2018, brought to the size of a Carvana image."""
     masks = []
     for folder in sorted((data / "stage1_train").iterdir())[:count]:
-        parts = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in folder.glob("masks/*.png")]
+        parts = [np.asarray(Image.open(path).convert("L")) for path in folder.glob("masks/*.png")]
         whole = np.max(np.stack(parts), axis=0)
         masks.append(cv2.resize(whole, SIZE[::-1], interpolation=cv2.INTER_LINEAR) > 127)
     return masks
@@ -156,7 +165,9 @@ def real_masks(data: Path, count: int) -> list[Mask]:
 def dice(values: Floats, mask: Mask, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     chosen = [values > threshold for threshold in thresholds]
     both = np.array([np.count_nonzero(choice & mask) for choice in chosen])
-    return 2 * both / (np.array([choice.sum() for choice in chosen]) + mask.sum())
+    sizes = np.array([np.count_nonzero(choice) for choice in chosen])
+    scores: NDArray[np.float64] = 2 * both / (sizes + np.count_nonzero(mask))
+    return scores
 
 
 def dice_changes(masks: list[Mask]) -> dict[MapDtype, NDArray[np.float64]]:
@@ -206,10 +217,15 @@ def measure_layouts(folder: Path, masks: list[Mask]) -> None:
     measure_npz(folder, maps)
 
 
+def save_each(paths: list[Path], maps: list[Floats]) -> None:
+    for path, values in zip(paths, maps, strict=True):
+        np.savez_compressed(path, values)
+
+
 def measure_npz(folder: Path, maps: list[Floats]) -> None:
     """A compressed float32 archive a map, as other stacks write them."""
     paths = [folder / f"{i}.npz" for i in range(len(maps))]
-    write = timed(lambda: [np.savez_compressed(p, m) for p, m in zip(paths, maps, strict=True)])
+    write = timed(lambda: save_each(paths, maps))
     read = timed(lambda: [np.load(path)["arr_0"] for path in paths])
     used = sum(path.stat().st_size for path in paths) / len(maps) / np.prod(SIZE)
     rates = f"{len(maps) / write:6.1f} {len(maps) / read:6.1f}"

@@ -5,33 +5,24 @@ make && python -m benchmarks.picture
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from pipeline.config import load_experiment
-from pipeline.reporting import SilentReporter
+from pipeline import open_run
 from pipeline.reports.overlay import overlay
-from pipeline.stages import align, check, ensemble, infer
-from pipeline.stages.context import StageContext
-from pipeline.workspace import Workspace
 
 COLUMNS, GAP = 5, 6
 
 
 def main() -> None:
-    experiment = load_experiment(Path("configs/demo.yaml"))
-    context = StageContext(experiment, Workspace(experiment.name), SilentReporter())
-    survey, inferred = check.run(context), infer.run(context)
-    recipe, reader = ensemble.run(context).recipe, align.run(context)
-    samples = survey.catalog.train[:: len(survey.catalog.train) // COLUMNS][:COLUMNS]
+    run = open_run("configs/demo.yaml", quiet=True)
+    images, truths, masks = run.images(), run.truths(), run.oof_masks()
     columns = []
-    for sample in samples:
-        image = reader.image(sample)
-        maps = [store.read_raw(sample.id) for store in inferred.oof.values()]
-        truth = reader.truth(sample, (image.shape[0], image.shape[1]))
-        pair = [image, overlay(image, truth, recipe.decide(maps))]
+    for id in islice(images, 0, COLUMNS * (len(images) // COLUMNS), len(images) // COLUMNS):
+        pair = [images[id], overlay(images[id], truths[id], masks[id])]
         columns.append(np.concatenate([_framed(each) for each in pair], axis=0))
     picture = Image.fromarray(np.concatenate(columns, axis=1))
     Path("docs").mkdir(exist_ok=True)

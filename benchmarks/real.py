@@ -14,15 +14,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from pipeline.config import Experiment, load_experiment
+from pipeline import Run, open_run
 from pipeline.data.ground_truth import Truth
 from pipeline.metrics import metric_of
-from pipeline.reporting import SilentReporter
-from pipeline.stages import align, check
-from pipeline.stages.context import StageContext
-from pipeline.workspace import Workspace
 
 
 def main() -> None:
@@ -34,30 +29,22 @@ def main() -> None:
         config, root = Path(f"configs/{name}.yaml"), arguments.data / name
         command = [sys.executable, "-m", "pipeline", "all", "--config", str(config)]
         subprocess.run([*command, "--data", str(root)], check=True, stdout=subprocess.DEVNULL)
-        experiment = load_experiment(config, data=str(root))
-        _print(name, experiment)
+        _print(name, open_run(config, data=root, quiet=True))
 
 
-def _print(name: str, experiment: Experiment) -> None:
-    workspace = Workspace(experiment.name)
-    facts = yaml.safe_load(workspace.blend.read_text())
-    print(f"### {name}: {experiment.metric_name}\n")
-    print(workspace.scorecard("md").read_text())
-    low, high = facts["score"]["interval"]
+def _print(name: str, run: Run) -> None:
+    print(f"### {name}: {run.experiment.metric_name}\n")
+    print(run.workspace.scorecard("md").read_text())
+    low, high = run.ensemble()["score"]["interval"]
     print(f"Interval for a test set of this size: {low:.4f} … {high:.4f}.", end=" ")
-    nothing, frequent = _baselines(experiment)
+    nothing, frequent = _baselines(run)
     print(f"Predicting nothing scores {nothing:.5f}, the most frequent class {frequent:.5f}.\n")
 
 
-def _baselines(experiment: Experiment) -> tuple[float, float]:
+def _baselines(run: Run) -> tuple[float, float]:
     """What no class anywhere, and the most frequent class everywhere, score on all images."""
-    context = StageContext(experiment, Workspace(experiment.name), SilentReporter())
-    survey, reader = check.run(context), align.run(context)
-    metric = metric_of(experiment.metric)
-    truths = [
-        reader.truth(sample, survey.sizes["train", sample.id]) for sample in survey.catalog.train
-    ]
-    frequent = int(np.mean([record.shares for record in survey.of("train")], axis=0).argmax())
+    metric, truths = metric_of(run.experiment.metric), list(run.truths().values())
+    frequent = int(np.mean([truth.planes.mean((1, 2)) for truth in truths], axis=0).argmax())
 
     def score(planes: list[int]) -> float:
         measures = [metric.measure(_constant(truth, planes), truth) for truth in truths]

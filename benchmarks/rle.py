@@ -20,6 +20,7 @@ from pipeline.config.choices import RleOrder
 from pipeline.data.rle import decode, encode
 
 PAIRS = 31
+ORDERS: tuple[RleOrder, ...] = ("row", "column")
 
 
 def car_like(size: tuple[int, int], seed: int) -> NDArray[np.uint8]:
@@ -28,17 +29,20 @@ def car_like(size: tuple[int, int], seed: int) -> NDArray[np.uint8]:
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     rough = np.random.default_rng(seed).normal(size=size)
     fray = cv2.GaussianBlur(rough, (0, 0), 3) * 2
-    return (((rows / 0.6) ** 2 + (columns / 0.7) ** 2 + fray) < 1).astype(np.uint8)
+    inside: NDArray[np.bool_] = ((rows / 0.6) ** 2 + (columns / 0.7) ** 2 + fray) < 1
+    return inside.astype(np.uint8)
 
 
-def coco_rle(mask: NDArray[np.uint8], order: RleOrder) -> dict[str, object]:
+def coco_rle(mask: NDArray[np.uint8], order: RleOrder) -> bytes:
+    """pycocotools' compressed counts."""
     scan = np.asfortranarray(mask) if order == "column" else mask.T
-    return dict(coco.encode(scan))
+    counts: bytes = coco.encode(scan)["counts"]
+    return counts
 
 
 def coco_encode(mask: NDArray[np.uint8], order: RleOrder) -> str:
     """The same text as ours from pycocotools' compressed counts."""
-    counts = unpacked(coco_rle(mask, order)["counts"])
+    counts = unpacked(coco_rle(mask, order))
     ends = np.cumsum(counts)
     pairs = np.stack([ends[0::2][: len(counts) // 2] + 1, counts[1::2]], axis=1)
     return " ".join(map(str, pairs.reshape(-1).tolist()))
@@ -102,8 +106,8 @@ def report(size: tuple[int, int], order: RleOrder) -> None:
 def main() -> None:
     print(f"{'mask':>10} {'order':>7} {'work':<15} {'ours':>11} {'pycocotools':>11} {'ratio':>7}")
     for size in [(1280, 1918), (256, 256)]:
-        for order in ("row", "column"):
-            report(size, order)  # type: ignore[arg-type]
+        for order in ORDERS:
+            report(size, order)
 
 
 if __name__ == "__main__":

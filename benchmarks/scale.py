@@ -40,8 +40,9 @@ def make_stores(folder: Path, images: int) -> None:
             folder / str(member), [MapShape(id, *SIZE) for id in ids], ["car"], fingerprint="f"
         )
         logits = far + rng.normal(size=SIZE)
-        plane = np.rint(127.5 + 127.5 * np.tanh(logits / 2)).astype(np.uint8)
-        store.write_raw({id: np.roll(plane, n, axis=1)[None] for n, id in enumerate(ids)})
+        plane = (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)
+        for shift, id in enumerate(ids):
+            store.write({id: np.roll(plane, shift, axis=1)[None]})
 
 
 def forget(folder: Path) -> None:

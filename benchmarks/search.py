@@ -32,7 +32,8 @@ Image = tuple[list[NDArray[np.uint8]], Truth]
 def coarse_noise(rng: np.random.Generator, height: int) -> NDArray[np.float32]:
     """Normal noise of unit spread, HW, smooth at a scale of SIZE[0] / height pixels."""
     grid = rng.normal(size=(height, height * 3 // 2)).astype(np.float32)
-    return cv2.resize(grid, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    noise = cv2.resize(grid, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    return noise.astype(np.float32, copy=False)
 
 
 def draw_image(members: int, seed: int) -> Image:

@@ -11,22 +11,22 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from pipeline.config import ModelSpec, TrainConfig, build_experiment
+from pipeline import open_run
+from pipeline.config import ModelSpec, TrainConfig
 from pipeline.demo import DEMOS
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
-from pipeline.reporting import JobProgress, SilentReporter
-from pipeline.stages import align, check, folds, train
-from pipeline.stages.context import StageContext
+from pipeline.reporting import JobProgress
+from pipeline.stages import train
 from pipeline.training.loop import TrainingRun
 from pipeline.training.optimizers import make_optimizer
-from pipeline.workspace import Workspace
 
 ROUNDS, STEPS, BATCH, SIZE = 7, 10, 8, (128, 192)
 
@@ -49,9 +49,9 @@ def main() -> None:
     )
 
 
-def _timed(call: object) -> float:
+def _timed(call: Callable[[], object]) -> float:
     started = time.perf_counter()
-    call()  # type: ignore[operator]
+    call()
     return time.perf_counter() - started
 
 
@@ -62,7 +62,7 @@ def _steps(run: TrainingRun) -> None:
 
 def _pipeline(folder: Path) -> TrainingRun:
     DEMOS["turntable"](folder / "data")
-    experiment = build_experiment(
+    run = open_run(
         {
             "name": "bench",
             "data": {
@@ -73,11 +73,9 @@ def _pipeline(folder: Path) -> TrainingRun:
             "models": {"m": {"decoder": "linknet", "encoder": "resnet18", "weights": None}},
             "train": {"size": SIZE, "batch": BATCH, "steps": STEPS},
         },
-        source="benchmark",
+        folder=folder, jobs=1, quiet=True,
     )  # fmt: skip
-    context = StageContext(experiment, Workspace("bench", folder), SilentReporter(), jobs=1)
-    survey, table = check.run(context), folds.run(context)
-    job = train._job(context, survey, table, align.run(context), "m", 0)
+    job = train.list_jobs(run.context())["m", 0]
     return TrainingRun(job, JobContext("cpu", JobProgress(folder / "progress", "m"), StopFlag()))
 
 
@@ -97,7 +95,7 @@ class _BareLoop:
             loss = weighted_loss(
                 {"bce": 1, "dice": 1}, self.network(self.images), self.truth, valid, False
             )
-            loss.backward()
+            torch.autograd.backward(loss)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,21 +24,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.config import Experiment, load_experiment
+from pipeline.by_id import ById
+from pipeline.config import Experiment, build_experiment, load_experiment
 from pipeline.console import ConsoleReporter
+from pipeline.data.catalog import Part
+from pipeline.data.ground_truth import Truth
+from pipeline.data.samples import SampleReader
+from pipeline.ensemble.members import reader_of
 from pipeline.execution.devices import Machine
 from pipeline.known_names import name_checks
-from pipeline.maps import MapStore
 from pipeline.prediction.finished_run import read_finished_run
 from pipeline.prediction.image_predictor import ImagePredictor
 from pipeline.reporting import Reporter, SilentReporter
 from pipeline.stages import check, ensemble, folds, infer, scorecard, submit, train
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts.tracked import tracked
+from pipeline.suggestions import check_name
 from pipeline.workspace import MapPart, Workspace
 
 
 def open_run(
-    config: str | Path,
+    config: str | Path | Mapping[str, Any],
     *overrides: str,
     data: str | Path | None = None,
     folder: str | Path = ".",
@@ -47,15 +54,17 @@ def open_run(
 ) -> Run:
     """The experiment of a YAML file, changed by overrides such as `train.epochs=2`.
 
-    data: replaces `data.root`; folder: where `runs/`, `folds/` and `submissions/` are; jobs,
-    devices: as on the command line; quiet: say nothing. Raises ConfigError with every mistake.
+    config: the file, or what it would hold, as a dictionary; data: replaces `data.root`; folder:
+    where `runs/`, `folds/` and `submissions/` are; jobs, devices: as on the command line; quiet:
+    say nothing. Raises ConfigError with every mistake.
     """
-    experiment = load_experiment(
-        Path(config),
-        overrides=overrides,
-        data=None if data is None else os.fspath(data),
-        checks=name_checks(),
-    )
+    root, checks = None if data is None else os.fspath(data), name_checks()
+    if isinstance(config, Mapping):
+        experiment = build_experiment(
+            config, source="the experiment", overrides=overrides, data=root, checks=checks
+        )
+    else:
+        experiment = load_experiment(Path(config), overrides=overrides, data=root, checks=checks)
     reporter: Reporter = SilentReporter() if quiet else ConsoleReporter()
     return Run(experiment, Workspace(experiment.name, Path(folder)), reporter, jobs, tuple(devices))
 
@@ -76,20 +85,20 @@ class Run:
 
     def check(self) -> pd.DataFrame:
         """Every image, `part,id,height,width,…`; DataError when something must be fixed first."""
-        check.run(self._context("check"))
+        check.run(self.context("check"))
         return pd.read_csv(self.workspace.index, dtype={"id": str}, keep_default_na=False)
 
     def folds(self) -> pd.DataFrame:
         """The fold table: `id,group,stratum,fold`."""
-        return folds.run(self._context("folds"))
+        return folds.run(self.context("folds"))
 
     def train(self, model: str | None = None, fold: int | None = None) -> pd.DataFrame:
         """Train the members of the chosen models (comma-separated) and fold; by default all.
 
         Returns what each trained member scores on its held-out fold, at 0.5: `model,fold,score`.
         """
-        context = self._context("train", model, fold)
-        members = train.run(context)
+        with self._followed("train", model, fold) as context:
+            members = train.run(context)
         chosen = [members[name, number] for name in context.models() for number in context.folds()]
         scores = [pd.read_csv(member.paths.history)["score"].iloc[-1] for member in chosen]
         rows = [
@@ -99,46 +108,76 @@ class Run:
 
     def infer(self) -> None:
         """Predict the out-of-fold and test maps of all models."""
-        infer.run(self._context("infer"))
+        with self._followed("infer") as context:
+            infer.run(context)
 
     def ensemble(self) -> dict[str, Any]:
         """Choose weights, thresholds and post-processing; the content of `ensemble.yaml`."""
-        return ensemble.run(self._context("ensemble")).facts
+        with self._followed("ensemble") as context:
+            return ensemble.run(context).facts
 
     def submit(self) -> Path:
         """Write the submission; its path."""
-        return submit.run(self._context("submit"))
+        with self._followed("submit") as context:
+            return submit.run(context)
 
     def scorecard(self) -> pd.DataFrame:
         """The scores of every model and of the blend, one row each."""
-        return scorecard.run(self._context("scorecard"))
+        with self._followed("scorecard") as context:
+            return scorecard.run(context)
 
     def predictor(self, device: str | None = None) -> ImagePredictor:
         """The chosen blend as a function from an image to its mask.
 
         device: e.g. `cuda:0`; by default the first one of the machine.
         """
-        ensemble.run(self._context("predict"))
+        ensemble.run(self.context("predict"))
         chosen = device or Machine.detect(self.jobs, self.devices).devices[0]
         return ImagePredictor(read_finished_run(self.workspace.run), chosen)
 
-    def oof_maps(self, model: str) -> Maps:
-        """The model's out-of-fold maps, by id."""
+    def images(self, part: Part = "train") -> ById[NDArray[np.uint8]]:
+        """The images as people see them, by id: HWC uint8 RGB."""
+        by_part = check.run(self.context("images")).catalog.by_id
+        check_name("part", part, by_part)
+        samples = by_part[part]
+        reader = SampleReader(self.experiment.data)
+        return ById(samples, lambda id: reader.picture(samples[id]))
+
+    def truths(self) -> ById[Truth]:
+        """What is true of the training images, by id: planes uint8 CHW, valid, instances."""
+        survey = check.run(self.context("truths"))
+        samples, reader = survey.catalog.by_id["train"], SampleReader(self.experiment.data)
+        return ById(samples, lambda id: reader.truth(samples[id], survey.sizes["train", id]))
+
+    def oof_maps(self, model: str) -> ById[NDArray[np.float32]]:
+        """The model's out-of-fold probability maps, by id: float32 CHW 0..1."""
         return self._maps(model, "oof")
 
-    def test_maps(self, model: str) -> Maps:
+    def test_maps(self, model: str) -> ById[NDArray[np.float32]]:
         """The model's maps of the test images, by id; none with `ensemble.accumulate`."""
         return self._maps(model, "test")
 
-    def _maps(self, model: str, part: MapPart) -> Maps:
-        inferred = infer.run(self._context("maps", model))
-        stores = inferred.oof if part == "oof" else inferred.test
-        return Maps(stores.get(model))
+    def oof_masks(self) -> ById[NDArray[np.bool_]]:
+        """What the chosen blend decides from the out-of-fold maps, by id: bool CHW."""
+        context = self.context("masks")
+        stores, recipe = infer.run(context).oof, ensemble.run(context).recipe
+        members = {name: stores[name] for name in recipe.names}
+        read = reader_of(members)
+        return ById(next(iter(members.values())).ids, lambda id: recipe.decide(read(id)))
 
-    def _context(
-        self, asked: str, model: str | None = None, fold: int | None = None
+    def _maps(self, model: str, part: MapPart) -> ById[NDArray[np.float32]]:
+        inferred = infer.run(self.context("maps", model))
+        store = (inferred.oof if part == "oof" else inferred.test).get(model)
+        no_maps: dict[str, NDArray[np.float32]] = {}
+        return ById(store.ids, store.read) if store else ById(no_maps, no_maps.__getitem__)
+
+    def context(
+        self, asked: str = "", model: str | None = None, fold: int | None = None
     ) -> StageContext:
-        """A new context for each call, since it caches stage results and files may change."""
+        """The argument of a stage's `run`, for what this class does not offer.
+
+        A new context for each call, since it caches stage results and files may change.
+        """
         return StageContext(
             self.experiment,
             self.workspace,
@@ -150,21 +189,11 @@ class Run:
             fold=fold,
         )
 
-
-class Maps(Mapping[str, NDArray[np.float32]]):
-    """Probability maps by id, float32 CHW 0..1, each read on access."""
-
-    def __init__(self, store: MapStore | None) -> None:
-        self._store = store
-        self._ids = dict.fromkeys(store.ids if store is not None else ())
-
-    def __getitem__(self, id: str) -> NDArray[np.float32]:
-        if self._store is None or id not in self._ids:
-            raise KeyError(id)
-        return self._store.read(id)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
+    @contextmanager
+    def _followed(
+        self, asked: str, model: str | None = None, fold: int | None = None
+    ) -> Iterator[StageContext]:
+        """The context of a stage, with the trackers of `track:` beside it."""
+        context = self.context(asked, model, fold)
+        with tracked(context):
+            yield context

@@ -5,47 +5,23 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from pipeline import __version__, finished_commands
+from pipeline import finished_commands
+from pipeline.command_line import command_parser, separated
 from pipeline.config import Experiment, load_experiment
-from pipeline.config.base import shortened
 from pipeline.console import ConsoleReporter
 from pipeline.disk_space import disk_error
-from pipeline.errors import ConfigError, MaskmillError
+from pipeline.errors import MaskmillError
 from pipeline.known_names import name_checks
 from pipeline.shipped_configs import DEMO, default_experiment
-from pipeline.stages.context import BY_MEMBER, ORDER, StageContext, as_typed
+from pipeline.stages.context import ORDER, StageContext, as_typed
 from pipeline.stages.parts.tracked import tracked
-from pipeline.suggestions import did_you_mean
 from pipeline.workspace import Workspace
-
-COMMANDS = {
-    "all": "every stage, in order",
-    "demo": "draw the built-in demo competition",
-    "check": "inspect the data and list its problems",
-    "align": "align references with their images",
-    "folds": "split the training images into folds",
-    "train": "train every (model, fold)",
-    "infer": "predict out-of-fold and test maps",
-    "ensemble": "choose weights and thresholds",
-    "submit": "write the submission",
-    "scorecard": "show all scores, as a table and a report page",
-    "plan": "forecast disk space, files and time of every stage",
-    "borders": "measure the offset of predicted boundaries from mask boundaries",
-    "verify": "read every map and list the damaged ones",
-    "predict": "predict masks of new images with the chosen blend",
-    "export": "export a model to a format that other programs read",
-    "clean": "remove the run folder; data, folds and submissions stay",
-    "leaderboard": "record a leaderboard score beside a submission",
-}
-MOST_JOBS = 1024
-LONGEST_MESSAGE = 500
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "make") -> int:
@@ -58,7 +34,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "make") -> int:
             stream.reconfigure(errors="backslashreplace")
     reporter = ConsoleReporter()
     try:
-        _run(_parser(program).parse_args(arguments), reporter, program)
+        _run(command_parser(program).parse_args(arguments), reporter, program)
     except MaskmillError as error:
         reporter.fail(str(error))
         return error.exit_code
@@ -76,90 +52,6 @@ def main(arguments: Sequence[str] | None = None, program: str = "make") -> int:
 def maskmill() -> int:
     """The console command of that name."""
     return main(program="maskmill")
-
-
-class _Parser(argparse.ArgumentParser):
-    """One line for a mistake, as everywhere, instead of the list of all options."""
-
-    def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"argument command: invalid choice: '(.*?)' \(choose", message)
-        if unknown:
-            message = (
-                f"there is no command {shortened(unknown[1])}{did_you_mean(unknown[1], COMMANDS)}"
-            )
-        words = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
-        raise ConfigError(f"{words}; see {self.prog} --help")
-
-
-def _parser(program: str) -> argparse.ArgumentParser:
-    name = "python -m pipeline" if program == "make" else program
-    parser = _Parser(prog=name, description=__doc__)
-    parser.add_argument("--version", action="version", version=f"maskmill {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        command.add_argument("--config", type=Path, help=f"the experiment file (default: {DEMO})")
-        command.add_argument("--data", help="folder of the data (replaces data.root)")
-        command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
-        command.add_argument("--jobs", type=_jobs, help="jobs at a time (default: one per device)")
-        command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all devices)")
-        if name in BY_MEMBER:
-            command.add_argument("--model", help="only these models, comma-separated")
-            command.add_argument("--fold", type=_integer, help="only this fold")
-        if name == "borders":
-            command.add_argument("--model", dest="measured", help="only these models, or blend")
-        if name in finished_commands.NAMES:
-            _add_finished_run(command, name)
-        if name == "leaderboard":
-            command.add_argument("--score", default="", help="e.g. 0.9961")
-            command.add_argument("--label", help="which submission (default: the newest)")
-    maps = commands.add_parser("maps", help="show stored maps")
-    show = maps.add_subparsers(dest="action", required=True).add_parser("show")
-    show.add_argument("store", type=Path, help="e.g. runs/demo/unet/maps/oof")
-    show.add_argument("id")
-    show.add_argument("--out", type=Path, help="the PNG to write (default: <id>.png)")
-    return parser
-
-
-def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:
-    """The options of commands that use a finished run: by its folder, or by --config."""
-    command.add_argument(
-        "named",
-        nargs="*",
-        metavar="run image …" if name == "predict" else "run",
-        help="the folder of a run (runs/demo) unless --config is given; predict also takes images: "
-        "files, folders, patterns",
-    )
-    command.add_argument("--out", type=Path, help="the folder to write to")
-    if name == "predict":
-        command.add_argument("--images", help="the images as one string, e.g. 'new/*.jpg'")
-        command.add_argument("--probabilities", action="store_true", help="also write float32 .npy")
-        command.add_argument("--overlay", action="store_true", help="also draw masks on images")
-    else:
-        command.add_argument("--model", dest="exported", help="a model of the run")
-        command.add_argument("--fold", dest="exported_fold", type=_integer, help="one fold of it")
-        command.add_argument("--format", default="onnx", help="onnx, torchscript or state_dict")
-
-
-def separated(texts: Sequence[str]) -> list[str]:
-    """One `key=value` each, of texts that may hold several: a new one begins at ` key=`."""
-    settings = [re.split(r"(?<!\s)\s+(?=[A-Za-z_][\w.-]*=)", text.strip()) for text in texts]
-    return [each for several in settings for each in several if each]
-
-
-def _jobs(text: str) -> int:
-    number = _integer(text)
-    if not 1 <= number <= MOST_JOBS:
-        raise argparse.ArgumentTypeError(
-            f"{shortened(text)} is not an integer from 1 to {MOST_JOBS}"
-        )
-    return number
-
-
-def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text.strip()):
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is not an integer")
-    return int(text)
 
 
 def _run(options: argparse.Namespace, reporter: ConsoleReporter, program: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import __version__, cli, finished_commands
+from pipeline import __version__, cli, command_line, finished_commands
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs, raw_experiment, said
 
 REPOSITORY = Path(__file__).parents[1]
@@ -24,7 +24,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", sorted({*cli.COMMANDS} - {"all", *finished_commands.NAMES}))
+@pytest.mark.parametrize(
+    "command", sorted({*command_line.COMMANDS} - {"all", *finished_commands.NAMES})
+)
 def test_every_command_has_its_module(command: str) -> None:
     """It is imported by the command's name, so a module that moves is not missed before it runs."""
     assert callable(import_module(f"pipeline.stages.{command}").run)
@@ -174,7 +176,7 @@ def test_make_hands_settings_on_as_they_are_written(text: str, expected: list[st
     command = ["make", "-n", "-s", "-o", "Makefile", "STAMP=Makefile", "train", f"SET={text}"]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     (word,) = [each for each in shlex.split(run.stdout) if each.startswith("--set=")]
-    assert cli.separated([word.removeprefix("--set=")]) == expected
+    assert command_line.separated([word.removeprefix("--set=")]) == expected
 
 
 def test_clean_removes_the_run_of_the_experiment_and_nothing_else(

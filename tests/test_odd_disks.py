@@ -51,8 +51,7 @@ def test_a_table_that_is_a_folder(folder: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_run_on_a_read_only_disk(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with disks.small_disk(folder / "runs", "1m"):
-        subprocess.run(["mount", "-o", "remount,ro", str(folder / "runs")], check=True)
+    with disks.read_only(folder / "runs"):
         _fails(capsys, "runs", "cannot be written to")
 
 

@@ -2,6 +2,7 @@
 
 from pipeline.config.alignment import AlignSettings
 from pipeline.config.data import DataConfig, FrameConfig, MaskSource
+from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.experiment import Experiment, ModelConfig, slug
 from pipeline.config.folds import FoldsConfig
 from pipeline.config.loading import build_experiment, load_experiment
@@ -10,7 +11,6 @@ from pipeline.config.submission import SubmissionConfig
 from pipeline.config.tables import GroupTable, MaskTable, RowKeys
 from pipeline.config.training import (
     AugmentConfig,
-    EnsembleConfig,
     InferConfig,
     InputConfig,
     JitterConfig,

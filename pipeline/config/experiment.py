@@ -11,10 +11,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pipeline.config.alignment import AlignSettings
 from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig
+from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.folds import FoldsConfig
 from pipeline.config.model import ModelSpec
 from pipeline.config.submission import SubmissionConfig
-from pipeline.config.training import EnsembleConfig, InferConfig, InputConfig, TrainConfig
+from pipeline.config.training import InferConfig, InputConfig, TrainConfig
 from pipeline.workspace import Workspace
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]

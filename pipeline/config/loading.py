@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -56,17 +57,20 @@ def load_experiment(
     Raises ConfigError with every mistake: key, value and the nearest valid name.
     """
     raw = _read_with_bases(path)
-    for override in overrides:
-        _apply_override(raw, override)
-    if data is not None:
-        _mapping_at(raw, ["data"])["root"] = data
-    return build_experiment(raw, source=str(path), checks=checks)
+    return build_experiment(raw, source=str(path), overrides=overrides, data=data, checks=checks)
 
 
 def build_experiment(
-    raw: Mapping[str, Any], *, source: str, checks: Checks | None = None
+    raw: Mapping[str, Any],
+    *,
+    source: str,
+    overrides: Iterable[str] = (),
+    data: str | None = None,
+    checks: Checks | None = None,
 ) -> Experiment:
     """The experiment of `raw`, as read from YAML; ConfigError as above."""
+    if overrides or data is not None:
+        raw = _overridden(raw, overrides, data)
     spread = _spread_to_models(raw, source)
     try:
         return Experiment.model_validate(spread, context=dict(checks or {}))
@@ -118,6 +122,17 @@ def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
             value = {name: model for name, model in value.items() if name not in gone}
         result[key] = _merged(below, value)
     return result
+
+
+def _overridden(
+    raw: Mapping[str, Any], overrides: Iterable[str], data: str | None
+) -> dict[str, Any]:
+    changed = copy.deepcopy(dict(raw))
+    for override in overrides:
+        _apply_override(changed, override)
+    if data is not None:
+        _mapping_at(changed, ["data"])["root"] = data
+    return changed
 
 
 def _apply_override(raw: dict[str, Any], override: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import Channels
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.frame import into_frame, without_padding
@@ -26,11 +27,6 @@ def aligned_path(folder: Path, sample: Sample, source: ImageSource) -> Path:
     return folder / sample.part / f"{sample.id}{source.suffix}"
 
 
-def input_channels(source: ImageSource, *, references: bool) -> int:
-    """Channels of an image, and of its reference behind them."""
-    return source.channels * (2 if references else 1)
-
-
 @dataclass(frozen=True)
 class SampleReader:
     """Reads samples of one experiment. Cheap to pickle: tables are read again where needed."""
@@ -40,9 +36,9 @@ class SampleReader:
     """Folder of references that `align` has brought onto their images."""
 
     @property
-    def channels(self) -> int:
+    def channels(self) -> Channels:
         """Of an image, and of its reference behind it."""
-        return input_channels(self.source, references=self.aligned is not None)
+        return Channels(self.source.channels, references=self.aligned is not None)
 
     @cached_property
     def source(self) -> ImageSource:
@@ -50,7 +46,7 @@ class SampleReader:
         return image_source(self.data)
 
     def image(self, sample: Sample) -> Pixels:
-        """The network input: HWC with `channels` channels, moved and padded by `data.frame`.
+        """The network input: HWC with `channels.total` channels, moved and padded by `data.frame`.
 
         DataError names the file that cannot be read.
         """

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.atomic_files import rename_damaged
+from pipeline.channels import Channels
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
@@ -102,10 +103,12 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     )
 
 
-def load_network(model: ModelConfig, path: Path, classes: int, channels: int) -> SegmentationModel:
+def load_network(
+    model: ModelConfig, path: Path, classes: int, channels: Channels
+) -> SegmentationModel:
     """A member's network with its weights from `path`, on the CPU."""
     unweighted = model.network.model_copy(update={"weights": None})
-    network = build_model(unweighted, classes=classes, in_channels=channels)
+    network = build_model(unweighted, classes=classes, channels=channels)
     load_weights(path, network)
     return network
 

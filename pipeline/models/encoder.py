@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from pipeline.channels import Channels
 from pipeline.config import ReferenceUse
 from pipeline.models.grafting.channels import per_channel, repeated
 from pipeline.models.grafting.fill_levels import FillLevels
@@ -17,9 +18,10 @@ from pipeline.models.reference import input_shape, network_inputs
 
 
 class Encoder(nn.Module):
-    """N x in_channels x H x W, 0..1, H and W multiples of `step` -> five N x c x H/r x W/r.
+    """N x C x H x W, 0..1, H and W multiples of `step` -> five N x c x H/r x W/r.
 
     r = 2, 4, 8, 16, 32; a dilated graft stays at its `output_stride` beyond it.
+    channels: C, those of an image and of its reference behind it.
     finest: the finest level that is asked for; a finer one that the graft does not have is left
         empty (N x 0 x H/r x W/r).
     reference: how the channels of image and reference are seen; where both go through the same
@@ -33,17 +35,18 @@ class Encoder(nn.Module):
     def __init__(
         self,
         graft: Graft | Stitched,
-        in_channels: int,
+        channels: Channels,
         finest: int = LEVELS[0],
         reference: ReferenceUse = "concat",
     ) -> None:
         super().__init__()
         self.graft = graft
-        self.in_channels = in_channels
+        self.in_channels = channels.total
+        self.image_channels = channels.image
         self.reference: ReferenceUse = reference
-        inputs, channels = input_shape(reference, in_channels)
+        inputs, seen = input_shape(reference, channels)
         for name, values in (("mean", graft.mean), ("std", graft.std)):
-            self.register_buffer(name, per_channel(values, channels), persistent=False)
+            self.register_buffer(name, per_channel(values, seen), persistent=False)
         self.fill = FillLevels(graft.channels, self.mean.shape[1], finest)
         self.step = graft.step
         self.output_stride = graft.output_stride
@@ -52,7 +55,7 @@ class Encoder(nn.Module):
         ]
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        inputs = network_inputs(images, self.reference)
+        inputs = network_inputs(images, self.reference, self.image_channels)
         if len(inputs) == 1:
             return self._features(inputs[0])
         together = self._features(torch.cat(inputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from pipeline.channels import RGB, Channels
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.decoders.parts import LIGHT, Features
@@ -17,10 +18,10 @@ from pipeline.models.whole_checkpoint import load_whole, whole_weights
 from pipeline.suggestions import check_name
 
 
-def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> SegmentationModel:
+def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> SegmentationModel:
     """The model that `spec` describes, on the CPU; random parts come from torch's global RNG.
 
-    in_channels: of the whole input, image and reference.
+    channels: of an image, and of its reference behind it where there is one.
     Raises ConfigError for unknown names and for weights that are missing or of another network.
     """
     check_name("decoder", spec.decoder, DECODERS)
@@ -28,13 +29,13 @@ def build_model(spec: ModelSpec, *, classes: int, in_channels: int = 3) -> Segme
     wish = Wish(
         weights=spec.weights if whole is None else None,
         allow_partial=spec.allow_partial,
-        in_channels=input_shape(spec.reference, in_channels)[1],
+        in_channels=input_shape(spec.reference, channels)[1],
         output_stride=_wanted_stride(spec),
         strict=spec.output_stride is not None,
     )
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
-    encoder = Encoder(graft, in_channels, DECODERS[spec.decoder].finest, spec.reference)
+    encoder = Encoder(graft, channels, DECODERS[spec.decoder].finest, spec.reference)
     features = Features(encoder.channels, encoder.output_stride, graft.ends_with_pool)
     model = SegmentationModel(encoder, build_parts(spec.decoder, features, classes))
     if whole is not None:

@@ -75,7 +75,7 @@ def measure(job: MeasureJob, context: JobContext) -> Measured:
         run = _start(job, Path(folder), context)
         step_s = _seconds(lambda: _steps(run)) / TIMED_STEPS
         run.loader.close()
-        network = run.plain
+        network = run.learner.plain
         if job.weights is not None:
             load_weights(job.weights.path, network)
         reader = job.member.reader

@@ -61,7 +61,7 @@ def run(context: StageContext, folder: Path, request: ExportRequest) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        chosen.write(network, SampleReader(finished.experiment.data).channels, partial)
+        chosen.write(network, SampleReader(finished.experiment.data).channels.total, partial)
         checked = _checked(finished, model, network, chosen.read(partial, network), path)
         partial.replace(path)
     finally:

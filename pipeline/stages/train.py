@@ -6,30 +6,25 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from pipeline.atomic_files import sweep, write_atomic
-from pipeline.config import ModelConfig, TrainConfig
+from pipeline.channels import Channels
+from pipeline.config import ModelConfig
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room
 from pipeline.execution.executor import Job, JobContext
 from pipeline.locks import hold
-from pipeline.manifests import fingerprint, is_fresh, lost_files, read_manifest
+from pipeline.manifests import is_fresh, lost_files, read_manifest
 from pipeline.models.factory import build_model
-from pipeline.models.provenance import starting_point
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
-from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts import member_scores
+from pipeline.stages.parts.member_jobs import make_job
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
-from pipeline.training.member import VERSION, TrainJob
+from pipeline.training.member import TrainJob
 from pipeline.training.rehearsal import check_batch
 from pipeline.workspace import MemberPaths
-
-SPEED_KEYS = ("workers", "threads", "cache", "save_minutes")
-"""Keys of `train` that change the speed of training and the saving, not the result."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +85,7 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     jobs = {
-        (model, fold): _job(context, survey, table, reader, model, fold)
+        (model, fold): make_job(context, survey, table, reader, model, fold)
         for model in context.models()
         for fold in every
     }
@@ -159,7 +154,7 @@ def _rehearse(context: StageContext, reader: SampleReader) -> None:
         model = context.experiment.models[name]
         if model.train.batch == 1:
             network = _unweighted(model, len(context.experiment.data.class_names), reader.channels)
-            check_batch(name, network, reader.channels, model.train)
+            check_batch(name, network, reader.channels.total, model.train)
 
 
 def _make_networks(context: StageContext, reader: SampleReader) -> None:
@@ -167,13 +162,13 @@ def _make_networks(context: StageContext, reader: SampleReader) -> None:
     classes = len(context.experiment.data.class_names)
     for name in context.models():
         network = context.experiment.models[name].network
-        build_model(network, classes=classes, in_channels=reader.channels)
+        build_model(network, classes=classes, channels=reader.channels)
 
 
-def _unweighted(model: ModelConfig, classes: int, channels: int) -> SegmentationModel:
+def _unweighted(model: ModelConfig, classes: int, channels: Channels) -> SegmentationModel:
     """The model with random numbers, which has the size and shapes of the trained one."""
     spec = model.network.model_copy(update={"weights": None})
-    return build_model(spec, classes=classes, in_channels=channels)
+    return build_model(spec, classes=classes, channels=channels)
 
 
 def _train(job: TrainJob, context: JobContext) -> None:
@@ -182,63 +177,3 @@ def _train(job: TrainJob, context: JobContext) -> None:
         sweep(job.paths.folder)
         if not is_trained(job):
             train_member(job, context)
-
-
-def _job(
-    context: StageContext,
-    survey: Survey,
-    table: pd.DataFrame,
-    reader: SampleReader,
-    model: str,
-    fold: int,
-) -> TrainJob:
-    experiment = context.experiment
-    config = experiment.models[model]
-    seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
-    seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
-    held_out = table["fold"] == fold
-    training = sorted(table.loc[~held_out, "id"])  # a table of somebody's own may be in any order
-    made_from = _made_from(context, survey, seeded, training)
-    return TrainJob(
-        name=f"{model}/fold{fold}",
-        model=seeded,
-        metric=experiment.metric,
-        classes=experiment.data.class_names,
-        multiclass=experiment.data.multiclass,
-        losses=config.train.loss or experiment.losses,
-        reader=reader,
-        train=survey.samples("train", training),
-        held_out=survey.samples("train", table.loc[held_out, "id"].tolist()),
-        paths=context.workspace.member(model, fold),
-        fingerprint=fingerprint(made_from),
-        made_from=made_from,
-    )
-
-
-def _made_from(
-    context: StageContext, survey: Survey, model: ModelConfig, training: list[str]
-) -> dict[str, str]:
-    """Everything that the member's weights depend on, by what a user calls it; not how fast they
-    are made, and nothing of the images that are held out.
-    """
-    experiment = context.experiment
-    data, without = experiment.data, model.reference == "none"
-    parts: dict[str, list[Any]] = {
-        "version": [VERSION],
-        "network": [model.network.model_copy(update={"weights": None})],
-        "starting weights": [starting_point(model.network), model.weights is None],
-        "input": [model.input],
-        "train settings": [_without_speed(model.train)],
-        "loss": [model.train.loss or experiment.losses],
-        "classes": [data.class_names, data.multiclass],
-        "frame": [data.frame],
-        "training images": [survey.fingerprint("train", training)],
-        "alignment": [None if without else align.settings_of(context)],
-    }
-    return {name: fingerprint(*values) for name, values in parts.items()}
-
-
-def _without_speed(settings: TrainConfig) -> TrainConfig:
-    """The settings with those at their defaults that change how fast a member is made, only."""
-    fields = TrainConfig.model_fields
-    return settings.model_copy(update={name: fields[name].default for name in SPEED_KEYS})

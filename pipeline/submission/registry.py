@@ -9,7 +9,9 @@ from pipeline.submission.format import SubmissionFormat
 from pipeline.submission.rle_table import RleTable
 from pipeline.suggestions import check_name
 
-FORMATS: dict[str, type[SubmissionFormat]] = {"rle": RleTable}
+FORMATS: dict[str, type[SubmissionFormat]] = {
+    "rle": RleTable,
+}
 
 
 def plan_submission(experiment: Experiment, ids: Sequence[str]) -> SubmissionFormat:

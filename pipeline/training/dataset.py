@@ -50,7 +50,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         epoch, position, index = key
         decoded = self._cache.get(index)
         if decoded is None:
-            decoded = self._decode(self._samples[index])
+            decoded = self.decode(self._samples[index])
             self._cache.put(index, decoded)
         image, planes, valid = self._augmenter(*decoded, [self._settings.seed, epoch, position])
         channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
@@ -60,7 +60,8 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
             torch.from_numpy(np.ascontiguousarray(valid)[None]),
         )
 
-    def _decode(self, sample: Sample) -> Decoded:
+    def decode(self, sample: Sample) -> Decoded:
+        """A whole sample at its working size: image HWC, planes CHW, validity HW."""
         image = self._reader.image(sample)
         truth, pad = self._reader.truth(sample, self._reader.own_size(image)), self._pad
         size = working_size((image.shape[0], image.shape[1]), self._shown.resize)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -21,28 +20,18 @@ from pipeline.atomic_files import write_atomic
 from pipeline.cores import loader_workers
 from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
-from pipeline.inference.precision import plain_float32, resolve
 from pipeline.manifests import write_manifest
 from pipeline.metrics import metric_of
 from pipeline.models.checkpoint import save_weights
-from pipeline.models.factory import build_model
-from pipeline.models.losses import weighted_loss
 from pipeline.training.dataset import TrainingSet, steps_an_epoch
-from pipeline.training.ema import MovingAverage
 from pipeline.training.epoch_notes import EpochNotes
+from pipeline.training.learner import Learner
 from pipeline.training.loader import Batch, EpochLoader
 from pipeline.training.member import TrainJob
-from pipeline.training.optimizers import make_optimizer
 from pipeline.training.out_of_memory import naming_the_batch
-from pipeline.training.resume_state import (
-    Progress,
-    load_state,
-    random_state,
-    restore_random_state,
-    save_state,
-)
+from pipeline.training.resume_state import Progress, load_state, save_state
 from pipeline.training.schedules import learning_rate
-from pipeline.training.setup import computing_with, make_fabric, seed_everything
+from pipeline.training.setup import computing_with
 from pipeline.training.validation import validation_score
 
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
@@ -70,31 +59,19 @@ def train_member(job: TrainJob, context: JobContext) -> None:
 
 
 class TrainingRun:
-    """The things that live as long as a training: networks, optimizer, progress."""
+    """The things that live as long as a training: what learns, its batches, its progress."""
 
     def __init__(self, job: TrainJob, context: JobContext) -> None:
         self.job, self.context, self.settings = job, context, job.model.train
-        self.device = torch.device(context.device)
-        workers, pin = self._workers(), self.device.type == "cuda"
+        self.device_type = torch.device(context.device).type
+        workers, pin = self._workers(), self.device_type == "cuda"
         data = TrainingSet(
             job.train, job.reader, self.settings, job.model.input, shares=max(1, workers)
         )
         self.loader = EpochLoader(data, self.settings, workers, pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
-        self.precision = resolve(self.settings.precision, context.device)
-        self.fabric = make_fabric(self.precision, context.device)
-        seed_everything(self.settings.seed)
-        network = build_model(
-            job.model.network, classes=len(job.classes), in_channels=job.reader.channels
-        ).to(self.device)
-        if self.device.type == "cuda":
-            network = network.to(memory_format=torch.channels_last)
-        self.average = MovingAverage(network, self.settings.ema) if self.settings.ema else None
-        self.plain = network
-        # Fabric's wrapper keeps a copy of param_groups that a restored state does not reach
-        self.rates = make_optimizer(network, self.settings)
-        self.network, self.optimizer = self.fabric.setup(network, self.rates)
+        self.learner = Learner(job, context.device, self.total)
         self.progress = Progress()
         self._saved_at = time.monotonic()
         self._resume()
@@ -109,13 +86,13 @@ class TrainingRun:
 
     def train_epoch(self, epoch: int) -> None:
         """Make the steps that `epoch` lacks, or as many as there is time for before a stop."""
-        self.network.train()
+        self.learner.network.train()
         start = self.progress.step - epoch * self.steps
         losses: list[Tensor] = []
         for batch in self._until_stopped(self.loader.epoch(epoch, start)):
-            with plain_float32(self.precision):
-                losses.append(self._step(*batch))
-            if len(losses) >= LOOK_EVERY[self.device.type]:
+            losses.append(self.learner.learn(batch, self.progress.step))
+            self.progress.step += 1
+            if len(losses) >= LOOK_EVERY[self.device_type]:
                 self._look(losses)
             self._tell(epoch)
             if self._save_is_due():
@@ -137,35 +114,6 @@ class TrainingRun:
     def _save_is_due(self) -> bool:
         return time.monotonic() - self._saved_at >= 60 * self.settings.save_minutes
 
-    def _step(self, images: Tensor, planes: Tensor, valid: Tensor) -> Tensor:
-        for group in self.rates.param_groups:
-            group["lr"] = learning_rate(self.progress.step, self.total, self.settings)
-        inputs = images.to(self.device, non_blocking=True).float()
-        inputs.div_(self.job.reader.source.scale)
-        truth = planes.to(self.device, non_blocking=True).float()
-        counted = valid.to(self.device, non_blocking=True).float()
-        loss = self._loss(self.network(inputs), truth, counted)
-        self.fabric.backward(loss)
-        if self.settings.clip:
-            self.fabric.clip_gradients(
-                self.network, self.optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
-            )
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.progress.step += 1
-        if self.average:
-            self.average.update(self.plain, self.progress.step)
-        return loss.detach()
-
-    def _loss(self, output: Tensor | tuple[Tensor, Tensor], truth: Tensor, valid: Tensor) -> Tensor:
-        def loss(logits: Tensor) -> Tensor:
-            return weighted_loss(self.job.losses, logits, truth, valid, self.job.multiclass)
-
-        if isinstance(output, Tensor):
-            return loss(output)
-        logits, auxiliary = output
-        return loss(logits) + self.plain.auxiliary_weight * loss(auxiliary)
-
     def _look(self, losses: list[Tensor]) -> None:
         """Add up the losses since the last look; TrainingError at the first that is not finite."""
         values = torch.stack(losses).tolist() if losses else []
@@ -186,7 +134,7 @@ class TrainingRun:
         that is scored afterwards would make that score better than the network is.
         """
         progress = self.progress
-        score = validation_score(self.job, self._judged(), self.context)
+        score = validation_score(self.job, self.learner.judged, self.context)
         row = {
             "epoch": epoch + 1,
             "loss": progress.loss_sum / self.steps,
@@ -203,24 +151,20 @@ class TrainingRun:
 
     def finish(self) -> None:
         """Write the last weights and the manifest that says the member is trained."""
-        files = [self._save_weights(self.plain, "plain")]
-        if self.average:
-            files.append(self._save_weights(self.average.network, "ema"))
-        paths = self.job.paths
+        average, paths = self.learner.average, self.job.paths
+        files = [self._save_weights(self.learner.plain, "plain")]
+        if average:
+            files.append(self._save_weights(average.network, "ema"))
         write_manifest(
             paths.manifest,
             self.job.fingerprint,
             [*files, paths.history],
             made_from=dict(self.job.made_from),
             history=paths.history.read_text(),
-            weights="ema" if self.average else "plain",
+            weights="ema" if average else "plain",
             score=self.progress.history[-1]["score"],
         )
         paths.state.unlink(missing_ok=True)
-
-    def _judged(self) -> nn.Module:
-        """The network that is validated and predicts: the moving average where there is one."""
-        return self.average.network if self.average else self.plain
 
     def _save_weights(self, network: nn.Module, kind: Literal["ema", "plain"]) -> Path:
         path = self.job.paths.weights(kind)
@@ -229,36 +173,20 @@ class TrainingRun:
 
     def save(self) -> None:
         """Write everything that the training needs to go on from here."""
-        average = self.average.network.state_dict() if self.average else {}
-        content = {
-            "network": self.plain.state_dict(),
-            "average": average,
-            "optimizer": self.optimizer.state_dict(),
-            "progress": asdict(self.progress),
-            "random": random_state(self.device),
-            "scaler": self.fabric.strategy.precision.state_dict(),
-        }
+        content = self.learner.state(self.progress)
         save_state(self.job.paths.state, self.job.fingerprint, content)
         self._saved_at = time.monotonic()
 
     def _resume(self) -> None:
         state = load_state(self.job.paths.state, self.job.fingerprint)
-        if state is None:
-            return
-        self.plain.load_state_dict(state["network"])
-        if self.average:
-            self.average.network.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress(**state["progress"])
-        if state["scaler"]:
-            self.fabric.strategy.precision.load_state_dict(state["scaler"])
-        restore_random_state(state["random"], self.device)
+        if state is not None:
+            self.progress = self.learner.restore(state)
 
     def _workers(self) -> int:
         if self.settings.workers != "auto":
             return self.settings.workers
         # a CPU's cores all compute
-        return loader_workers(self.context.cores) if self.device.type == "cuda" else 0
+        return loader_workers(self.context.cores) if self.device_type == "cuda" else 0
 
     def _tell(self, epoch: int) -> None:
         history = self.progress.history

@@ -25,7 +25,10 @@ def constant(share: float) -> float:
     return 1.0
 
 
-SCHEDULES: Mapping[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
+SCHEDULES: Mapping[str, Callable[[float], float]] = {
+    "constant": constant,
+    "cosine": cosine,
+}
 """Name → what remains of the peak when a share (0..1) of the steps after warm-up is done."""
 
 

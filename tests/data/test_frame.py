@@ -70,7 +70,7 @@ def test_training_sees_masks_continued_as_the_image_is(tmp_path) -> None:
     sample = list_samples(plain).train[0]
     settings = TrainConfig(size=(32, 32))
     own, more = (
-        TrainingSet([sample], SampleReader(data), settings, InputConfig())._decode(sample)
+        TrainingSet([sample], SampleReader(data), settings, InputConfig()).decode(sample)
         for data in (plain, padded)
     )
     assert more[0].shape == (48 + 24, 64 + 24, 3) and more[1].shape == (1, 48 + 24, 64 + 24)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.channels import Channels
 from pipeline.data.catalog import list_samples
 from pipeline.data.samples import SampleReader
 from pipeline.errors import DataError
@@ -24,7 +25,7 @@ def test_an_image_alone_has_three_channels(tmp_path: Path) -> None:
     data = config(drawn(tmp_path))
     reader = SampleReader(data)
     image = reader.image(list_samples(data).train[0])
-    assert reader.channels == 3
+    assert reader.channels == Channels(3)
     assert np.array_equal(image, smooth(8, 10))
 
 
@@ -33,7 +34,7 @@ def test_a_reference_follows_on_the_channels(tmp_path: Path) -> None:
     save(tmp_path / "aligned/train/a.png", smooth(8, 10, seed=3))
     reader = SampleReader(data, tmp_path / "aligned")
     image = reader.image(list_samples(data).train[0])
-    assert reader.channels == 6
+    assert reader.channels == Channels(3, references=True)
     assert np.array_equal(image, np.dstack([smooth(8, 10), smooth(8, 10, seed=3)]))
 
 

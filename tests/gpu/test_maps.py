@@ -117,10 +117,8 @@ def test_too_little_memory_for_a_batch_changes_nothing(device: str) -> None:
     expected, whole = _predicted_and_peak(network, device, images, batch=8)
     _, one = _predicted_and_peak(network, device, images[:1], batch=1)
     passes: list[int] = []
+    network.register_forward_pre_hook(lambda _module, inputs: passes.append(len(inputs[0])))
     predictor = _predictor(network, device, batch=8)
-    predictor._networks[0].register_forward_pre_hook(
-        lambda _module, inputs: passes.append(len(inputs[0]))
-    )
     with _limited(device, one + one // 2):  # less than eight images' activations, in any case
         maps = predictor.predict(images)
     _assert_near(maps, expected, HALF_STEP)

@@ -7,6 +7,7 @@ from functools import cache
 import torch
 from torch import nn
 
+from pipeline.channels import RGB, Channels
 from pipeline.config import ModelSpec
 from pipeline.models.decoders.parts import Features
 from pipeline.models.decoders.registry import DECODERS, build_parts
@@ -18,13 +19,13 @@ from pipeline.models.segmentation import SegmentationModel
 
 
 def model(
-    decoder: str, encoder: str, classes: int = 2, in_channels: int = 3, **options: object
+    decoder: str, encoder: str, classes: int = 2, channels: Channels = RGB, **options: object
 ) -> SegmentationModel:
     """A model with random weights, always the same."""
     torch.manual_seed(0)
     settings: dict[str, object] = {"weights": None, **options}
     spec = ModelSpec.model_validate({"decoder": decoder, "encoder": encoder, **settings})
-    return build_model(spec, classes=classes, in_channels=in_channels).eval()
+    return build_model(spec, classes=classes, channels=channels).eval()
 
 
 @cache
@@ -37,7 +38,7 @@ def graft(encoder: str) -> Graft:
 @cache
 def shared_model(decoder: str, encoder: str, classes: int = 2) -> SegmentationModel:
     """A model on the shared graft of `encoder`; shared itself, so not to be changed."""
-    encoder_module = Encoder(graft(encoder), in_channels=3, finest=DECODERS[decoder].finest)
+    encoder_module = Encoder(graft(encoder), RGB, finest=DECODERS[decoder].finest)
     features = Features(encoder_module.channels, encoder_module.output_stride)
     return SegmentationModel(encoder_module, build_parts(decoder, features, classes)).eval()
 

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
-from pipeline.stages import check, folds, train
+from pipeline.stages import train
 from pipeline.training.member import TrainJob
 from tests.helpers.competitions import TINY, context
 
@@ -17,8 +17,7 @@ from tests.helpers.competitions import TINY, context
 def train_job(discs: Path, folder: Path, decoder: str = "linknet", **training: Any) -> TrainJob:
     blocks = {"size": [32, 32], "epochs": 2, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
     stage = context(discs, folder, train=blocks, models={"a": {"decoder": decoder, **TINY}})
-    survey, table = check.run(stage), folds.run(stage)
-    return train._job(stage, survey, table, train.align.run(stage), "a", 0)
+    return train.list_jobs(stage)["a", 0]
 
 
 def job_context(folder: Path, stop: StopFlag | None = None) -> JobContext:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from pipeline.config import InferConfig
 from pipeline.errors import ResourceError
 from pipeline.execution.device_faults import is_out_of_memory
+from pipeline.inference import predictor
 from pipeline.inference.device_memory import fetched_later, fitting
+from pipeline.inference.merge import RunningMerge
 from pipeline.inference.predictor import Predictor
 
 
@@ -77,37 +79,37 @@ class Small(nn.Module):
         return images[:, :1] * 4 - 2
 
 
-class SmallDevice(Predictor):
-    """A device on which an image's maps fit, but not those of two: no pass is to blame."""
-
-    tried: list[int]
-
-    def _merged(self, inputs: Tensor, size: tuple[int, int]) -> Tensor:
-        self.tried.append(len(inputs))
-        if len(inputs) > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return super()._merged(inputs, size)
-
-
-def _predictor(kind: type[Predictor], network: nn.Module) -> Predictor:
+def _predictor(network: nn.Module) -> Predictor:
     settings = InferConfig(tta=("identity", "hflip"))
-    return kind([network], settings, resize=None, multiclass=False, scale=255, device="cpu")
+    return Predictor([network], settings, resize=None, multiclass=False, scale=255, device="cpu")
 
 
-def test_fewer_images_go_together_where_their_maps_do_not_fit() -> None:
+def test_fewer_images_go_together_where_their_maps_do_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An image's maps fit, but not those of two: no pass is to blame."""
+    tried: list[int] = []
+
+    class SmallMerge(RunningMerge):
+        def add(self, probabilities: Tensor) -> None:
+            tried.append(len(probabilities))
+            if len(probabilities) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            super().add(probabilities)
+
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (40, 51, 3), dtype=np.uint8) for _ in range(5)]
-    small = _predictor(SmallDevice, Small())
-    assert isinstance(small, SmallDevice)
-    small.images, small.tried = 5, []
-    expected = _predictor(Predictor, Small()).predict(images)
+    expected = _predictor(Small()).predict(images)
+    monkeypatch.setattr(predictor, "RunningMerge", SmallMerge)
+    small = _predictor(Small())
+    small.images = 5
     for mine, theirs in zip(small.predict(images), expected, strict=True):
         assert (mine == theirs).all()
-    assert small.tried == [5, 2, 1, 1, 1, 1, 1]
+    assert tried == [5, 2, *[1, 1] * 5], "a view at a time"
 
 
 def test_one_image_that_does_not_fit_is_an_error_with_its_size_and_what_to_do() -> None:
     network = Small()
     network.full = True
     with pytest.raises(ResourceError, match=r"one image of 40×51 does not fit cpu; set infer.tile"):
-        _predictor(Predictor, network).predict([np.zeros((40, 51, 3), np.uint8)])
+        _predictor(network).predict([np.zeros((40, 51, 3), np.uint8)])

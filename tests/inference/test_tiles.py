@@ -211,4 +211,3 @@ def test_a_finished_image_is_forgotten_and_a_tile_counts_once() -> None:
         merger.add("a", tile, torch.zeros(1, 16, 16))
     with pytest.raises(KeyError):
         merger.add("a", tiles[0], torch.zeros(1, 16, 16))
-    assert not merger._images

@@ -14,6 +14,7 @@ import pytest
 from pipeline.config.choices import Codec
 from pipeline.errors import ArtefactError
 from pipeline.maps import MapStore
+from pipeline.maps.files import StoreFiles
 from tests.helpers.small_stores import IDS, contents, create, fill, shapes, soft_map
 
 CODECS: list[Codec] = ["raw", "blosc2"]
@@ -33,7 +34,7 @@ def data_file(folder: Path) -> Path:
 
 def slots(store: MapStore) -> list[tuple[int, int]]:
     """(first byte, bytes) of each map."""
-    files = store._files
+    files = StoreFiles(store.folder, writable=False)
     return [(int(files.codec.starts[i]), files.records.length(i)) for i in range(len(IDS))]
 
 

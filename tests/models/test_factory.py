@@ -8,11 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.channels import Channels
 from pipeline.errors import ConfigError
 from pipeline.models.factory import parameter_count
 from pipeline.models.padding import repeat_to_multiple
 from tests.helpers.small_models import model, shared_model
 
+PAIR = Channels(3, references=True)
 FAST = (
     "inception_v3",
     "densenet121",
@@ -98,23 +100,23 @@ def test_it_compiles_whole() -> None:
 
 
 def test_siamese_models_see_both_images_alike() -> None:
-    network = model("unet", "test_resnet", in_channels=6, reference="siamese")
+    network = model("unet", "test_resnet", channels=PAIR, reference="siamese")
     one, other = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
     assert network(torch.cat([one, other], dim=1)).shape == (1, 2, 64, 64)
     forwards = network.encoder(torch.cat([one, other], dim=1))
     backwards = network.encoder(torch.cat([other, one], dim=1))
     for ahead, behind in zip(forwards, backwards, strict=True):
         torch.testing.assert_close(torch.cat(behind.chunk(2, dim=1)[::-1], dim=1), ahead)
-    plain = model("unet", "test_resnet", in_channels=6)
+    plain = model("unet", "test_resnet", channels=PAIR)
     assert parameter_count(network.encoder) < parameter_count(plain.encoder)
     with pytest.raises(ConfigError, match="two images, not 3 channels"):
         model("unet", "test_resnet", reference="siamese")
 
 
 def test_difference_models_see_image_and_difference() -> None:
-    network = model("unet", "test_resnet", in_channels=6, reference="difference")
+    network = model("unet", "test_resnet", channels=PAIR, reference="difference")
     one, other = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
-    stacked = model("unet", "test_resnet", in_channels=6)
+    stacked = model("unet", "test_resnet", channels=PAIR)
     shown = torch.cat([one, (one - other).abs()], dim=1)
     expected = stacked(shown)
     assert torch.equal(network(torch.cat([one, other], dim=1)), expected)
@@ -122,12 +124,21 @@ def test_difference_models_see_image_and_difference() -> None:
         model("unet", "test_resnet", reference="difference")
 
 
-def test_a_model_may_leave_the_reference_out() -> None:
-    network = model("unet", "test_resnet", in_channels=6, reference="none")
-    alone = model("unet", "test_resnet")
-    image = torch.rand(1, 3, 64, 64)
-    for _ in range(2):
-        assert torch.equal(network(torch.cat([image, torch.rand(1, 3, 64, 64)], 1)), alone(image))
+@pytest.mark.parametrize("bands", [1, 3, 5])
+def test_a_model_may_leave_the_reference_out(bands: int) -> None:
+    pair = Channels(bands, references=True)
+    network = model("unet", "test_resnet", channels=pair, reference="none")
+    alone = model("unet", "test_resnet", channels=Channels(bands))
+    image, other = torch.rand(2, 1, bands, 64, 64)
+    for reference in (image, other):
+        assert torch.equal(network(torch.cat([image, reference], 1)), alone(image))
+
+
+def test_without_references_a_model_that_leaves_them_out_sees_all_channels() -> None:
+    bands = Channels(5)
+    image = torch.rand(1, 5, 64, 64)
+    seeing = model("unet", "test_resnet", channels=bands, reference="none")
+    assert torch.equal(seeing(image), model("unet", "test_resnet", channels=bands)(image))
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from pipeline.data.inspection import Record
 from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.errors import DataError
 from pipeline.reports.html import Headline, Report, render_report
-from pipeline.stages import align, check, folds, train
+from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts import report_alignment
+from pipeline.stages.parts.member_jobs import made_from
 from tests.helpers.competitions import context
 
 SHIFT = np.array([[1, 0, 4.0], [0, 1, -3.0]])
@@ -77,9 +78,9 @@ def test_the_report_measures_from_the_reference_as_exif_turns_it(tmp_path: Path)
     Image.new("L", (40, 24)).save(path, exif=exif)
     survey = check.Survey(Catalog((), (), (), ()), (Record("a", "train", "", "", 40, 24),), {})
     sample = Sample("a", path, reference=path)
-    moved = report_alignment._displacement(sample, np.eye(3), survey, RgbImages(turn=True))
+    moved = report_alignment.displacement(sample, np.eye(3), survey, RgbImages(turn=True))
     assert moved == pytest.approx(0)
-    assert report_alignment._displacement(sample, np.eye(3), survey, RgbImages(turn=False)) > 5
+    assert report_alignment.displacement(sample, np.eye(3), survey, RgbImages(turn=False)) > 5
 
 
 def test_only_a_pair_that_is_missing_is_aligned_again(
@@ -88,16 +89,18 @@ def test_only_a_pair_that_is_missing_is_aligned_again(
     _draw(tmp_path / "data")
     first = _context(tmp_path / "data", tmp_path)
     align.run(first)
-    again: list[str] = []
-    real = align._align_pair
-    monkeypatch.setattr(align, "_align_pair", lambda s, *rest: (again.append(s.id), real(s, *rest)))
+    again: list[float] = []
+    real = align.align
+    monkeypatch.setattr(
+        align, "align", lambda image, *r: (again.append(image.sum()), real(image, *r))[1]
+    )
     align.run(_context(tmp_path / "data", tmp_path))
     assert again == []
     sample = check.run(first).catalog.train[1]
     aligned_path(first.workspace.aligned_references, sample, RgbImages()).unlink()
     first.workspace.alignment_manifest.unlink()
     align.run(_context(tmp_path / "data", tmp_path))
-    assert again == [sample.id]
+    assert again == [RgbImages().read(sample.image).sum()]
 
 
 def _reader_of(root: Path, workspace: Path, **settings: Any) -> tuple[StageContext, SampleReader]:
@@ -178,9 +181,9 @@ def test_a_model_without_the_reference_outlives_another_alignment(tmp_path: Path
         models = stage.experiment.models
         blind = models["a"].model_copy(update={"reference": "none"})
         stamps.append(
-            [train._made_from(stage, survey, m, list(table["id"])) for m in (models["a"], blind)]
+            [made_from(stage, survey, m, list(table["id"])) for m in (models["a"], blind)]
         )
-        assert reader.channels == 6
+        assert reader.channels.total == 6
     assert stamps[0][0] != stamps[1][0] and stamps[0][1] == stamps[1][1]
 
 

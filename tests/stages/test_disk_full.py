@@ -50,8 +50,7 @@ def test_infer_refuses_maps_that_do_not_fit_and_goes_on_when_they_do(
         infer.run(context(root, disk, **ONE_MODEL))
         store = infer.run(context(root, disk, **ONE_MODEL)).oof["a"]
         store.reset(store.ids[:3])
-        free = shutil.disk_usage(disk).free
-        (disk / "greedy").write_bytes(bytes(max(0, free - 2**16)))
+        disks.fill_up(disk, but=2**16)
         again = context(root, disk, **ONE_MODEL)
         infer.run(again)
         assert "infer: 3 maps" in again.reporter.said[-1]  # type: ignore[attr-defined]

@@ -165,20 +165,24 @@ def test_loader_processes_and_the_cache_change_nothing(
     _assert_equal(batches["plain"], batches["processes"])
 
 
-def test_loader_processes_share_the_cache(discs: tuple[tuple[Sample, ...], SampleReader]) -> None:
+def test_loader_processes_share_the_cache(
+    discs: tuple[tuple[Sample, ...], SampleReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each of them has one of its own; together they keep what `train.cache` allows a job."""
     samples, reader = discs
     settings = TrainConfig(size=(48, 64), cache=1)
     alone, shared = (
         TrainingSet(samples, reader, settings, InputConfig(), shares) for shares in (1, 64)
     )
-    for data in (alone, shared):
-        for index in range(len(samples)):
-            data[0, index, index]
-    kept = [
-        sum(data._cache.get(i) is not None for i in range(len(data))) for data in (alone, shared)
-    ]
-    assert kept == [len(samples), 1]
+    read: list[Sample] = []
+    real = SampleReader.image
+    monkeypatch.setattr(SampleReader, "image", lambda self, s: (read.append(s), real(self, s))[1])
+    for data, kept in ((alone, len(samples)), (shared, 1)):
+        for _ in range(2):
+            read.clear()
+            for index in range(len(samples)):
+                data[0, index, index]
+        assert len(samples) - len(read) == kept
 
 
 def _loader(
@@ -203,6 +207,6 @@ def test_resized_samples_keep_their_coverage(
     shown = InputConfig(resize=resize)
     data = TrainingSet(samples, reader, TrainConfig(size=(32, 32)), shown)
     for sample in samples:
-        _, planes, _ = data._decode(sample)
+        _, planes, _ = data.decode(sample)
         own = reader.truth(sample, (48, 64)).planes
         assert planes.mean() == pytest.approx(own.mean(), rel=0.12)

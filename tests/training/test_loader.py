@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from pipeline.errors import InterruptedRunError, MaskmillError, ResourceError
 from pipeline.training.dataset import TrainingSet
+from pipeline.training.learner import Learner
 from pipeline.training.loader import EpochLoader
 from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.member import TrainJob
@@ -34,9 +36,10 @@ def _loader(job: TrainJob, workers: int) -> EpochLoader:
 
 def test_processes_hear_no_signal_and_end_when_they_are_closed(discs: Path, tmp_path: Path) -> None:
     loader = _loader(train_job(discs, tmp_path / "a", steps=8), 2)
+    before = set(multiprocessing.active_children())
     batches = loader.epoch(0)
     next(batches)
-    processes = list(loader._processes)
+    processes = set(multiprocessing.active_children()) - before
     assert len(processes) == 2
     for number in (signal.SIGTERM, signal.SIGINT):
         for process in processes:
@@ -118,8 +121,8 @@ def test_memory_that_is_too_short_names_the_batch(
     def refuse(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(TrainingRun, "_step", refuse)
-    job = train_job(discs, tmp_path / "a", batch=batch)
+    monkeypatch.setattr(Learner, "learn", refuse)
+    job = train_job(discs, tmp_path / "a", batch=batch, size=[64, 64])
     with pytest.raises(
         ResourceError, match=rf"a/fold0: out of memory with train\.batch: {batch}"
     ) as it:
@@ -134,7 +137,7 @@ def test_memory_that_is_really_refused_names_the_batch(discs: Path, tmp_path: Pa
 
     def hungry(self: TrainingRun, *arguments: Any) -> None:
         run(self, *arguments)
-        self.plain.register_forward_pre_hook(lambda *_: torch.empty(2**50))
+        self.learner.plain.register_forward_pre_hook(lambda *_: torch.empty(2**50))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingRun, "__init__", hungry)

@@ -17,10 +17,11 @@ from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.models.losses import weighted_loss
 from pipeline.reporting import JobProgress
-from pipeline.stages import check, folds, train
-from pipeline.training import loop
+from pipeline.stages import train
+from pipeline.training import learner, loop
 from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.member import TrainJob
+from pipeline.training.resume_state import load_state
 from tests.helpers.competitions import context, draw_discs
 
 
@@ -34,8 +35,7 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _job(discs: Path, folder: Path, **training: Any) -> TrainJob:
     blocks = {"size": [32, 32], "epochs": 3, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
     stage = context(discs, folder, train=blocks)
-    survey, table = check.run(stage), folds.run(stage)
-    return train._job(stage, survey, table, train.align.run(stage), "a", 0)
+    return train.list_jobs(stage)["a", 0]
 
 
 def _context(folder: Path, stop: StopFlag | None = None) -> JobContext:
@@ -89,12 +89,12 @@ def test_a_state_of_other_settings_or_with_a_flipped_bit_is_not_resumed(
     with pytest.raises(InterruptedRunError):
         train_member(job, _context(tmp_path, StopAfter(3)))
     state = job.paths.state.read_bytes()
-    assert loop.load_state(job.paths.state, job.fingerprint) is not None
-    assert loop.load_state(job.paths.state, "another") is None
+    assert load_state(job.paths.state, job.fingerprint) is not None
+    assert load_state(job.paths.state, "another") is None
     job.paths.state.write_bytes(state[:-7] + bytes([state[-7] ^ 1]) + state[-6:])
-    assert loop.load_state(job.paths.state, job.fingerprint) is None
+    assert load_state(job.paths.state, job.fingerprint) is None
     job.paths.state.write_bytes(state[: len(state) // 2])
-    assert loop.load_state(job.paths.state, job.fingerprint) is None
+    assert load_state(job.paths.state, job.fingerprint) is None
 
 
 def test_averaged_and_plain_weights_differ_and_say_what_they_are(
@@ -137,9 +137,7 @@ def test_another_metric_does_not_train_again(discs: Path, tmp_path: Path) -> Non
     fingerprints = set()
     for metric in ("dice", "iou"):
         stage = context(discs, tmp_path, metric=metric)
-        survey, table = check.run(stage), folds.run(stage)
-        job = train._job(stage, survey, table, train.align.run(stage), "a", 0)
-        fingerprints.add(job.fingerprint)
+        fingerprints.add(train.list_jobs(stage)["a", 0].fingerprint)
     assert len(fingerprints) == 1
 
 
@@ -147,13 +145,13 @@ def test_a_loss_that_is_nan_stops_the_member_by_name_and_step(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = _job(discs, tmp_path / "a")
-    real, calls = loop.weighted_loss, []
+    real, calls = learner.weighted_loss, []
 
     def poisoned(*arguments: Any) -> torch.Tensor:
         calls.append(1)
         return real(*arguments) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(loop, "weighted_loss", poisoned)
+    monkeypatch.setattr(learner, "weighted_loss", poisoned)
     with pytest.raises(TrainingError, match=r"a/fold0: the loss is nan at step 3 of 6"):
         train_member(job, _context(tmp_path))
     assert not job.paths.manifest.exists()
@@ -192,7 +190,7 @@ def test_training_in_fp32_is_not_rounded_to_a_coarser_format(
         seen.append(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
         return weighted_loss(*arguments)
 
-    monkeypatch.setattr(loop, "weighted_loss", looked)
+    monkeypatch.setattr(learner, "weighted_loss", looked)
     torch.backends.cuda.matmul.allow_tf32 = True
     try:
         train_member(_job(discs, tmp_path, epochs=1, steps=1), _context(tmp_path))

@@ -40,11 +40,16 @@ def _slow(name: str, logits: np.ndarray, planes: np.ndarray, valid: np.ndarray, 
     return np.mean(terms)
 
 
-@pytest.mark.parametrize("multiclass", [False, True])
-@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize(
+    ("name", "multiclass"),
+    [
+        (name, multiclass)
+        for name in sorted(LOSSES)
+        for multiclass in (False, True)
+        if (name, multiclass) not in (("ce", False), ("bce", True))
+    ],
+)
 def test_each_loss_equals_a_slow_one_and_sees_no_void(name: str, multiclass: bool) -> None:
-    if (name == "ce") != multiclass and name in ("ce", "bce"):
-        pytest.skip("bce is for overlapping classes, ce for multiclass ones")
     logits, planes, valid = _batch(multiclass)
     loss = LOSSES[name](logits, planes, valid, multiclass)
     expected = _slow(name, logits.numpy(), planes.numpy(), valid.numpy(), multiclass)

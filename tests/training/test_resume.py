@@ -13,7 +13,7 @@ from lightning_fabric.plugins import MixedPrecision
 from pipeline.errors import InterruptedRunError
 from pipeline.interruption import StopFlag
 from pipeline.models.decoders.registry import DECODERS
-from pipeline.training import loop
+from pipeline.training import learner, loop
 from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.resume_state import load_state, save_state
 from tests.helpers.competitions import draw_discs
@@ -122,12 +122,12 @@ def test_the_scaler_of_half_precision_goes_on_where_it_was(
         plugin._desired_input_dtype = torch.bfloat16  # CPUs compute in it
         return lightning_fabric.Fabric(accelerator="cpu", devices=1, plugins=[plugin])
 
-    monkeypatch.setattr(loop, "make_fabric", half)
+    monkeypatch.setattr(learner, "make_fabric", half)
     job = train_job(discs, tmp_path / "a", steps=5)
     with pytest.raises(InterruptedRunError):
         train_member(job, job_context(tmp_path, StopAtStep(3)))
     state = load_state(job.paths.state, job.fingerprint)
     assert state is not None
     assert state["scaler"]["scale"] == 2048 and state["scaler"]["_growth_tracker"] == 1
-    scaler = TrainingRun(job, job_context(tmp_path)).fabric.strategy.precision.state_dict()
+    scaler = TrainingRun(job, job_context(tmp_path)).learner.fabric.strategy.precision.state_dict()
     assert scaler == state["scaler"]

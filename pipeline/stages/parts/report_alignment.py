@@ -31,7 +31,7 @@ def section(context: StageContext, survey: Survey) -> Section:
     source = image_source(context.experiment.data)
     samples = [survey.catalog.by_id[row["part"]][row["id"]] for row in _rows(pairs)]
     moved = [
-        _displacement(sample, _warp(row), survey, source)
+        displacement(sample, _warp(row), survey, source)
         for sample, row in zip(samples, _rows(pairs), strict=True)
     ]
     trusted, flagged = pairs[pairs["status"] == "ok"], pairs[pairs["status"] != "ok"]
@@ -65,7 +65,7 @@ def _warp(row: dict[str, Any]) -> FloatArray:
     return np.array([row[name] for name in _MATRIX], np.float64).reshape(3, 3)
 
 
-def _displacement(sample: Sample, warp: FloatArray, survey: Survey, source: ImageSource) -> float:
+def displacement(sample: Sample, warp: FloatArray, survey: Survey, source: ImageSource) -> float:
     """Pixels by which the warp moves a corner from where middle on middle leaves it."""
     assert sample.reference is not None
     reference_size = source.size_of(sample.reference)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.channels import Channels
 from pipeline.checks.finding import Finding
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.samples import input_channels
 from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint, is_fresh, write_manifest
 from pipeline.models.factory import build_model
@@ -28,16 +28,16 @@ def misfits(context: StageContext) -> list[Finding]:
     }
     if not chosen:
         return []
-    channels = input_channels(image_source(data), references=data.reference is not None)
+    channels = Channels(image_source(data).channels, references=data.reference is not None)
     networks = {name: [spec, starting_point(spec)] for name, spec in chosen.items()}
-    made_from = fingerprint("weights/1", networks, channels)
+    made_from = fingerprint("weights/1", networks, channels.total)
     if is_fresh(context.workspace.weights_manifest, made_from):
         return []
 
     def found() -> Iterator[Finding]:
         for name, spec in chosen.items():
             try:
-                build_model(spec, classes=len(data.classes), in_channels=channels)
+                build_model(spec, classes=len(data.classes), channels=channels)
             except ConfigError as error:
                 yield Finding("error", f"models.{name}.weights", str(error))
 

@@ -78,7 +78,7 @@ def test_they_are_checked_and_read(data: DataConfig) -> None:
     (record,) = inspect(catalog, data, {}, lambda _: None)
     assert (record.height, record.width, record.note, record.problem) == (48, 40, "of bands", "")
     reader = SampleReader(data)
-    assert np.array_equal(reader.image(catalog.train[0]), BANDS) and reader.channels == 5
+    assert np.array_equal(reader.image(catalog.train[0]), BANDS) and reader.channels.total == 5
     assert np.array_equal(reader.picture(catalog.train[0]), BANDS[..., 2::-1] // 40)
 
 

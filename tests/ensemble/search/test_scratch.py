@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
+import resource
 
 import numpy as np
 import pytest
 
 from pipeline.ensemble.search.scratch import Spool
 from pipeline.errors import ResourceError
+from tests.helpers.small_stores import forked
 
 
 def test_what_is_appended_comes_back_in_order_and_leaves_no_file(tmp_path):
@@ -27,12 +28,11 @@ def test_nothing_appended_is_an_empty_array(tmp_path):
 
 
 def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path):
-    spool = Spool(tmp_path)
+    def work():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**12, resource.RLIM_INFINITY))
+        with pytest.raises(ResourceError, match=str(tmp_path)):
+            Spool(tmp_path).append(np.zeros(2**13, np.uint8))
 
-    class Full:
-        def write(self, data):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    spool._file = Full()
-    with pytest.raises(ResourceError, match=str(tmp_path)):
-        spool.append(np.zeros(10, np.uint8))
+    process = forked(work)
+    process.join()
+    assert process.exitcode == 0

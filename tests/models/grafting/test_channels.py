@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.channels import Channels
 from pipeline.errors import ConfigError
 from pipeline.models.grafting.channels import (
     COLOURS,
@@ -32,7 +33,7 @@ def test_a_repeated_image_gets_the_same_response(channels: int, seed: int) -> No
 def test_a_gray_image_gets_the_rgb_response(encoder: str, channels: int) -> None:
     gray = torch.rand(1, 1, 64, 64)
     three = shared_model("linknet", encoder).encoder
-    other = model("linknet", encoder, in_channels=channels).encoder
+    other = model("linknet", encoder, channels=Channels(channels)).encoder
     with torch.no_grad():
         expected = three.graft((gray.expand(1, 3, 64, 64) - three.mean) / three.std)
         image = repeated(gray.expand(1, channels, 64, 64))
@@ -43,7 +44,7 @@ def test_a_gray_image_gets_the_rgb_response(encoder: str, channels: int) -> None
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 6])
 def test_every_channel_matters(channels: int) -> None:
-    network = model("linknet", "test_efficientnet", in_channels=channels)
+    network = model("linknet", "test_efficientnet", channels=Channels(channels))
     images = torch.rand(1, channels, 64, 64, requires_grad=True)
     network(images).square().sum().backward()
     assert images.grad is not None

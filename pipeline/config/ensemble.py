@@ -1,0 +1,37 @@
+"""The `ensemble` block."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.config.base import Block, check_names
+from pipeline.config.choices import Mean
+from pipeline.config.limits import Probability, Weight
+
+
+class EnsembleConfig(Block):
+    """How members become one decision."""
+
+    mean: Mean = "arithmetic"
+    """Mean over models: of probabilities, of their logarithms, of their logits, or of their
+    ranks."""
+    weights: Literal["search", "equal"] | dict[str, Weight] = "search"
+    """search: chosen on out-of-fold maps; equal: all the same; or `{model: weight}`."""
+    threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
+    """search: chosen on out-of-fold maps; or one value, or a list with one for each class."""
+    postprocess: tuple[str | dict[str, Any], ...] = Field((), max_length=20)
+    """Steps to try, in this order: names, or `{name: minimum_area, values: [0.001, 0.01]}`. A step
+    is kept only if the nested score gains."""
+    accumulate: bool = False
+    """true: sum the test maps straight into one store instead of keeping a store a model, see
+    [Storage](storage.md#many-models-little-disk)."""
+
+    @field_validator("postprocess")
+    @classmethod
+    def _known_steps(
+        cls, steps: tuple[str | dict[str, Any], ...], info: ValidationInfo
+    ) -> tuple[str | dict[str, Any], ...]:
+        check_names("step", steps, info)
+        return steps

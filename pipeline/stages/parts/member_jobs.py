@@ -1,0 +1,80 @@
+"""The job that trains a member, and all that its weights depend on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config import ModelConfig, TrainConfig
+from pipeline.data.samples import SampleReader
+from pipeline.manifests import fingerprint
+from pipeline.models.provenance import starting_point
+from pipeline.stages import align
+from pipeline.stages.check import Survey
+from pipeline.stages.context import StageContext
+from pipeline.training.member import VERSION, TrainJob
+
+SPEED_KEYS = ("workers", "threads", "cache", "save_minutes")
+"""Keys of `train` that change the speed of training and the saving, not the result."""
+
+
+def make_job(
+    context: StageContext,
+    survey: Survey,
+    table: pd.DataFrame,
+    reader: SampleReader,
+    model: str,
+    fold: int,
+) -> TrainJob:
+    """The job of one member, trained or not."""
+    experiment = context.experiment
+    config = experiment.models[model]
+    seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
+    seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
+    held_out = table["fold"] == fold
+    training = sorted(table.loc[~held_out, "id"])  # a table of somebody's own may be in any order
+    parts = made_from(context, survey, seeded, training)
+    return TrainJob(
+        name=f"{model}/fold{fold}",
+        model=seeded,
+        metric=experiment.metric,
+        classes=experiment.data.class_names,
+        multiclass=experiment.data.multiclass,
+        losses=config.train.loss or experiment.losses,
+        reader=reader,
+        train=survey.samples("train", training),
+        held_out=survey.samples("train", table.loc[held_out, "id"].tolist()),
+        paths=context.workspace.member(model, fold),
+        fingerprint=fingerprint(parts),
+        made_from=parts,
+    )
+
+
+def made_from(
+    context: StageContext, survey: Survey, model: ModelConfig, training: list[str]
+) -> dict[str, str]:
+    """Everything that the member's weights depend on, by what a user calls it; not how fast they
+    are made, and nothing of the images that are held out.
+    """
+    experiment = context.experiment
+    data, without = experiment.data, model.reference == "none"
+    parts: dict[str, list[Any]] = {
+        "version": [VERSION],
+        "network": [model.network.model_copy(update={"weights": None})],
+        "starting weights": [starting_point(model.network), model.weights is None],
+        "input": [model.input],
+        "train settings": [_without_speed(model.train)],
+        "loss": [model.train.loss or experiment.losses],
+        "classes": [data.class_names, data.multiclass],
+        "frame": [data.frame],
+        "training images": [survey.fingerprint("train", training)],
+        "alignment": [None if without else align.settings_of(context)],
+    }
+    return {name: fingerprint(*values) for name, values in parts.items()}
+
+
+def _without_speed(settings: TrainConfig) -> TrainConfig:
+    """The settings with those at their defaults that change how fast a member is made, only."""
+    fields = TrainConfig.model_fields
+    return settings.model_copy(update={name: fields[name].default for name in SPEED_KEYS})

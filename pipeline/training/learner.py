@@ -1,0 +1,107 @@
+"""What learns in a training, and a step of it: network, average, optimizer and their state."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.inference.precision import plain_float32, resolve
+from pipeline.models.factory import build_model
+from pipeline.models.losses import weighted_loss
+from pipeline.training.ema import MovingAverage
+from pipeline.training.loader import Batch
+from pipeline.training.member import TrainJob
+from pipeline.training.optimizers import make_optimizer
+from pipeline.training.resume_state import Progress, random_state, restore_random_state
+from pipeline.training.schedules import learning_rate
+from pipeline.training.setup import make_fabric, seed_everything
+
+
+class Learner:
+    """The networks of a member on a device, and the optimizer that changes them.
+
+    plain: the network; average: its moving average, where there is one; total: optimizer steps
+    of the whole training.
+    """
+
+    def __init__(self, job: TrainJob, device: str, total: int) -> None:
+        self.job, self.settings, self.total = job, job.model.train, total
+        self.device = torch.device(device)
+        self.precision = resolve(self.settings.precision, device)
+        self.fabric = make_fabric(self.precision, device)
+        seed_everything(self.settings.seed)
+        network = build_model(
+            job.model.network, classes=len(job.classes), channels=job.reader.channels
+        ).to(self.device)
+        if self.device.type == "cuda":
+            network = network.to(memory_format=torch.channels_last)
+        self.average = MovingAverage(network, self.settings.ema) if self.settings.ema else None
+        self.plain = network
+        # Fabric's wrapper keeps a copy of param_groups that a restored state does not reach
+        self.rates = make_optimizer(network, self.settings)
+        self.network, self.optimizer = self.fabric.setup(network, self.rates)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and predicts: the moving average where there is one."""
+        return self.average.network if self.average else self.plain
+
+    def learn(self, batch: Batch, step: int) -> Tensor:
+        """Make the optimizer step that follows `step` others; its loss, on the device."""
+        for group in self.rates.param_groups:
+            group["lr"] = learning_rate(step, self.total, self.settings)
+        with plain_float32(self.precision):
+            loss = self._loss(*batch)
+            self.fabric.backward(loss)
+            if self.settings.clip:
+                self.fabric.clip_gradients(
+                    self.network,
+                    self.optimizer,
+                    max_norm=self.settings.clip,
+                    error_if_nonfinite=False,
+                )
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.average:
+                self.average.update(self.plain, step + 1)
+        return loss.detach()
+
+    def _loss(self, images: Tensor, planes: Tensor, valid: Tensor) -> Tensor:
+        inputs = images.to(self.device, non_blocking=True).float()
+        inputs.div_(self.job.reader.source.scale)
+        truth = planes.to(self.device, non_blocking=True).float()
+        counted = valid.to(self.device, non_blocking=True).float()
+
+        def loss(logits: Tensor) -> Tensor:
+            return weighted_loss(self.job.losses, logits, truth, counted, self.job.multiclass)
+
+        output = self.network(inputs)
+        if isinstance(output, Tensor):
+            return loss(output)
+        logits, auxiliary = output
+        return loss(logits) + self.plain.auxiliary_weight * loss(auxiliary)
+
+    def state(self, progress: Progress) -> dict[str, Any]:
+        """Everything that the training needs to go on from here."""
+        return {
+            "network": self.plain.state_dict(),
+            "average": self.average.network.state_dict() if self.average else {},
+            "optimizer": self.optimizer.state_dict(),
+            "progress": asdict(progress),
+            "random": random_state(self.device),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> Progress:
+        """Be as when `state` was taken; the progress of that time."""
+        self.plain.load_state_dict(state["network"])
+        if self.average:
+            self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        restore_random_state(state["random"], self.device)
+        return Progress(**state["progress"])
