@@ -28,6 +28,7 @@ from pipeline.models.checkpoint import save_weights
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.dataset import TrainingSet, steps_an_epoch
+from pipeline.training.decoded import cache_of
 from pipeline.training.ema import MovingAverage
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.loader import Batch, EpochLoader
@@ -76,9 +77,9 @@ class TrainingRun:
         self.job, self.context, self.settings = job, context, job.model.train
         self.device = torch.device(context.device)
         workers, pin = self._workers(), self.device.type == "cuda"
-        data = TrainingSet(
-            job.train, job.reader, self.settings, job.model.input, shares=max(1, workers)
-        )
+        shown = job.model.input
+        cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
+        data = TrainingSet(job.train, job.reader, self.settings, shown, cache)
         self.loader = EpochLoader(data, self.settings, workers, pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
