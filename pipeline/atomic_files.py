@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +36,19 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object], size: int = 0
         _sync_folder(path.parent)
     except OSError as error:
         raise disk_error(error, path, size) from None
+
+
+def replace_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Put `pieces` at `path` whole, for what is made again where it does not survive a power cut.
+
+    Raises OSError as it comes; nothing waits for the disk.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path) as stream:
+        for piece in pieces:
+            stream.write(piece)
+        stream.flush()
+        Path(stream.name).replace(path)
 
 
 @contextmanager

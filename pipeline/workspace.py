@@ -191,6 +191,11 @@ class Workspace:
         return self.submissions / f"{label}.csv"
 
     @property
+    def decoded(self) -> Path:
+        """Decoded training samples (`train.cache`)."""
+        return self.run / "decoded"
+
+    @property
     def progress(self) -> Path:
         """Progress files of running jobs."""
         return self.run / ".progress" / self.progress_of

@@ -20,3 +20,5 @@ TileWeights = Literal["gaussian", "pyramid", "uniform"]
 """How much the pixels of a tile count where tiles overlap."""
 Motion = Literal["translation", "euclidean", "affine", "homography"]
 """Families of planar warps, each a part of the next."""
+CacheWish = int | Literal["auto", "disk", "memory", "off"]
+"""Where decoded samples are kept; a number: MiB of memory."""

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.config.base import Block, check_names
 from pipeline.config.choices import (
+    CacheWish,
     Codec,
     MapDtype,
     Mean,
@@ -17,6 +18,7 @@ from pipeline.config.choices import (
 from pipeline.config.limits import Count, CropSize, ImageSize, Probability
 
 MOST_WORKERS = 256
+MOST_MIB = 2**22
 
 
 class JitterConfig(Block):
@@ -104,8 +106,10 @@ class TrainConfig(Block):
     job, as long as each has work."""
     threads: int | Literal["auto"] = "auto"
     """CPU threads a training computes with; auto: the cores of the job, at most OMP_NUM_THREADS."""
-    cache: int = Field(1024, ge=0, le=2**22)
-    """MiB of decoded images that a job keeps in memory."""
+    cache: CacheWish = "auto"
+    """Where decoded samples are kept. disk: in `runs/<name>/decoded`, for all epochs, folds and
+    models; memory, or a number of MiB: in the memory of each job; off: nowhere; auto: disk where
+    they take at most half of what is free there, else memory."""
     save_minutes: float = Field(10, gt=0)
     """Minutes between two saves of the state, besides the one after each epoch."""
     seed: int = Field(0, ge=0, lt=2**32)
@@ -128,6 +132,13 @@ class TrainConfig(Block):
             raise ValueError("needs at least one loss")
         check_names("loss", loss or (), info)
         return loss
+
+    @field_validator("cache")
+    @classmethod
+    def _within_memory(cls, cache: int | str) -> int | str:
+        if isinstance(cache, int) and not 0 <= cache <= MOST_MIB:
+            raise ValueError(f"0 to {MOST_MIB} MiB, or auto, disk, memory or off")
+        return cache
 
     @field_validator("threads")
     @classmethod

@@ -27,7 +27,7 @@ def run(context: StageContext) -> list[Line]:
     members = {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
     predicting = Predicting.of(context, members)
     plan = Forecast(context, predicting, jobs, _measured(context, predicting, jobs))
-    lines = [*plan.train(), *plan.infer(), *plan.ensemble(), *plan.submit()]
+    lines = [*plan.decoded(), *plan.train(), *plan.infer(), *plan.ensemble(), *plan.submit()]
     _show(context, lines, plan)
     return lines
 

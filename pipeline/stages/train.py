@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.atomic_files import sweep, write_atomic
@@ -18,7 +18,7 @@ from pipeline.models.factory import build_model
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
-from pipeline.stages.parts import member_scores
+from pipeline.stages.parts import decoded_samples, member_scores
 from pipeline.stages.parts.member_jobs import make_job
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
@@ -60,11 +60,13 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     if stale:
         _say_why(context, stale)
         _check_room(context, stale)
+        decoded_samples.prepare(context, on_disk=any(job.decoded for job in stale))
         waiting = [Job(job.name, _train, (job,)) for job in stale]
         context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
         _show_scores(context, jobs)
+        decoded_samples.warn_of_damage(context)
         context.done("train", made, context.workspace.run, started)
     else:
         if context.asked == "train":
@@ -84,8 +86,12 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     _rehearse(context, reader)
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
+    kept = decoded_samples.kept_on_disk(context)
     jobs = {
-        (model, fold): make_job(context, survey, table, reader, model, fold)
+        (model, fold): replace(
+            make_job(context, survey, table, reader, model, fold),
+            decoded=context.workspace.decoded if model in kept else None,
+        )
         for model in context.models()
         for fold in every
     }

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from pipeline.config import InputConfig, TrainConfig
 from pipeline.data.catalog import Sample
-from pipeline.data.frame import continue_planes
-from pipeline.data.image_sources.source import Pixels
-from pipeline.data.resize import resize_image, resize_planes, working_size
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
+from pipeline.training.decoded import Cache, MemoryCache, decode
 
 Key = tuple[int, int, int]
-Decoded = tuple[Pixels, NDArray[np.uint8], NDArray[np.bool_] | None]
 
 
 class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -32,26 +27,26 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         reader: SampleReader,
         settings: TrainConfig,
         shown: InputConfig,
-        shares: int = 1,
+        cache: Cache | None = None,
     ) -> None:
-        """shares: the processes that have a copy of this, and with it a share of the cache each."""
+        """cache: where decoded samples are kept; None: nowhere."""
         self._samples = samples
         self._reader = reader
         self._settings = settings
         self._shown = shown
-        self._pad = reader.data.frame.pad
         self._augmenter = Augmenter(settings.size, settings.augment, reader.source)
-        self._cache = _Cache(settings.cache * 2**20 // shares)
+        self._cache = MemoryCache(0) if cache is None else cache
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor, Tensor]:
         epoch, position, index = key
-        decoded = self._cache.get(index)
+        sample = self._samples[index]
+        decoded = self._cache.get(sample)
         if decoded is None:
-            decoded = self.decode(self._samples[index])
-            self._cache.put(index, decoded)
+            decoded = decode(sample, self._reader, self._shown)
+            self._cache.put(sample, decoded)
         image, planes, valid = self._augmenter(*decoded, [self._settings.seed, epoch, position])
         channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
         return (
@@ -59,36 +54,6 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
             torch.from_numpy(np.ascontiguousarray(planes)),
             torch.from_numpy(np.ascontiguousarray(valid)[None]),
         )
-
-    def decode(self, sample: Sample) -> Decoded:
-        """A whole sample at its working size: image HWC, planes CHW, validity HW."""
-        image = self._reader.image(sample)
-        truth, pad = self._reader.truth(sample, self._reader.own_size(image)), self._pad
-        size = working_size((image.shape[0], image.shape[1]), self._shown.resize)
-        valid = truth.valid
-        if valid is not None:
-            continued = continue_planes(valid[None].view(np.uint8), pad)
-            valid = resize_planes(continued, size)[0].view(np.bool_)
-        continued = continue_planes(truth.planes, pad)
-        planes = resize_planes(continued, size, multiclass=self._reader.data.multiclass)
-        return resize_image(image, size), planes, valid
-
-
-class _Cache:
-    """Decoded samples up to a number of bytes; the ones that came first stay."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit
-        self._kept: OrderedDict[int, Decoded] = OrderedDict()
-
-    def get(self, index: int) -> Decoded | None:
-        return self._kept.get(index)
-
-    def put(self, index: int, decoded: Decoded) -> None:
-        size = sum(array.nbytes for array in decoded if array is not None)
-        if size <= self._left:
-            self._left -= size
-            self._kept[index] = decoded
 
 
 def epoch_batches(count: int, settings: TrainConfig, epoch: int, start: int) -> Iterator[list[Key]]:

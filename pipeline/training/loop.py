@@ -24,6 +24,7 @@ from pipeline.manifests import write_manifest
 from pipeline.metrics import metric_of
 from pipeline.models.checkpoint import save_weights
 from pipeline.training.dataset import TrainingSet, steps_an_epoch
+from pipeline.training.decoded import cache_of
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.learner import Learner
 from pipeline.training.loader import Batch, EpochLoader
@@ -65,9 +66,9 @@ class TrainingRun:
         self.job, self.context, self.settings = job, context, job.model.train
         self.device_type = torch.device(context.device).type
         workers, pin = self._workers(), self.device_type == "cuda"
-        data = TrainingSet(
-            job.train, job.reader, self.settings, job.model.input, shares=max(1, workers)
-        )
+        shown = job.model.input
+        cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
+        data = TrainingSet(job.train, job.reader, self.settings, shown, cache)
         self.loader = EpochLoader(data, self.settings, workers, pin)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs

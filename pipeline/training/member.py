@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.config import ModelConfig
@@ -32,3 +33,5 @@ class TrainJob:
     fingerprint: str
     made_from: Mapping[str, str]
     """Fingerprints of what the member depends on, by what it is; of them `fingerprint` is made."""
+    decoded: Path | None = None
+    """Where decoded samples are kept; None: not on the disk."""

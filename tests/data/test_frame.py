@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pipeline.boundaries import border_distances, fit_borders, repair
-from pipeline.config import FrameConfig, InputConfig, TrainConfig
+from pipeline.config import FrameConfig, InputConfig
 from pipeline.data.catalog import list_samples
 from pipeline.data.frame import continue_planes, into_frame, without_padding
 from pipeline.data.samples import SampleReader
-from pipeline.training.dataset import TrainingSet
+from pipeline.training.decoded import decode
 from tests.helpers.competitions import draw_discs, experiment
 
 
@@ -68,11 +68,7 @@ def test_training_sees_masks_continued_as_the_image_is(tmp_path) -> None:
     draw_discs(tmp_path)
     plain, padded = (experiment(tmp_path, data={"frame": {"pad": pad}}).data for pad in (0, 12))
     sample = list_samples(plain).train[0]
-    settings = TrainConfig(size=(32, 32))
-    own, more = (
-        TrainingSet([sample], SampleReader(data), settings, InputConfig()).decode(sample)
-        for data in (plain, padded)
-    )
+    own, more = (decode(sample, SampleReader(data), InputConfig()) for data in (plain, padded))
     assert more[0].shape == (48 + 24, 64 + 24, 3) and more[1].shape == (1, 48 + 24, 64 + 24)
     assert (more[1][:, 12:-12, 12:-12] == own[1]).all()
     bright = more[0][..., 0] > 120

@@ -49,6 +49,7 @@ def test_bytes_and_files_are_those_of_the_stages(
     files, size = _sum(lines, "train")
     assert files == _written(run, "a/fold*/*")[0]
     assert size == pytest.approx(_written(run, "a/fold*/*")[1], rel=0.05)
+    assert _sum(lines, "decode") == _written(run, "decoded/*/*")
     files, size = _sum(lines, "infer")
     assert files == _written(run, "a/maps/*/*")[0]
     assert size == _written(run, "a/maps/*/maps.npy")[1]

@@ -15,6 +15,7 @@ from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
 from pipeline.training.dataset import TrainingSet, epoch_batches, steps_an_epoch
+from pipeline.training.decoded import Cache, DiskCache, MemoryCache, cache_of, decode
 from pipeline.training.loader import Batch, EpochLoader
 from tests.helpers.competitions import draw_discs, experiment
 
@@ -148,49 +149,46 @@ def discs(tmp_path: Path) -> tuple[tuple[Sample, ...], SampleReader]:
     return list_samples(data).train, SampleReader(data)
 
 
-def test_loader_processes_and_the_cache_change_nothing(
-    discs: tuple[tuple[Sample, ...], SampleReader],
+def test_loader_processes_and_caches_change_nothing(
+    discs: tuple[tuple[Sample, ...], SampleReader], tmp_path: Path
 ) -> None:
     samples, reader = discs
-    settings = TrainConfig(size=(48, 64), batch=4, cache=0)
+    settings = TrainConfig(size=(48, 64), batch=4)
+    disk = DiskCache(tmp_path / "decoded", reader, InputConfig())
     loaders = {
         "plain": _loader(samples, reader, settings, 0),
-        "cached": _loader(samples, reader, settings.model_copy(update={"cache": 64}), 0),
-        "processes": _loader(samples, reader, settings, 2),
+        "memory": _loader(samples, reader, settings, 0, MemoryCache(2**26)),
+        "disk": _loader(samples, reader, settings, 0, disk),
+        "processes": _loader(samples, reader, settings, 2, disk),
     }
     batches = {name: [*loader.epoch(0), *loader.epoch(1)] for name, loader in loaders.items()}
     for loader in loaders.values():
         loader.close()
-    _assert_equal(batches["plain"], batches["cached"])
-    _assert_equal(batches["plain"], batches["processes"])
+    for name in ("memory", "disk", "processes"):
+        _assert_equal(batches["plain"], batches[name])
 
 
-def test_loader_processes_share_the_cache(
-    discs: tuple[tuple[Sample, ...], SampleReader], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each of them has one of its own; together they keep what `train.cache` allows a job."""
+def test_loader_processes_share_the_memory(discs: tuple[tuple[Sample, ...], SampleReader]) -> None:
+    """Each of them has a cache of its own; together they keep what `train.cache` allows a job."""
     samples, reader = discs
-    settings = TrainConfig(size=(48, 64), cache=1)
-    alone, shared = (
-        TrainingSet(samples, reader, settings, InputConfig(), shares) for shares in (1, 64)
-    )
-    read: list[Sample] = []
-    real = SampleReader.image
-    monkeypatch.setattr(SampleReader, "image", lambda self, s: (read.append(s), real(self, s))[1])
-    for data, kept in ((alone, len(samples)), (shared, 1)):
-        for _ in range(2):
-            read.clear()
-            for index in range(len(samples)):
-                data[0, index, index]
-        assert len(samples) - len(read) == kept
+    kept = []
+    for shares in (1, 64):
+        cache = cache_of(1, None, reader, InputConfig(), shares)
+        for sample in samples:
+            cache.put(sample, decode(sample, reader, InputConfig()))
+        kept.append(sum(cache.get(sample) is not None for sample in samples))
+    assert kept == [len(samples), 1]
 
 
 def _loader(
-    samples: tuple[Sample, ...], reader: SampleReader, settings: TrainConfig, workers: int
+    samples: tuple[Sample, ...],
+    reader: SampleReader,
+    settings: TrainConfig,
+    workers: int,
+    cache: Cache | None = None,
 ) -> EpochLoader:
-    return EpochLoader(
-        TrainingSet(samples, reader, settings, InputConfig()), settings, workers, pin=False
-    )
+    data = TrainingSet(samples, reader, settings, InputConfig(), cache)
+    return EpochLoader(data, settings, workers, pin=False)
 
 
 def _assert_equal(first: list[Batch], second: list[Batch]) -> None:
@@ -205,8 +203,7 @@ def test_resized_samples_keep_their_coverage(
 ) -> None:
     samples, reader = discs
     shown = InputConfig(resize=resize)
-    data = TrainingSet(samples, reader, TrainConfig(size=(32, 32)), shown)
     for sample in samples:
-        _, planes, _ = data.decode(sample)
+        planes = decode(sample, reader, shown).planes
         own = reader.truth(sample, (48, 64)).planes
         assert planes.mean() == pytest.approx(own.mean(), rel=0.12)

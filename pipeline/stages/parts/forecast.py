@@ -19,6 +19,7 @@ from pipeline.planning.measure import Measured
 from pipeline.stages import align, train
 from pipeline.stages.context import StageContext
 from pipeline.stages.infer import planned_stores
+from pipeline.stages.parts import decoded_samples
 from pipeline.stages.parts.map_jobs import Predicting
 from pipeline.stages.parts.summed_maps import planned_sums
 from pipeline.training.member import TrainJob
@@ -52,6 +53,15 @@ class Forecast:
     def work(self, part: str, ids: Sequence[str]) -> Work:
         sizes = [self.predicting.survey.sizes[part, each] for each in ids]
         return Work(len(ids), sum(height * width for height, width in sizes))
+
+    def decoded(self) -> Iterator[Line]:
+        """Training samples that are kept decoded on the disk."""
+        names = decoded_samples.kept_on_disk(self.context)
+        if names:
+            size, folder = decoded_samples.room(self.context, names), self.context.workspace.decoded
+            count = len(self.predicting.survey.of("train"))
+            present = min(size, allocated_bytes([folder]))
+            yield Line("decode", f"{count} training samples", count, size, present, 0)
 
     def train(self) -> Iterator[Line]:
         for model, measured in self.measured.items():

@@ -1,0 +1,70 @@
+"""Which models keep decoded samples on the disk, and how much room they take there."""
+
+from __future__ import annotations
+
+from pipeline.data.resize import working_size
+from pipeline.disk_space import allocated_bytes, check_room, free_bytes
+from pipeline.size import Size
+from pipeline.stages import align, check
+from pipeline.stages.context import StageContext
+from pipeline.training.decoded import DiskCache, damaged, decoded_bytes, sweep_decoded
+
+SHARE_OF_DISK = 0.5  # of what is free, which `cache: auto` may take
+
+
+def kept_on_disk(context: StageContext) -> set[str]:
+    """The chosen models whose decoded samples are kept on the disk."""
+    wishes = {name: context.experiment.models[name].train.cache for name in context.models()}
+    forced = {name for name, wish in wishes.items() if wish == "disk"}
+    either = {name for name, wish in wishes.items() if wish == "auto"}
+    there = allocated_bytes([context.workspace.decoded])
+    free = free_bytes(context.workspace.run)
+    fits = room(context, {*forced, *either}) - there <= SHARE_OF_DISK * free
+    return {*forced, *(either if fits else ())}
+
+
+def room(context: StageContext, names: set[str]) -> int:
+    """Bytes of the decoded training samples of those models; those of one size are kept once."""
+    survey, reader = check.run(context), align.run(context)
+    models = [context.experiment.models[name] for name in names]
+    data, source = reader.data, reader.source
+    itemsize = reader.channels.total * source.dtype.itemsize
+    sizes = [(each.height, each.width) for each in survey.of("train")]
+    return sum(
+        decoded_bytes(
+            working_size(_framed(size, data.frame.pad), resize),
+            itemsize,
+            len(data.classes),
+            void=data.void is not None,
+        )
+        for resize in {model.input.resize for model in models}
+        for size in sizes
+    )
+
+
+def prepare(context: StageContext, *, on_disk: bool) -> None:
+    """Remove what is of other files or settings; ResourceError where the rest does not fit.
+
+    on_disk: whether something is to be kept there at all.
+    """
+    folder, reader = context.workspace.decoded, align.run(context)
+    shown = {model.input.resize: model.input for model in context.experiment.models.values()}
+    caches = [DiskCache(folder, reader, each) for each in shown.values()]
+    samples = check.run(context).catalog.train
+    sweep_decoded(folder, (cache.path(sample) for cache in caches for sample in samples))
+    if on_disk:
+        needed = room(context, kept_on_disk(context))
+        check_room("train", needed, [folder], folder, ", or set train.cache=off")
+
+
+def warn_of_damage(context: StageContext) -> None:
+    """Name the number of files that were found damaged, and were decoded again."""
+    found = damaged(context.workspace.decoded)
+    if found:
+        context.reporter.warn(
+            f"{len(found)} decoded sample(s) were damaged on the disk and decoded again: {found[0]}"
+        )
+
+
+def _framed(size: Size, pad: int) -> Size:
+    return size[0] + 2 * pad, size[1] + 2 * pad
