@@ -68,12 +68,12 @@ USES = {
         from pipeline.ensemble.blending.means import ARITHMETIC
         from pipeline.ensemble.recipe import Recipe
         from pipeline.errors import DataError
-        from pipeline.submission.format import Decisions
+        from pipeline.submission.format import SubmittedDecisions
         from pipeline.submission.registry import FORMATS
         likely = np.zeros((1, 6, 8), np.uint8)
         likely[0, 2:5, 3:] = 255
         recipe = Recipe({"m": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC)
-        decisions = Decisions(recipe, lambda id: [likely * (id == "b")], lambda id: (6, 8))
+        decisions = SubmittedDecisions(recipe, lambda id: [likely * (id == "b")], lambda id: (6, 8))
         settings = SubmissionConfig(format="boxes")
         planned = FORMATS["boxes"].plan(settings, Path(), ["b", "c"], ["car"])
         assert planned.write(Path("s.csv"), decisions, lambda _: None).rows == 2

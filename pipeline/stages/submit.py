@@ -20,7 +20,7 @@ from pipeline.stages.context import StageContext, once
 from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.parts import summed_maps
 from pipeline.stages.parts.notes import SCORE, Note, note_of, note_text, read_note, says
-from pipeline.submission.format import TestDecisions, Written
+from pipeline.submission.format import SubmittedDecisions, Written
 from pipeline.submission.registry import plan_submission
 
 
@@ -42,7 +42,7 @@ def run(context: StageContext) -> Path:
         planned = plan_submission(context.experiment, [each.id for each in survey.of("test")])
         images = list(dict.fromkeys(row.id for row in planned.rows))
         test.check(images)
-        decisions = TestDecisions(
+        decisions = SubmittedDecisions(
             ensembled.recipe, test.read, lambda each: survey.sizes["test", each]
         )
         with context.reporter.track("submit", len(images)) as advance:

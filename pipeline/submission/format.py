@@ -15,7 +15,7 @@ from pipeline.submission.rows import Row
 
 
 @dataclass(frozen=True)
-class TestDecisions:
+class SubmittedDecisions:
     """The decisions to submit: each test image's maps, the recipe that decides, and its size."""
 
     recipe: Recipe
@@ -51,7 +51,7 @@ class SubmissionFormat(Protocol):
         """The requested images, in order."""
         ...
 
-    def write(self, path: Path, decisions: TestDecisions, advance: Advance) -> Written:
+    def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
         """Write the file whole and checked, or not at all; `advance` by image.
 
         DataError when the file would not be decoded to the same masks.

@@ -14,7 +14,7 @@ from pipeline.data.rle import Runs
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.reporting import Advance
 from pipeline.size import Size
-from pipeline.submission.format import TestDecisions, Written
+from pipeline.submission.format import SubmittedDecisions, Written
 from pipeline.submission.planes import kind_of, runs_of_image
 from pipeline.submission.rows import Row, TableHeader, plan_rows
 from pipeline.submission.table import write_checked
@@ -34,7 +34,7 @@ class RleTable:
     ) -> Self:
         return cls(settings, *plan_rows(settings, root, ids, classes))
 
-    def write(self, path: Path, decisions: TestDecisions, advance: Advance) -> Written:
+    def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
         runs = self._in_order(decisions, advance)
         kinds: dict[int, Counter[str]] = defaultdict(Counter)
 
@@ -54,7 +54,9 @@ class RleTable:
         }
         return Written(written, uniform)
 
-    def _in_order(self, decisions: TestDecisions, advance: Advance) -> Iterator[Sequence[Runs]]:
+    def _in_order(
+        self, decisions: SubmittedDecisions, advance: Advance
+    ) -> Iterator[Sequence[Runs]]:
         """The runs of row after row; rows of one image that follow each other share a decision."""
 
         def decided(each: str) -> list[Sequence[Runs]]:

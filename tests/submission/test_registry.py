@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint
 from pipeline.reporting import Advance
 from pipeline.submission import registry
-from pipeline.submission.format import TestDecisions, Written
+from pipeline.submission.format import SubmittedDecisions, Written
 from pipeline.submission.rows import Row
 from tests.helpers.data_folders import experiment
 
@@ -34,7 +34,7 @@ class Areas:
     ) -> Self:
         return cls([Row(each, each, 0) for each in ids])
 
-    def write(self, path: Path, decisions: TestDecisions, advance: Advance) -> Written:
+    def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
         for row in self.rows:
             area = decisions.recipe.decide(decisions.read(row.id)).sum()
             with path.open("a") as stream:
@@ -43,12 +43,12 @@ class Areas:
         return Written(len(self.rows), {})
 
 
-def decisions() -> TestDecisions:
+def decisions() -> SubmittedDecisions:
     """Of an image `b`, inside from its fourth column on."""
     likely = np.zeros((1, 6, 8), np.uint8)
     likely[..., 3:] = 255
     recipe = Recipe({"m": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC)
-    return TestDecisions(recipe, lambda _: [likely], lambda _: (6, 8))
+    return SubmittedDecisions(recipe, lambda _: [likely], lambda _: (6, 8))
 
 
 def wanted(root: Path, name: str):
