@@ -12,7 +12,7 @@ import argparse
 import functools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,8 @@ def main() -> None:
 def sections(folder: Path, device: str, scale: Scale, report: Report) -> None:
     """The dearest last, as the time may end before."""
     bench = Training(draw(folder, scale), folder, device, scale)
-    most = max(1, usable_cores() - 2)
-    for model, workers in zip(scale.models, (("auto", most), ("auto",)), strict=False):
-        section = functools.partial(against_the_card, bench, model, workers, report)
+    for model in scale.models:
+        section = functools.partial(against_the_card, bench, model, report)
         report.section(f"training {name(model)}", section)
     report.section("infer", lambda: predict(folder, device, scale, report))
     report.section("number formats", lambda: number_formats(bench, report))
@@ -145,13 +144,18 @@ class Training:
     device: str
     scale: Scale
 
-    def run(self, model: dict[str, str], **settings: Any) -> TrainingRun:
-        """One that has its networks on the device and has done nothing yet."""
+    def run(
+        self, model: dict[str, str], decoded: Path | None = None, **settings: Any
+    ) -> TrainingRun:
+        """One that has its networks on the device and has done nothing yet.
+
+        decoded: where decoded samples are kept; None: they are decoded each time.
+        """
         train = TrainConfig(
             size=self.scale.crop,
             batch=self.scale.batch,
             steps=self.scale.steps,
-            cache=0,  # as where the images are more than memory holds
+            cache="off",
             **settings,
         )
         data = DataConfig(root=self.folder, images="{id}.jpg", masks="{id}.png", classes={"a": 1})
@@ -168,6 +172,7 @@ class Training:
             paths=MemberPaths(self.folder / "member"),
             fingerprint="f",
             made_from={},
+            decoded=decoded,
         )
         progress = JobProgress(self.folder / "progress", "bench")
         return TrainingRun(job, JobContext(self.device, progress, StopFlag(), usable_cores()))
@@ -219,10 +224,8 @@ class Watched:
             yield batch
 
 
-def against_the_card(
-    bench: Training, model: dict[str, str], numbers: Sequence[int | str], report: Report
-) -> None:
-    """From files, by some numbers of loader workers, against batches that are there already."""
+def against_the_card(bench: Training, model: dict[str, str], report: Report) -> None:
+    """From JPEG files, and from decoded samples, against batches that are on the device already."""
     run = bench.run(model)
     what = f"training {name(model)}, {bench.scale.crop[0]}²"
     reset_peak(bench.device)
@@ -234,8 +237,8 @@ def against_the_card(
     report.row(
         f"{what}: batches on the device", f"{alone:.1f} images/s", beside + peak(bench.device)
     )
-    for workers in numbers:
-        run = bench.run(model, workers=workers)
+    for source, decoded in (("JPEG", None), ("decoded samples", bench.folder / "decoded")):
+        run = bench.run(model, decoded)
         loader = run.loader
         run.loader = watched = Watched(loader)  # type: ignore[assignment]
         started = bench.rate(run)  # starts the workers, which stay
@@ -245,7 +248,7 @@ def against_the_card(
         loader.close()
         waited = sum(watched.seconds) * rate / (bench.scale.batch * bench.scale.steps)
         report.row(
-            f"{what}: from JPEG, workers {workers}",
+            f"{what}: from {source}",
             f"{rate:.1f} images/s",
             f"{rate / alone:.2f} of the device's; the loop waits {waited:.0%} of the time, "
             f"{first:.1f} s for the first batch, {started:.1f} images/s in the first epoch",
