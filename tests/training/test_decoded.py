@@ -121,6 +121,17 @@ def test_no_damage_reaches_a_training(samples: tuple[Sample, ...], cache: DiskCa
         damaged(cache.folder)[0].unlink()
 
 
+def test_an_altered_shape_of_as_many_pixels_is_noticed(
+    samples: tuple[Sample, ...], cache: DiskCache
+) -> None:
+    path = cache.path(samples[0])
+    content = path.read_bytes()
+    turned = content.replace(b"[45, 61, 3]", b"[61, 45, 3]").replace(b"[1, 45, 61]", b"[1, 61, 45]")
+    assert turned != content and len(turned) == len(content)
+    path.write_bytes(turned)
+    assert _again(cache).get(samples[0]) is None
+
+
 def test_a_disk_that_is_full_only_costs_time(samples: tuple[Sample, ...], tmp_path: Path) -> None:
     cache = DiskCache(tmp_path / "decoded", _reader(tmp_path / "my data"), SHOWN)
     decoded = decode(samples[0], cache.reader, SHOWN)
