@@ -61,12 +61,13 @@ def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
     paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
     if part == "train":
         paths += mask_format(data).shared_files
-    return hashlib.sha256("|".join(map(_stat, paths)).encode("utf-8", "surrogatepass")).hexdigest()[
-        :16
-    ]
+    return hashlib.sha256(
+        "|".join(map(stat_of, paths)).encode("utf-8", "surrogatepass")
+    ).hexdigest()[:16]
 
 
-def _stat(path: Path) -> str:
+def stat_of(path: Path) -> str:
+    """What changes when the file does, as far as can be told without reading it."""
     try:
         status = path.stat()
     except OSError:

@@ -83,6 +83,9 @@ def test_what_was_made_from_other_bytes_or_settings_is_not_read(
         DiskCache(cache.folder, cache.reader, InputConfig(resize=0.5)),
         DiskCache(cache.folder, _reader(tmp_path / "my data", frame={"pad": 2}), SHOWN),
         DiskCache(cache.folder, _reader(tmp_path / "my data", void=7), SHOWN),
+        DiskCache(cache.folder, _reader(tmp_path / "my data", masks="masks/{id}.*"), SHOWN),
+        DiskCache(cache.folder, _reader(tmp_path / "my data", classes={"a": 2}), SHOWN),
+        DiskCache(cache.folder, SampleReader(cache.reader.data, tmp_path / "none"), SHOWN),
     ]
     assert all(other.get(samples[0]) is None for other in others)
     samples[1].masks[0].write_bytes(samples[2].masks[0].read_bytes())

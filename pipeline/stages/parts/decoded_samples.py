@@ -7,7 +7,8 @@ from pipeline.disk_space import allocated_bytes, check_room, free_bytes
 from pipeline.size import Size
 from pipeline.stages import align, check
 from pipeline.stages.context import StageContext
-from pipeline.training.decoded import DiskCache, damaged, decoded_bytes, sweep_decoded
+from pipeline.training.decoded import DiskCache, damaged, sweep_decoded
+from pipeline.training.decoded_file import decoded_bytes
 
 SHARE_OF_DISK = 0.5  # of what is free, which `cache: auto` may take
 
