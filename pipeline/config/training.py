@@ -137,7 +137,7 @@ class TrainConfig(Block):
     @classmethod
     def _within_memory(cls, cache: int | str) -> int | str:
         if isinstance(cache, int) and not 0 <= cache <= MOST_MIB:
-            raise ValueError(f"0 to {MOST_MIB} MiB, or auto, disk, memory or off")
+            raise ValueError(f"must be 0 to {MOST_MIB} MiB, or auto, disk, memory or off")
         return cache
 
     @field_validator("threads")

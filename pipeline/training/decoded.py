@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.atomic_files import rename_damaged, replace_whole
+from pipeline.atomic_files import rename_damaged, replace_whole, sweep
 from pipeline.config import InputConfig
 from pipeline.config.choices import CacheWish
 from pipeline.data.catalog import Sample
@@ -138,8 +138,10 @@ def damaged(folder: Path) -> list[Path]:
 
 
 def sweep_decoded(folder: Path, wanted: Iterable[Path]) -> None:
-    """Remove what is kept of samples as they were once, and what was damaged."""
+    """Remove samples of earlier files or settings, damaged ones, and what killed runs left."""
     kept = set(wanted)
+    for part in folder.glob("*/"):
+        sweep(part)
     for path in folder.glob("*/*"):
         if path not in kept and path.suffix in (SUFFIX, DAMAGED):
             path.unlink(missing_ok=True)

@@ -98,8 +98,10 @@ def test_the_files_of_other_settings_are_swept(
 ) -> None:
     half = DiskCache(cache.folder, cache.reader, InputConfig(resize=0.5))
     half.put(samples[0], decode(samples[0], half.reader, half.shown))
+    left = half.path(samples[0]).with_name(".of a killed run.tmp")
+    left.write_bytes(b"x")
     sweep_decoded(cache.folder, [half.path(sample) for sample in samples])
-    assert half.get(samples[0]) is not None
+    assert half.get(samples[0]) is not None and not left.exists()
     assert not any(cache.get(sample) for sample in samples)
 
 
