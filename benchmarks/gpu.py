@@ -34,6 +34,7 @@ from pipeline.models.factory import build_model
 from pipeline.reporting import JobProgress
 from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
+from pipeline.training.validation_epochs import ValidationEpochs
 from pipeline.workspace import MemberPaths
 
 BUDGET_S = 150
@@ -169,6 +170,7 @@ class Training:
             reader=SampleReader(data),
             train=self.samples,
             held_out=self.samples[:1],
+            validated=ValidationEpochs(train.epochs, every=1),
             paths=MemberPaths(self.folder / "member"),
             fingerprint="f",
             made_from={},

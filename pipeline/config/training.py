@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.base import Block, check_names
 from pipeline.config.choices import (
@@ -69,6 +69,25 @@ class InputConfig(Block):
         return resize
 
 
+class ValidateConfig(Block):
+    """After which epochs the held-out fold is scored; the last one always is.
+
+    Scores are for people to look at: which weights are used does not depend on them.
+    """
+
+    every: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] = "auto"
+    """Number of epochs from one score to the next; auto: as few as keep scoring below 5 % of the
+    training, but 8 scores or more a training."""
+    last: int | None = Field(None, ge=1, le=100_000)
+    """Score only the last so many epochs, instead of `every`."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ValidateConfig:
+        if self.last is not None and self.every != "auto":
+            raise ValueError("takes every or last, not both")
+        return self
+
+
 class TrainConfig(Block):
     """How one member is trained."""
 
@@ -110,6 +129,8 @@ class TrainConfig(Block):
     """Where decoded samples are kept. disk: in `runs/<name>/decoded`, for all epochs, folds and
     models; memory, or a number of MiB: in the memory of each job; off: nowhere; auto: disk where
     they take at most half of what is free there, else memory."""
+    validate_: ValidateConfig = Field(ValidateConfig(), alias="validate")
+    """After which epochs the held-out fold is scored: `{every: n}` or `{last: n}`."""
     save_minutes: float = Field(10, gt=0)
     """Minutes between two saves of the state, besides the one after each epoch."""
     seed: int = Field(0, ge=0, lt=2**32)

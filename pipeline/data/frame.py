@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import FrameConfig
 from pipeline.data.image_sources.source import Pixels
+
+Value = TypeVar("Value", bound=np.generic)
 
 _AT_ONCE = 3  # channels; OpenCV takes 4 at most
 
@@ -43,8 +47,8 @@ def continue_planes(planes: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
     return np.pad(planes, ((0, 0), (pad, pad), (pad, pad)), mode="reflect") if pad else planes
 
 
-def without_padding(maps: NDArray[np.float32], pad: int) -> NDArray[np.float32]:
-    """CHW maps of a padded image -> those of the image."""
+def without_padding(maps: NDArray[Value], pad: int) -> NDArray[Value]:
+    """CHW maps or planes of a padded image -> those of the image."""
     return maps[:, pad:-pad, pad:-pad] if pad else maps
 
 

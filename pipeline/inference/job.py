@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
+from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.inference.sinks import ModelMaps, Sink
 from pipeline.manifests import verified
 from pipeline.models.checkpoint import load_weights
@@ -28,7 +28,6 @@ from pipeline.models.segmentation import SegmentationModel
 
 VERSION = "maps/2"
 """Bumped when the same weights and images give different maps than before."""
-AHEAD = 2  # batches decoded before they are needed, an image a thread
 WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
 WRITE_MAPS = 64
 
@@ -130,7 +129,7 @@ def _predicted(
 ) -> Iterator[tuple[str, ModelMaps]]:
     """Every sample's id and its map by each model."""
     done = 0
-    for batch, by_model in _one_ahead(_started(job, samples, predictors, context.cores)):
+    for batch, by_model in one_ahead(_started(job, samples, predictors, context.cores)):
         for sample, maps in zip(
             batch, zip(*(each() for each in by_model), strict=True), strict=True
         ):
@@ -146,30 +145,8 @@ def _started(
 ) -> Iterator[Started]:
     """Batches that the device has begun with."""
     size = max(predictor.images for predictor in predictors)
-    for batch, images in _decoded(samples, job.reader, size, cores):
+    for batch, images in read_ahead(samples, job.reader.image, size, cores):
         yield batch, [predictor.start(images) for predictor in predictors]
-
-
-def _one_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each one yielded after the next one has begun: a device never idles."""
-    for item, _ in itertools.pairwise(itertools.chain(items, [None])):
-        assert item is not None
-        yield item
-
-
-def _decoded(
-    samples: Sequence[Sample], reader: SampleReader, batch: int, cores: int
-) -> Iterator[tuple[Sequence[Sample], list[NDArray[np.uint8]]]]:
-    """Batches of decoded images, a few ahead of their use."""
-    batches = [samples[start : start + batch] for start in range(0, len(samples), batch)]
-    threads = min(AHEAD * batch, max(AHEAD, cores))
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: list[list[Future[NDArray[np.uint8]]]] = []
-        for position in range(len(batches) + AHEAD):
-            if position < len(batches):
-                waiting.append([pool.submit(reader.image, each) for each in batches[position]])
-            if position >= AHEAD:
-                yield batches[position - AHEAD], [each.result() for each in waiting.pop(0)]
 
 
 def _write_batches(maps: Iterator[tuple[str, ModelMaps]]) -> Iterator[MapBatch]:

@@ -36,11 +36,16 @@ class Work:
     pixels: int
 
 
-def train_seconds(measured: Measured, model: ModelConfig, trained: int, held_out: Work) -> float:
-    """One member from its first step to its last validation; trained: images it learns from."""
+def train_seconds(
+    measured: Measured, model: ModelConfig, trained: int, held_out: Work, scores: int
+) -> float:
+    """One member from its first step to its last validation.
+
+    trained: images it learns from; scores: how often `held_out` is scored, while images are read.
+    """
     steps = steps_an_epoch(trained, model.train)
-    validation = held_out.pixels * (measured.plain_s + measured.decode_s)
-    return model.train.epochs * (steps * measured.step_s + validation)
+    validation = held_out.pixels * max(measured.plain_s, measured.decode_s)
+    return model.train.epochs * steps * measured.step_s + scores * validation
 
 
 def predict_seconds(measured: Measured, work: Work, members: int) -> float:

@@ -96,8 +96,9 @@ def _legend_below(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
 def _draw_history(axis: Axes, table: pd.DataFrame, columns: Sequence[str], colour: Colour) -> None:
     for column, dashes in zip(columns, _DASHES, strict=False):
         if column in table:
+            seen = table.dropna(subset=[column])  # not every epoch is scored
             axis.plot(
-                table["epoch"], table[column], dashes, color=colour, linewidth=1.1, alpha=0.85,
+                seen["epoch"], seen[column], dashes, color=colour, linewidth=1.1, alpha=0.85,
                 marker="o", markersize=4, markevery=[-1],
             )  # fmt: skip
 

@@ -57,8 +57,9 @@ class MemberSource:
             return []  # not there yet, or damaged, which the stages see and make again
 
     def _row(self, cells: Mapping[str, str]) -> TrackedRow:
-        values = {name: float(cell) for name, cell in cells.items() if name != "epoch"}
-        values[self.metric] = values.pop("score")
+        values = {name: float(cell) for name, cell in cells.items() if name != "epoch" and cell}
+        if "score" in values:  # not every epoch is scored
+            values[self.metric] = values.pop("score")
         return TrackedRow(int(cells["epoch"]), ",".join(cells.values()), values)
 
     def is_over(self) -> bool:

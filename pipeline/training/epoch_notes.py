@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 
 from pipeline.reporting import duration
+
+WORTH_A_WORD = 0.1  # the share of waiting from which more loader processes would help
 
 
 class EpochNotes:
     """Words about a training of `epochs` epochs and `total` steps that begins now at `step`.
 
     The rate is that of this process alone, validation and saving included, so that the time left
-    is what a watch will show. A row is one of `history.csv`: epoch, loss, score, lr.
+    is what a watch will show. A row is one of `history.csv`: epoch, loss, score (NaN where the
+    fold was not scored), lr, and the share of the time that was spent waiting for batches.
     """
 
     def __init__(self, metric: str, epochs: int, total: int, step: int) -> None:
@@ -31,7 +35,10 @@ class EpochNotes:
         if not rate:  # the steps were made before a stop, only the validation now
             return text
         left = f", {duration((self._total - step) / rate)} left" if step < self._total else ""
-        return f"{text}, {rate:.3g} steps/s{left}"
+        waiting = row["waiting"]
+        wait = f" ({waiting:.0%} of the time waiting for data)" if waiting >= WORTH_A_WORD else ""
+        return f"{text}, {rate:.3g} steps/s{wait}{left}"
 
     def _scores(self, row: Mapping[str, float]) -> str:
-        return f"loss {row['loss']:.4f}, {self._metric} {row['score']:.4f}"
+        loss, score = f"loss {row['loss']:.4f}", row["score"]
+        return loss if math.isnan(score) else f"{loss}, {self._metric} {score:.4f}"

@@ -6,6 +6,7 @@ the bytes that an unbroken run ends with.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from pipeline.training.decoded import cache_of
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.learner import Learner
 from pipeline.training.loader import Batch, EpochLoader
+from pipeline.training.loader_wait import timed
 from pipeline.training.member import TrainJob
 from pipeline.training.out_of_memory import naming_the_batch
 from pipeline.training.resume_state import Progress, load_state, save_state
@@ -90,7 +92,8 @@ class TrainingRun:
         self.learner.network.train()
         start = self.progress.step - epoch * self.steps
         losses: list[Tensor] = []
-        for batch in self._until_stopped(self.loader.epoch(epoch, start)):
+        batches = timed(self.loader.epoch(epoch, start), self.progress, self.learner.device)
+        for batch in self._until_stopped(batches):
             losses.append(self.learner.learn(batch, self.progress.step))
             self.progress.step += 1
             if len(losses) >= LOOK_EVERY[self.device_type]:
@@ -129,21 +132,23 @@ class TrainingRun:
         losses.clear()
 
     def finish_epoch(self, epoch: int) -> None:
-        """Validate, write history and state.
+        """Validate where it is time to, write history and state.
 
-        The score is for people to look at. Nothing is chosen by it: an epoch chosen on the fold
+        Scores are for people to look at. Nothing is chosen by it: an epoch chosen on the fold
         that is scored afterwards would make that score better than the network is.
         """
-        progress = self.progress
-        score = validation_score(self.job, self.learner.judged, self.context)
+        progress, score = self.progress, math.nan
+        if epoch in self.job.validated:
+            score = validation_score(self.job, self.learner.judged, self.context)
         row = {
             "epoch": epoch + 1,
             "loss": progress.loss_sum / self.steps,
             "score": score,
             "lr": learning_rate(progress.step - 1, self.total, self.settings),
+            "waiting": round(progress.waiting_s / max(progress.training_s, 1e-9), 2),
         }
         progress.history.append(row)
-        progress.loss_sum = 0.0
+        progress.loss_sum = progress.training_s = progress.waiting_s = 0.0
         history = pd.DataFrame(progress.history).astype({"epoch": int})
         write_atomic(self.job.paths.history, history.to_csv(index=False))
         self.context.progress.milestone(self.notes.over(row, progress.step))

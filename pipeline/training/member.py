@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
+from pipeline.training.validation_epochs import ValidationEpochs
 from pipeline.workspace import MemberPaths
 
 VERSION = "member/2"
@@ -31,6 +32,8 @@ class TrainJob:
     held_out: tuple[Sample, ...]
     paths: MemberPaths
     fingerprint: str
+    validated: ValidationEpochs
+    """The epochs after which `held_out` is scored."""
     made_from: Mapping[str, str]
     """Fingerprints of what the member depends on, by what it is; of them `fingerprint` is made."""
     decoded: Path | None = None

@@ -26,6 +26,10 @@ class Progress:
     """Optimizer steps made, over all epochs."""
     loss_sum: float = 0.0
     """Of the current epoch, so that an interrupted one reports the loss it would have."""
+    training_s: float = 0.0
+    """Seconds that the current epoch's steps took, with the wait for their batches."""
+    waiting_s: float = 0.0
+    """Seconds of these during which nothing could be computed for lack of a batch."""
     history: list[dict[str, float]] = field(default_factory=list)
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
@@ -26,12 +30,21 @@ def job_context(folder: Path, stop: StopFlag | None = None) -> JobContext:
 
 
 def member_bytes(folder: Path) -> dict[str, str]:
-    """A checksum of every file of a member."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+    """A checksum of every file of a member; of history and manifest, without how long it waited."""
+    contents = {
+        path.name: path.read_bytes()
         for path in sorted(folder.iterdir())
         if not path.name.startswith(".")
     }
+    if "history.csv" in contents:
+        table = pd.read_csv(io.BytesIO(contents["history.csv"])).drop(columns="waiting")
+        contents["history.csv"] = table.to_csv(index=False).encode()
+    if "manifest.json" in contents:
+        facts = json.loads(contents["manifest.json"])
+        facts["history"] = contents["history.csv"].decode()
+        del facts["files"]["history.csv"], facts["seal"]
+        contents["manifest.json"] = json.dumps(facts).encode()
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
 class StopAtStep(StopFlag):

@@ -17,8 +17,8 @@ MEASURED = Measured(
 
 def test_training_is_steps_and_validations() -> None:
     model = ModelConfig(decoder="unet", encoder="resnet18", train=TrainConfig(batch=4, epochs=3))
-    seconds = train_seconds(MEASURED, model, trained=41, held_out=Work(2, 1000))
-    assert seconds == pytest.approx(3 * (10 * 2.0 + 1000 * 1.5e-3))
+    seconds = train_seconds(MEASURED, model, trained=41, held_out=Work(2, 1000), scores=2)
+    assert seconds == pytest.approx(3 * 10 * 2.0 + 2 * 1000 * 1e-3)
 
 
 def test_the_slowest_of_what_overlaps_counts() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.member import TrainJob
 from pipeline.training.resume_state import load_state
 from tests.helpers.competitions import context, draw_discs
+from tests.helpers.training_jobs import member_bytes
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,6 @@ def _context(folder: Path, stop: StopFlag | None = None) -> JobContext:
     return JobContext(
         "cpu", JobProgress(folder / "progress", "job"), StopFlag() if stop is None else stop
     )
-
-
-def _bytes(folder: Path) -> dict[str, str]:
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if not path.name.startswith(".")
-    }
 
 
 class StopAfter(StopFlag):
@@ -78,8 +70,8 @@ def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(
     assert not broken.paths.manifest.exists()
     torch.rand(17)  # whatever else the process draws
     train_member(broken, _context(tmp_path))
-    assert _bytes(broken.paths.folder) == _bytes(whole.paths.folder)
-    assert "manifest.json" in _bytes(whole.paths.folder)
+    assert member_bytes(broken.paths.folder) == member_bytes(whole.paths.folder)
+    assert "manifest.json" in member_bytes(whole.paths.folder)
 
 
 def test_a_state_of_other_settings_or_with_a_flipped_bit_is_not_resumed(

@@ -73,6 +73,7 @@ class Forecast:
                     job.model,
                     len(job.train),
                     self.work("train", [sample.id for sample in job.held_out]),
+                    job.validated.count,
                 )
                 for job in left
             ]

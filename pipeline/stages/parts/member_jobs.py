@@ -7,16 +7,19 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import ModelConfig, TrainConfig
+from pipeline.data.resize import working_size
 from pipeline.data.samples import SampleReader
 from pipeline.manifests import fingerprint
 from pipeline.models.provenance import starting_point
 from pipeline.stages import align
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
+from pipeline.training.dataset import steps_an_epoch
 from pipeline.training.member import VERSION, TrainJob
+from pipeline.training.validation_epochs import validation_epochs
 
-SPEED_KEYS = ("workers", "threads", "cache", "save_minutes")
-"""Keys of `train` that change the speed of training and the saving, not the result."""
+SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
+"""Fields of `train` that change speed, saving and scores of a training, not its result."""
 
 
 def make_job(
@@ -35,6 +38,9 @@ def make_job(
     held_out = table["fold"] == fold
     training = sorted(table.loc[~held_out, "id"])  # a table of somebody's own may be in any order
     parts = made_from(context, survey, seeded, training)
+    scored = table.loc[held_out, "id"].tolist()
+    sizes = (working_size(survey.sizes["train", each], config.input.resize) for each in scored)
+    steps = steps_an_epoch(len(training), config.train)
     return TrainJob(
         name=f"{model}/fold{fold}",
         model=seeded,
@@ -44,7 +50,8 @@ def make_job(
         losses=config.train.loss or experiment.losses,
         reader=reader,
         train=survey.samples("train", training),
-        held_out=survey.samples("train", table.loc[held_out, "id"].tolist()),
+        held_out=survey.samples("train", scored),
+        validated=validation_epochs(config.train, steps, sizes),
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
         made_from=parts,

@@ -31,9 +31,10 @@ def show(context: StageContext, members: Mapping[tuple[str, int], MemberPaths]) 
 def longer(histories: Iterable[pd.DataFrame]) -> str | None:
     """The advice to train longer, where most members were best after their last epoch.
 
-    A single epoch is always the best one, and gives no information.
+    A single score is always the best one, and gives no information.
     """
-    scores = [table["score"] for table in histories if len(table) > 1]
+    scores = [table["score"].dropna() for table in histories]  # not every epoch is scored
+    scores = [each for each in scores if len(each) > 1]
     best_last = sum(bool(each.iloc[-1] > each.iloc[:-1].max()) for each in scores)
     if not scores or 2 * best_last < len(scores):
         return None

@@ -1,0 +1,54 @@
+"""After which epochs a training scores its held-out fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.config import TrainConfig
+from pipeline.size import Size
+
+MOST_OF_TRAINING = 0.05
+"""The share of its time that a training may spend on scores."""
+FEWEST_SCORES = 8
+"""Of a training, where it has as many epochs: a curve of fewer points says little."""
+PASSES_A_STEP = 3
+"""A step costs about three forward passes: one forward, and a backward one of twice that."""
+
+
+@dataclass(frozen=True)
+class ValidationEpochs:
+    """Every so many epochs, or the last so many; the very last epoch always."""
+
+    epochs: int
+    every: int
+    last: int = 1
+
+    def __contains__(self, epoch: int) -> bool:
+        """Whether the fold is scored after that epoch (from 0)."""
+        periodic = bool(self.every) and (epoch + 1) % self.every == 0
+        return periodic or epoch >= self.epochs - self.last
+
+    @property
+    def count(self) -> int:
+        """How many epochs are scored."""
+        return sum(epoch in self for epoch in range(self.epochs))
+
+
+def validation_epochs(
+    settings: TrainConfig, steps: int, held_out: Iterable[Size]
+) -> ValidationEpochs:
+    """What `train.validate` says for a member.
+
+    steps: an epoch; held_out: H, W of every held-out image as its network sees it. The work of
+    both is estimated by pixels, so that it is the same on every machine and after every stop.
+    """
+    wish, epochs = settings.validate_, settings.epochs
+    if wish.last is not None:
+        return ValidationEpochs(epochs, 0, wish.last)
+    if wish.every != "auto":
+        return ValidationEpochs(epochs, wish.every)
+    training = PASSES_A_STEP * steps * settings.batch * settings.size[0] * settings.size[1]
+    scoring = sum(height * width for height, width in held_out)
+    sparing = -(-scoring // max(1, round(MOST_OF_TRAINING * training)))
+    return ValidationEpochs(epochs, max(1, min(sparing, epochs // FEWEST_SCORES)))
