@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,11 +39,14 @@ Pictures = dict[str, Pixels]
 
 @dataclass(frozen=True)
 class MeasureJob:
-    """member: any one of the model; samples: whose maps are made; weights: of it, if trained."""
+    """member: any one of the model; samples: whose maps are made; weights: of it, if trained;
+    keep: decoded training samples, as the training will.
+    """
 
     member: TrainJob
     samples: tuple[Sample, ...]
     weights: MemberWeights | None
+    keep: bool
     scratch: Path
     """A folder on the disk that the maps will be on."""
 
@@ -109,7 +112,8 @@ def _start(job: MeasureJob, folder: Path, context: JobContext) -> TrainingRun:
     short = model.model_copy(
         update={"weights": None, "train": model.train.model_copy(update={"steps": TIMED_STEPS})}
     )
-    member = TrainJob(**{**vars(job.member), "model": short, "paths": MemberPaths(folder)})
+    decoded = folder / "decoded" if job.keep else None
+    member = replace(job.member, model=short, paths=MemberPaths(folder), decoded=decoded)
     run = TrainingRun(member, context)
     run.train_epoch(0)
     return run

@@ -12,6 +12,7 @@ from pipeline.planning.measure import Measured, MeasureJob, measure
 from pipeline.reporting import duration
 from pipeline.stages import train
 from pipeline.stages.context import StageContext, once
+from pipeline.stages.parts import decoded_samples
 from pipeline.stages.parts.forecast import SAMPLES, Forecast, typical
 from pipeline.stages.parts.map_jobs import Predicting, weights_of
 from pipeline.stages.train import Member
@@ -37,14 +38,14 @@ def _measured(
 ) -> dict[str, Measured]:
     context.workspace.run.mkdir(parents=True, exist_ok=True)
     some = typical(predicting.survey.of("train"), _sample_count(context))
-    measuring = []
+    measuring, kept = [], decoded_samples.kept_on_disk(context)
     for model in context.models():
         fold = context.used_folds()[0]
         job, weights = jobs[model, fold], None
         if train.is_trained(job):
             weights = weights_of(predicting.members[model, fold])
         samples = predicting.survey.samples("train", some)
-        task = MeasureJob(job, samples, weights, context.workspace.run)
+        task = MeasureJob(job, samples, weights, model in kept, context.workspace.run)
         measuring.append(Job(f"plan {model}", measure, (task,)))
     values = context.run_jobs("plan", measuring)
     return {name.removeprefix("plan "): value for name, value in values.items()}  # type: ignore[misc]

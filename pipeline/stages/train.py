@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.atomic_files import sweep, write_atomic
@@ -60,13 +60,14 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     if stale:
         _say_why(context, stale)
         _check_room(context, stale)
-        decoded_samples.prepare(context, on_disk=any(job.decoded for job in stale))
-        waiting = [Job(job.name, _train, (job,)) for job in stale]
+        placed = decoded_samples.placed(context, stale)
+        decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
+        waiting = [Job(job.name, _train, (job,)) for job in placed]
         context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
         _show_scores(context, jobs)
-        decoded_samples.warn_of_damage(context)
+        decoded_samples.warn_of_faults(context)
         context.done("train", made, context.workspace.run, started)
     else:
         if context.asked == "train":
@@ -86,12 +87,8 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     _rehearse(context, reader)
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
-    kept = decoded_samples.kept_on_disk(context)
     jobs = {
-        (model, fold): replace(
-            make_job(context, survey, table, reader, model, fold),
-            decoded=context.workspace.decoded if model in kept else None,
-        )
+        (model, fold): make_job(context, survey, table, reader, model, fold)
         for model in context.models()
         for fold in every
     }

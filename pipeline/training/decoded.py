@@ -9,6 +9,7 @@ either right or not looked for.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from pipeline.training.decoded_file import Decoded, decoded_of, file_of
 VERSION = "decoded/1"
 """Bumped when the same files decode to other pixels, or are written in another way."""
 MEMORY_MIB = 1024  # of a job, where decoded samples are kept in memory
-SUFFIX, DAMAGED = ".decoded", ".damaged"
+SUFFIX, DAMAGED, UNWRITTEN = ".decoded", ".damaged", ".unwritten"
 
 
 def decode(sample: Sample, reader: SampleReader, shown: InputConfig) -> Decoded:
@@ -114,8 +115,11 @@ class DiskCache:
         return found
 
     def put(self, sample: Sample, decoded: Decoded) -> None:
-        with suppress(OSError):
+        try:
             replace_whole(self.path(sample), file_of(sample.id, decoded))
+        except OSError as error:
+            with suppress(OSError):  # an empty file fits where hardly anything does
+                (self.folder / f"{error.errno or 0}{UNWRITTEN}").touch()
 
 
 def cache_of(
@@ -137,11 +141,19 @@ def damaged(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*/*{DAMAGED}"))
 
 
+def unwritten(folder: Path) -> str | None:
+    """Why a sample could not be written since the last sweep; None where all could."""
+    numbers = [int(path.stem) for path in folder.glob(f"*{UNWRITTEN}") if path.stem.isdecimal()]
+    return os.strerror(numbers[0]) if numbers else None
+
+
 def sweep_decoded(folder: Path, wanted: Iterable[Path]) -> None:
     """Remove samples of earlier files or settings, damaged ones, and what killed runs left."""
     kept = set(wanted)
     for part in folder.glob("*/"):
         sweep(part)
+    for path in folder.glob(f"*{UNWRITTEN}"):
+        path.unlink(missing_ok=True)
     for path in folder.glob("*/*"):
         if path not in kept and path.suffix in (SUFFIX, DAMAGED):
             path.unlink(missing_ok=True)

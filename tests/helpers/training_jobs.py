@@ -14,6 +14,7 @@ from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
+from pipeline.stages.parts import decoded_samples
 from pipeline.training.member import TrainJob
 from tests.helpers.competitions import TINY, context
 
@@ -21,7 +22,8 @@ from tests.helpers.competitions import TINY, context
 def train_job(discs: Path, folder: Path, decoder: str = "linknet", **training: Any) -> TrainJob:
     blocks = {"size": [32, 32], "epochs": 2, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
     stage = context(discs, folder, train=blocks, models={"a": {"decoder": decoder, **TINY}})
-    return train.list_jobs(stage)["a", 0]
+    (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)["a", 0]])
+    return job
 
 
 def job_context(folder: Path, stop: StopFlag | None = None) -> JobContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import resource
@@ -23,8 +24,18 @@ from pipeline.errors import ResourceError
 from pipeline.stages import train
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts import decoded_samples
-from pipeline.training import dataset
-from pipeline.training.decoded import DAMAGED, Decoded, DiskCache, damaged, decode, sweep_decoded
+from pipeline.training import dataset, held_out
+from pipeline.training import decoded as decoded_room
+from pipeline.training.decoded import (
+    DAMAGED,
+    UNWRITTEN,
+    Decoded,
+    DiskCache,
+    damaged,
+    decode,
+    sweep_decoded,
+    unwritten,
+)
 from tests.helpers.competitions import ONE_MODEL, TINY, context, draw_discs, experiment
 
 SHOWN = InputConfig()
@@ -148,7 +159,11 @@ def test_a_disk_that_is_full_only_costs_time(samples: tuple[Sample, ...], tmp_pa
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
-    assert cache.get(samples[0]) is None and not list(cache.folder.rglob("*.*"))
+    assert cache.get(samples[0]) is None
+    assert [path.suffix for path in cache.folder.rglob("*.*")] == [UNWRITTEN]
+    assert unwritten(cache.folder) == "File too large"
+    sweep_decoded(cache.folder, [])
+    assert unwritten(cache.folder) is None
     cache.put(samples[0], decoded)
     _assert_same(cache.get(samples[0]), decoded)
 
@@ -171,7 +186,8 @@ def decoded_ids(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ids.append(sample.id)
         return decode(sample, reader, shown)
 
-    monkeypatch.setattr(dataset, "decode", counted)
+    for reader_of_samples in (dataset, held_out):
+        monkeypatch.setattr(reader_of_samples, "decode", counted)
     return ids
 
 
@@ -211,6 +227,31 @@ def test_a_damaged_file_is_named_when_the_training_ends(
     assert len(decoded_ids) == 1
     warned = "\n".join(again.reporter.warned)  # type: ignore[attr-defined]
     assert "1 decoded sample(s) were damaged on the disk and decoded again" in warned
+
+
+def test_a_full_disk_is_named_when_the_training_ends(
+    samples: tuple[Sample, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(decoded_room, "replace_whole", full)
+    stage = _train(tmp_path, tmp_path, "disk")
+    warned = "\n".join(stage.reporter.warned)  # type: ignore[attr-defined]
+    assert "could not all be written to" in warned and "No space left on device" in warned
+    monkeypatch.undo()
+    again = _train(tmp_path, tmp_path, "disk", models={"b": {"decoder": "unet", **TINY}})
+    assert not again.reporter.warned  # type: ignore[attr-defined]
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_training(
+    samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "runs/discs").mkdir(parents=True)
+    (tmp_path / "runs/discs/decoded").write_text("in the way")
+    stage = _train(tmp_path, tmp_path, "disk")
+    (warned,) = stage.reporter.warned  # type: ignore[attr-defined]
+    assert "runs/discs/decoded cannot be written (File exists)" in warned
 
 
 def test_a_disk_without_room_is_refused_where_it_is_asked_for(

@@ -17,6 +17,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.inference.predictor import Predictor
 from pipeline.metrics import metric_of
 from pipeline.stages import train
+from pipeline.stages.parts import decoded_samples
 from pipeline.training import loader_wait
 from pipeline.training.loader_wait import timed
 from pipeline.training.loop import TrainingRun, train_member
@@ -109,7 +110,7 @@ def test_the_score_is_that_of_one_image_after_the_other(
     stage = context(
         discs, tmp_path, train={"size": [32, 32], "cache": cache}, models={"a": TINY_A}, **blocks
     )
-    job = train.list_jobs(stage)["a", 0]
+    (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)["a", 0]])
     network = TrainingRun(job, job_context(tmp_path)).learner.plain
     score = validation_score(job, network, job_context(tmp_path))
     assert score == pytest.approx(_slow_score(job, network), abs=1e-12)

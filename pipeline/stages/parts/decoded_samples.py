@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
 from pipeline.data.resize import working_size
 from pipeline.disk_space import allocated_bytes, check_room, free_bytes
 from pipeline.size import Size
 from pipeline.stages import align, check
 from pipeline.stages.context import StageContext
-from pipeline.training.decoded import DiskCache, damaged, sweep_decoded
+from pipeline.training.decoded import DiskCache, damaged, sweep_decoded, unwritten
 from pipeline.training.decoded_file import decoded_bytes
+from pipeline.training.member import TrainJob
 
 SHARE_OF_DISK = 0.5  # of what is free, which `cache: auto` may take
 
@@ -43,6 +49,15 @@ def room(context: StageContext, names: set[str]) -> int:
     )
 
 
+def placed(context: StageContext, jobs: Iterable[TrainJob]) -> list[TrainJob]:
+    """The jobs, told where their decoded samples are kept."""
+    kept = kept_on_disk(context)
+    folder = context.workspace.decoded
+    return [
+        replace(job, decoded=folder if job.name.partition("/")[0] in kept else None) for job in jobs
+    ]
+
+
 def prepare(context: StageContext, *, on_disk: bool) -> None:
     """Remove what is of other files or settings; ResourceError where the rest does not fit.
 
@@ -56,14 +71,32 @@ def prepare(context: StageContext, *, on_disk: bool) -> None:
     if on_disk:
         needed = room(context, kept_on_disk(context))
         check_room("train", needed, [folder], folder, ", or set train.cache=off")
+        _warn_unless_writable(context, folder)
 
 
-def warn_of_damage(context: StageContext) -> None:
-    """Name the number of files that were found damaged, and were decoded again."""
-    found = damaged(context.workspace.decoded)
+def _warn_unless_writable(context: StageContext, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        context.reporter.warn(
+            f"{folder} cannot be written ({error.strerror}), so every epoch decodes its samples "
+            "again, which is slow; remove what is there, or set train.cache: memory"
+        )
+
+
+def warn_of_faults(context: StageContext) -> None:
+    """Say how many files were damaged, and decoded again, and why some could not be written."""
+    folder = context.workspace.decoded
+    found, reason = damaged(folder), unwritten(folder)
     if found:
         context.reporter.warn(
             f"{len(found)} decoded sample(s) were damaged on the disk and decoded again: {found[0]}"
+        )
+    if reason is not None:
+        context.reporter.warn(
+            f"decoded samples could not all be written to {folder} ({reason}), so they were "
+            "decoded again and again, which is slow; make room there, or set train.cache: memory"
         )
 
 
