@@ -49,7 +49,8 @@ def run(context: StageContext) -> Inferred:
     jobs = {**_out_of_fold(predicting, stores["oof"]), **_test(predicting, stores["test"])}
     if jobs:
         maps = sum(len(job.samples) * len(job.outputs) for job in jobs.values())
-        waiting = [Job(name, predict_range, (job,)) for name, job in jobs.items()]
+        ordered = predicting.longest_first(jobs)
+        waiting = [Job(name, predict_range, (job,)) for name, job in ordered.items()]
         context.run_jobs("infer", waiting, width=len(context.machine.devices))
         context.done("infer", f"{maps} maps", context.workspace.run, started)
     else:

@@ -17,6 +17,7 @@ from pipeline.maps.planned import PlannedStore
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts.map_ranges import even_ranges, number_of_ranges
 from pipeline.stages.train import Member
 from pipeline.workspace import MapPart
 
@@ -115,11 +116,11 @@ class Predicting:
         """Jobs, by name, for what each model lacks: models that lack the same share each decoding.
 
         pending: ids by model; sink_of: where the maps of some models go; used: the folds whose
-        members are averaged; share: how many such calls will divide the devices between them.
+        members are averaged; share: how many such calls divide the devices between them.
         """
         jobs = {}
         for models, ids in self.together(pending, used):
-            for number, some in enumerate(self._split(ids, share)):
+            for number, some in enumerate(self._split(ids, part, share)):
                 jobs[f"{what} {','.join(models)} {number}"] = InferJob(
                     outputs=tuple(self._output(model, used) for model in models),
                     sink=sink_of(models),
@@ -149,10 +150,23 @@ class Predicting:
             if group:
                 yield group, ids
 
-    def _split(self, ids: Sequence[str], share: int) -> list[Sequence[str]]:
-        """Contiguous ranges of nearly equal length, one a device."""
-        size = -(-len(ids) // max(1, len(self.context.machine.devices) // share))
-        return [ids[start : start + size] for start in range(0, len(ids), size)]
+    def longest_first(self, jobs: Mapping[str, InferJob]) -> dict[str, InferJob]:
+        """The jobs by falling work, so that none that is long begins last."""
+        sizes = self.survey.sizes
+
+        def work(job: InferJob) -> int:
+            shapes = [sizes[sample.part, sample.id] for sample in job.samples]
+            members = sum(len(output.members) for output in job.outputs)
+            return members * sum(height * width for height, width in shapes)
+
+        return dict(sorted(jobs.items(), key=lambda named: -work(named[1])))
+
+    def _split(self, ids: Sequence[str], part: MapPart, share: int) -> list[Sequence[str]]:
+        """Contiguous ranges of nearly as many pixels each."""
+        shapes = [self.survey.sizes[SOURCE[part], each] for each in ids]
+        count = number_of_ranges(len(ids), len(self.context.machine.devices), share)
+        pixels = [height * width for height, width in shapes]
+        return [ids[some] for some in even_ranges(pixels, count)]
 
     def _output(self, model: str, used: Sequence[int]) -> Output:
         weights = tuple(self._weights(model, fold) for fold in used)

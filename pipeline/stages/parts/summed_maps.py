@@ -101,5 +101,6 @@ def _add(predicting: Predicting, recipe: Recipe, sums: Accumulator, members: Seq
 
     some = {member: pending[member] for member in group}
     jobs = predicting.jobs("sum", "test", some, sink_of, used)
-    waiting = [Job(name, predict_range, (job,)) for name, job in jobs.items()]
+    ordered = predicting.longest_first(jobs)
+    waiting = [Job(name, predict_range, (job,)) for name, job in ordered.items()]
     context.run_jobs("infer", waiting, width=len(context.machine.devices))
