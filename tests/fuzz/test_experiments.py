@@ -16,7 +16,7 @@ import yaml
 from pipeline.config import load_experiment
 from pipeline.errors import ConfigError
 from pipeline.known_names import name_checks
-from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
+from tests.helpers.fuzz_rounds import Record, for_minutes, mutated, report, some
 
 FOLDER = Path(__file__).parents[2] / "configs"
 CONFIGS = [FOLDER / f"{name}.yaml" for name in ("own", "demo", "carvana", "camvid")]
@@ -130,11 +130,11 @@ def _somewhere(value: Any, random: np.random.Generator) -> tuple[Any, Any]:
     return value, key
 
 
-def test_experiments(capsys: pytest.CaptureFixture[str]) -> None:
-    ends = report(capsys, experiments, some(40))
+def test_experiments(record_property: Record) -> None:
+    ends = report(record_property, experiments, some(40))
     assert ends["valid"] > 2 and ends["refused"] > 10
 
 
 @pytest.mark.slow
-def test_experiments_for_minutes(capsys: pytest.CaptureFixture[str]) -> None:
-    report(capsys, experiments, for_minutes())
+def test_experiments_for_minutes(record_property: Record) -> None:
+    report(record_property, experiments, for_minutes())

@@ -17,7 +17,7 @@ from pipeline.data.images import read_rgb
 from pipeline.data.samples import SampleReader
 from pipeline.errors import DataError
 from tests.helpers.experiments import experiment
-from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
+from tests.helpers.fuzz_rounds import Record, for_minutes, mutated, report, some
 
 SIZE = (20, 30)
 FORMATS = {"png": ("L", "P", "RGB", "RGBA", "1", "I;16"), "jpeg": ("L", "RGB"), "gif": ("P", "L"),
@@ -76,15 +76,13 @@ def _tried(rounds: Iterator[np.random.Generator], read: Callable[[Path], None]) 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("target", [images, masks])
-def test_pictures(target: Callable[..., Counter[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    ends = report(capsys, target, some(120))
+def test_pictures(target: Callable[..., Counter[str]], record_property: Record) -> None:
+    ends = report(record_property, target, some(120))
     assert ends["read"] > 3 and ends["refused"] > 30
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("target", [images, masks])
-def test_pictures_for_minutes(
-    target: Callable[..., Counter[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    report(capsys, target, for_minutes())
+def test_pictures_for_minutes(target: Callable[..., Counter[str]], record_property: Record) -> None:
+    report(record_property, target, for_minutes())

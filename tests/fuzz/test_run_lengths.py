@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 
 from pipeline.data import rle
 from pipeline.errors import DataError
-from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
+from tests.helpers.fuzz_rounds import Record, for_minutes, mutated, report, some
 
 LETTERS = (
     list("0123456789") + list("  \t-+.eE,xnaif") + ["\0", "é", "٣", "\ud800", "999999999999999"]
@@ -60,12 +60,12 @@ def _any_text(random: np.random.Generator) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools' own
-def test_run_lengths(capsys: pytest.CaptureFixture[str]) -> None:
-    ends = report(capsys, run_lengths, some(150))
+def test_run_lengths(record_property: Record) -> None:
+    ends = report(record_property, run_lengths, some(150))
     assert ends["texts refused"] > 20 and ends["texts decoded"] > 5
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
-def test_run_lengths_for_minutes(capsys: pytest.CaptureFixture[str]) -> None:
-    report(capsys, run_lengths, for_minutes())
+def test_run_lengths_for_minutes(record_property: Record) -> None:
+    report(record_property, run_lengths, for_minutes())

@@ -15,7 +15,7 @@ from pipeline.data.groups import groups_of
 from pipeline.data.samples import SampleReader
 from pipeline.errors import DataError
 from tests.helpers.experiments import experiment
-from tests.helpers.fuzz_rounds import for_minutes, mutated, report, some
+from tests.helpers.fuzz_rounds import Record, for_minutes, mutated, report, some
 
 IDS = [f"a{number}" for number in range(6)]
 SIZE = (10, 12)
@@ -81,11 +81,11 @@ def _mutation(data: bytes, random: np.random.Generator) -> bytes:
     return data[:place] + ODD[random.integers(len(ODD))] + data[place:]
 
 
-def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    ends = report(capsys, tables, some(80))
+def test_tables(record_property: Record) -> None:
+    ends = report(record_property, tables, some(80))
     assert ends["masks refused"] > 10 and ends["groups read"] > 10
 
 
 @pytest.mark.slow
-def test_tables_for_minutes(capsys: pytest.CaptureFixture[str]) -> None:
-    report(capsys, tables, for_minutes())
+def test_tables_for_minutes(record_property: Record) -> None:
+    report(record_property, tables, for_minutes())

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import pytest
 
 SECONDS = float(os.environ.get("MASKMILL_FUZZ_SECONDS", "600"))
 """Of each slow target."""
+Record = Callable[[str, object], None]
 MOST_GROWTH_MB = 1500
 """Memory that no input of some kilobytes may cost."""
 
@@ -25,25 +25,35 @@ def some(count: int) -> Iterator[np.random.Generator]:
 
 def for_minutes() -> Iterator[np.random.Generator]:
     """Generators of new seeds for `MASKMILL_FUZZ_SECONDS`."""
-    until, seed = time.monotonic() + SECONDS, 10**6
-    while time.monotonic() < until:
-        yield np.random.default_rng(seed)
-        seed += 1
+    yield from map(np.random.default_rng, seeds_for_minutes())
+
+
+def seeds_for_minutes() -> Iterator[int]:
+    """New seeds for `MASKMILL_FUZZ_SECONDS`, from MASKMILL_FUZZ_SEED (1,000,000) on."""
+    until = time.monotonic() + SECONDS
+    for seed in itertools.count(int(os.environ.get("MASKMILL_FUZZ_SEED", "1000000"))):
+        if time.monotonic() >= until:
+            return
+        yield seed
 
 
 def report(
-    capsys: pytest.CaptureFixture[str],
+    record: Record,
     target: Callable[[Iterator[np.random.Generator]], Counter[str]],
     rounds: Iterator[np.random.Generator],
 ) -> Counter[str]:
-    """Run a target; say how often it ended in what way, also where the output is captured."""
+    """Run a target; its summary, which the tests' summary shows, says how often it ended how."""
     before = _peak_mb()
     ends = target(rounds)
     assert _peak_mb() - before < MOST_GROWTH_MB
-    with capsys.disabled():
-        listed = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
-        sys.stdout.write(f"\nfuzz {target.__name__}: {sum(ends.values())} tried: {listed}\n")
+    summarise(record, target.__name__, ends)
     return ends
+
+
+def summarise(record: Record, target: str, ends: Counter[str]) -> None:
+    """Show in the tests' summary how often a target ended how; record: `record_property`."""
+    listed = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
+    record("fuzz", f"{target}: {sum(ends.values())} tried: {listed}")
 
 
 def _peak_mb() -> float:

@@ -4,15 +4,12 @@ one clear error after which the make that follows does.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
 import shutil
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ import pytest
 from pipeline.errors import MaskmillError
 from pipeline.stages import scorecard, verify
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs
+from tests.helpers.fuzz_rounds import Record, seeds_for_minutes, summarise
 
 ACCUMULATED = {**ONE_MODEL, "ensemble": {"threshold": 0.5, "accumulate": True}}
 Finished = tuple[Path, Path, dict[str, Any]]
@@ -158,11 +156,10 @@ def _damage_one(finished: Finished, folder: Path, seed: int) -> tuple[str, str]:
     return damage.__name__, outcome
 
 
-def _fuzz(finished: Finished, folder: Path, seeds: Iterable[int]) -> Counter[Any]:
-    counts: Counter[Any] = Counter()
+def _fuzz(finished: Finished, folder: Path, seeds: Iterable[int]) -> Counter[str]:
+    counts: Counter[str] = Counter()
     for seed in seeds:
-        counts[_damage_one(finished, folder, seed)] += 1
-    sys.stdout.write(f"\n{sum(counts.values())} damaged artefacts: {dict(counts)}\n")
+        counts[" → ".join(_damage_one(finished, folder, seed))] += 1
     return counts
 
 
@@ -172,14 +169,7 @@ def test_a_damaged_artefact_is_made_again_or_named(finished: Finished, tmp_path:
 
 
 @pytest.mark.slow
-def test_many_damaged_artefacts(finished: Finished, tmp_path: Path) -> None:
-    """FUZZ_S: for how many seconds; FUZZ_SEED: the first seed."""
-    assert _fuzz(finished, tmp_path, _seeds_for(float(os.environ.get("FUZZ_S", "300"))))
-
-
-def _seeds_for(seconds: float) -> Iterator[int]:
-    until = time.monotonic() + seconds
-    for seed in itertools.count(int(os.environ.get("FUZZ_SEED", "0"))):
-        if time.monotonic() >= until:
-            return
-        yield seed
+def test_many_damaged_artefacts(
+    finished: Finished, tmp_path: Path, record_property: Record
+) -> None:
+    summarise(record_property, "artefacts", _fuzz(finished, tmp_path, seeds_for_minutes()))
