@@ -71,7 +71,7 @@ class TrainingRun:
         shown = job.model.input
         cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
         data = TrainingSet(job.train, job.reader, self.settings, shown, cache)
-        self.loader = EpochLoader(data, self.settings, workers, pin)
+        self.loader = EpochLoader(data, self.settings, workers, pin, self._warn)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
         self.learner = Learner(job, context.device, self.total)
@@ -193,6 +193,9 @@ class TrainingRun:
             return self.settings.workers
         # a CPU's cores all compute
         return loader_workers(self.context.cores) if self.device_type == "cuda" else 0
+
+    def _warn(self, text: str) -> None:
+        self.context.progress.milestone(f"{text} at step {self.progress.step} of {self.total}")
 
     def _tell(self, epoch: int) -> None:
         history = self.progress.history

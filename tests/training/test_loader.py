@@ -27,10 +27,15 @@ def discs(tmp_path: Path) -> Path:
     return tmp_path / "discs"
 
 
-def _loader(job: TrainJob, workers: int) -> EpochLoader:
+def _loader(job: TrainJob, workers: int, warned: list[str] | None = None) -> EpochLoader:
+    warned = [] if warned is None else warned
     settings = job.model.train
     return EpochLoader(
-        TrainingSet(job.train, job.reader, settings, job.model.input), settings, workers, pin=False
+        TrainingSet(job.train, job.reader, settings, job.model.input),
+        settings,
+        workers,
+        pin=False,
+        warn=warned.append,
     )
 
 
@@ -49,6 +54,37 @@ def test_processes_hear_no_signal_and_end_when_they_are_closed(discs: Path, tmp_
     for process in processes:
         process.join(10)
         assert not process.is_alive()
+
+
+def _killed_at(loader: EpochLoader, positions: set[int]) -> list[Any]:
+    """The batches of an epoch; a loader process is killed before those at `positions`."""
+    came = []
+    for batch in loader.epoch(0):
+        came.append(batch)
+        if len(came) in positions:
+            os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+    return came
+
+
+def test_a_process_that_dies_is_replaced_and_the_batches_are_the_same(
+    discs: Path, tmp_path: Path
+) -> None:
+    job, warned = train_job(discs, tmp_path / "a", steps=8), list[str]()
+    whole = list(_loader(job, 0).epoch(0))
+    loader = _loader(job, 1, warned)
+    came = _killed_at(loader, {2, 5})
+    loader.close()
+    assert len(came) == len(whole) == 8
+    for got, wanted in zip(came, whole, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(got, wanted, strict=True))
+    assert 1 <= len(warned) <= 2 and "has died and is replaced" in warned[0]
+
+
+def test_processes_that_die_again_and_again_are_an_error(discs: Path, tmp_path: Path) -> None:
+    loader = _loader(train_job(discs, tmp_path / "a", steps=30), 1)
+    with pytest.raises(ResourceError, match="again and again"):
+        _killed_at(loader, set(range(1, 30)))
+    loader.close()
 
 
 def test_what_is_wrong_with_an_image_is_said_in_one_line(discs: Path, tmp_path: Path) -> None:
