@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -215,11 +213,3 @@ def test_oblong_and_odd_sizes_are_aligned() -> None:
     found = align(image, pair.reference, SETTINGS)
     assert found.status == "ok"
     assert corner_distance(found.warp, pair.warp, (171, SIDE)) < 0.5
-
-
-@pytest.mark.slow
-def test_four_pairs_a_second() -> None:
-    image, reference = (cv2.resize(draw_scene(1, 420), (576, 576)) for _ in range(2))
-    began = time.process_time()
-    align(spoil(image, 1), reference, SETTINGS)
-    assert time.process_time() - began < 0.25
