@@ -149,18 +149,25 @@ class Accumulator:
         """
         rows = self._files.index.rows(maps)
         with self._files.owned(rows):
-            before = self._table[rows] * self._files.done[rows, None]
-            after = before.copy()
-            for i, (id, by_member) in enumerate(maps.items()):
-                self._check(id, by_member, before[i])
-                after[i, [self._column[member] for member in by_member]] = 1
-            self._files.forget(rows)
-            self._table[rows] = after
-            self._table.flush()
+            for id, by_member in maps.items():
+                self._check_fits(id, by_member)
+            is_first = self._enter(rows, list(maps.values()))
             batch = list(maps.values())
             self._files.write(
-                rows, lambda i: self._sum(int(rows[i]), batch[i], is_first=not before[i].any())
+                rows, lambda i: self._sum(int(rows[i]), batch[i], is_first=is_first[i])
             )
+
+    def add_bands(self, id: str, member: str, bands: Iterable[Stored]) -> None:
+        """`add` for the map of one member that comes in bands CxhxW, top to bottom.
+
+        A sum whose bands stop half way is put back to zero, with no member in it.
+        """
+        row = self._files.index.row(id)
+        rows = np.array([row])
+        with self._files.owned(rows):
+            (is_first,) = self._enter(rows, [[member]])
+            sums = self._summed(row, member, bands, is_first=is_first)
+            self._files.write_bands(row, sums)
 
     def read_sums(self, id: str) -> Sums:
         """The weighted sum of all members, CxHxW, as a view; ArtefactError until all are in."""
@@ -188,19 +195,51 @@ class Accumulator:
             total += np.multiply(values, np.uint32(self._weights[member]), dtype=np.uint32)
         return total
 
-    def _check(self, id: str, by_member: Mapping[str, Stored], before: NDArray[np.uint8]) -> None:
-        row = self._files.index.row(id)
+    def _summed(
+        self, row: int, member: str, bands: Iterable[Stored], *, is_first: bool
+    ) -> Iterator[Sums]:
+        """The same sums, band by band."""
+        weight, top = np.uint32(self._weights[member]), 0
+        for band in bands:
+            assert band.dtype == self._files.header.source_dtype, f"{member}: {band.dtype}"
+            sums = np.multiply(band, weight, dtype=np.uint32)
+            if not is_first:
+                before = self._files.stored(row)[:, top : top + band.shape[1]]
+                if before.shape == sums.shape:  # else the files say what does not fit
+                    sums += before
+            yield sums
+            top += band.shape[1]
+
+    def _enter(self, rows: NDArray[np.int64], members: Sequence[Iterable[str]]) -> list[bool]:
+        """Put the sums of these rows back to not done, and these members of each on their lists;
+        whether each was at zero. The sums themselves are written next.
+        """
+        before = self._table[rows] * self._files.done[rows, None]
+        after = before.copy()
+        for i, row in enumerate(rows.tolist()):
+            self._check_new(row, members[i], before[i])
+            after[i, [self._column[member] for member in members[i]]] = 1
+        self._files.forget(rows)
+        self._table[rows] = after
+        self._table.flush()
+        return [not each.any() for each in before]
+
+    def _check_new(self, row: int, members: Iterable[str], before: NDArray[np.uint8]) -> None:
         if before.any() and not self._files.is_intact(row):
             raise self._files.mark_damaged(row)
+        for member in members:
+            if before[self._column[member]]:
+                raise ArtefactError(f"{member} is in the sum of {self.ids[row]!r} already")
+
+    def _check_fits(self, id: str, by_member: Mapping[str, Stored]) -> None:
+        shape = self._files.index.shape(self._files.index.row(id))
         for member, values in by_member.items():
             assert values.dtype == self._files.header.source_dtype, f"{id}: {values.dtype}"
-            if values.shape != self._files.index.shape(row):
+            if values.shape != shape:
                 raise ArtefactError(
                     f"map of {id!r} by {member} is {values.shape} (CxHxW), and "
-                    f"{self._files.folder} has room for {self._files.index.shape(row)}"
+                    f"{self._files.folder} has room for {shape}"
                 )
-            if before[self._column[member]]:
-                raise ArtefactError(f"{member} is in the sum of {id!r} already")
 
 
 def _reopen(folder: Path, writable: bool) -> Accumulator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ArtefactError
 from pipeline.maps import disk, locks
+from pipeline.maps.bands import Band, pack_bands, write_bands
 from pipeline.maps.codec import codec_of
 from pipeline.maps.header import StoreHeader, read_header
 from pipeline.maps.index import MapIndex
 from pipeline.maps.layout import HEADER, INDEX, RECORDS, lay_out, read_index
 from pipeline.maps.records import Records, checksum
+
+
+_PIECE = 16 * 2**20  # bytes of a map that `verify` reads at a time
 
 
 @dataclass(frozen=True)
@@ -140,16 +144,39 @@ class StoreFiles:
 
         The caller owns the rows. Everything is on disk when this returns.
         """
+        with self._replacing(rows) as (descriptor, stored):
+            stored += [self._put(descriptor, row, map_of(i)) for i, row in enumerate(rows.tolist())]
+
+    def write_bands(self, row: int, bands: Iterable[Band]) -> None:
+        """Write one map from its bands, top to bottom; without the last one it is not done.
+
+        The caller owns the row. Everything is on disk when this returns.
+        """
+        shape, dtype = self.index.shape(row), np.dtype(self.header.dtype)
+        with self._replacing(np.array([row])) as (descriptor, stored):
+            if self.codec.packed:
+                packed = pack_bands(self.codec, shape, dtype, bands)
+                stored.append(self._put_packed(descriptor, row, packed))
+            else:
+                start, seed = int(self.codec.starts[row]), self.seed(row)
+                stored.append(write_bands(descriptor, self.data_path, start, shape, bands, seed))
+
+    @contextmanager
+    def _replacing(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """Write maps in the block, and list (checksum, length) of each: they are done after it."""
         assert self.writable, f"{self.folder} was opened for reading"
         self._seen_whole[rows] = False
         self.records.forget(rows)
+        stored: list[tuple[int, int]] = []
         with disk.opened(self.data_path) as descriptor:
-            stored = [self._put(descriptor, row, map_of(i)) for i, row in enumerate(rows.tolist())]
+            yield descriptor, stored
             os.fdatasync(descriptor)
         self.records.finish(rows, stored)
 
     def _put(self, descriptor: int, row: int, values: NDArray[Any]) -> tuple[int, int]:
-        packed = self.codec.encode(values)
+        return self._put_packed(descriptor, row, self.codec.encode(values))
+
+    def _put_packed(self, descriptor: int, row: int, packed: memoryview) -> tuple[int, int]:
         disk.write_at(descriptor, packed, int(self.codec.starts[row]), self.data_path)
         return checksum(packed, self.seed(row)), len(packed)
 
@@ -161,7 +188,7 @@ class StoreFiles:
     def verify(self) -> Iterator[Problem]:
         """Read every byte and name each map that is missing, truncated or altered."""
         # Through `pread`, since a bad sector below a memory map is a SIGBUS.
-        buffer = bytearray(int(self.codec.sizes.max()))
+        buffer = bytearray(min(_PIECE, int(self.codec.sizes.max())))
         # A data file that is gone counts as one without bytes.
         path = self.data_path if self.data_path.is_file() else Path(os.devnull)
         with path.open("rb", buffering=0) as stream:
@@ -176,14 +203,17 @@ class StoreFiles:
         whole = int(self.codec.starts[row] + self.codec.sizes[row])
         if not self.records.done(self.codec, whole, row):
             return "its record was altered"
-        expected = memoryview(buffer)[: self.records.length(row)]
-        try:
-            count = os.preadv(descriptor, [expected], int(self.codec.starts[row]))
-        except OSError as error:
-            return f"unreadable ({error.strerror})"
-        if count < len(expected):
-            return "truncated"
-        found = checksum(expected, self.seed(row))
+        start, found = int(self.codec.starts[row]), self.seed(row)
+        end = start + self.records.length(row)
+        while start < end:
+            expected = memoryview(buffer)[: end - start]
+            try:
+                count = os.preadv(descriptor, [expected], start)
+            except OSError as error:
+                return f"unreadable ({error.strerror})"
+            if count < len(expected):
+                return "truncated"
+            found, start = checksum(expected, found), start + count
         return None if found == self.records.checksum(row) else "altered"
 
 

@@ -138,12 +138,18 @@ class MapStore:
         def stored(position: int) -> Stored:
             values = self._checked(ids[position], maps[ids[position]])
             out = buffer[: values.size].reshape(values.shape)
-            try:
-                return quantise(values, self.dtype, out)
-            except MaskmillError as error:
-                raise type(error)(f"{ids[position]} for {self.folder}: {error}") from None
+            return self._quantised(ids[position], values, out)
 
-        self._write(rows, stored)
+        with self._files.owned(rows):
+            self._files.write(rows, stored)
+
+    def write_bands(self, id: str, bands: Iterable[NDArray[np.float32]]) -> None:
+        """`write` for one map that comes in bands CxhxW, top to bottom, and is never whole in
+        memory unless the codec packs it. A map whose bands stop half way is not done.
+        """
+        row = self._files.index.row(id)
+        with self._files.owned(np.array([row])):
+            self._files.write_bands(row, (self._quantised(id, band) for band in bands))
 
     def read(self, id: str) -> NDArray[np.float32]:
         """The map as float32 CxHxW, within half a step of what was written."""
@@ -163,9 +169,11 @@ class MapStore:
         with self._files.owned(rows):
             self._files.forget(rows)
 
-    def _write(self, rows: NDArray[np.int64], map_of: Callable[[int], NDArray[Any]]) -> None:
-        with self._files.owned(rows):
-            self._files.write(rows, map_of)
+    def _quantised(self, id: str, values: NDArray[np.float32], out: Stored | None = None) -> Stored:
+        try:
+            return quantise(values, self.dtype, out)
+        except MaskmillError as error:
+            raise type(error)(f"{id} for {self.folder}: {error}") from None
 
     def _checked(self, id: str, values: NDArray[Any]) -> NDArray[Any]:
         if values.shape != self.shape(id):
