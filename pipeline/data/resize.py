@@ -24,6 +24,8 @@ def resize_image(image: Pixels, size: Size) -> Pixels:
     if image.shape[:2] == size:
         return image
     interpolation = _interpolation(image.shape[:2], size)
+    if image.shape[2] == 3:
+        return cv2.resize(image, size[::-1], interpolation=interpolation)
     resized = [  # OpenCV's area average takes 4 channels at most
         cv2.resize(part, size[::-1], interpolation=interpolation)
         for part in np.split(image, range(3, image.shape[2], 3), axis=2)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.config.choices import Mean
 from pipeline.inference.merge import RunningMerge
-from pipeline.inference.predictor import PADDING_MULTIPLE
+from pipeline.inference.passes import PADDING_MULTIPLE
 from pipeline.models.segmentation import SegmentationModel
 
 

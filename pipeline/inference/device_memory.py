@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.data.image_sources.source import Pixels
 from pipeline.errors import ResourceError
 from pipeline.execution.device_faults import is_out_of_memory
 
@@ -38,6 +39,15 @@ def fitting(
 def host_tensor(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """An empty tensor on the host; pinned where `device` then copies without anybody waiting."""
     return torch.empty(shape, dtype=dtype, pin_memory=device.type == "cuda")
+
+
+def uploaded(images: Sequence[Pixels], scale: float, device: torch.device) -> Tensor:
+    """N images HWC of one shape and type → N×C×H×W float32 on `device`, divided by `scale`."""
+    dtype = torch.from_numpy(np.empty(0, images[0].dtype)).dtype
+    stacked = host_tensor((len(images), *images[0].shape), dtype, device)
+    np.stack(images, out=stacked.numpy())
+    on_device = stacked.to(device, non_blocking=True)
+    return on_device.permute(0, 3, 1, 2).float().div_(scale)
 
 
 def fetched_later(maps: Tensor) -> Callable[[], NDArray[np.float32]]:

@@ -32,6 +32,12 @@ class Tile:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
+def fits_tile(size: Size, tile: Size) -> bool:
+    """True if an image of (H, W) is no larger than a tile, as it is or on its side."""
+    (height, width), (rows, columns) = size, tile
+    return (height <= rows and width <= columns) or (height <= columns and width <= rows)
+
+
 def plan_tiles(size: Size, tile: Size, overlap: float) -> tuple[Tile, ...]:
     """Tiles of (h, w) that cover every pixel of an (H, W) image, row by row, evenly spread.
 

@@ -21,7 +21,6 @@ from pipeline.maps.index import MapIndex
 from pipeline.maps.layout import HEADER, INDEX, RECORDS, lay_out, read_index
 from pipeline.maps.records import Records, checksum
 
-
 _PIECE = 16 * 2**20  # bytes of a map that `verify` reads at a time
 
 

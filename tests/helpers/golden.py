@@ -20,6 +20,7 @@ from pipeline.config import Experiment, load_experiment
 from pipeline.config.base import Block
 from pipeline.data import folds, inspection
 from pipeline.inference import job as inference
+from pipeline.inference import tiled
 from pipeline.manifests import fingerprint
 from pipeline.training import member as training
 from pipeline.training.optimizers import OPTIMIZERS
@@ -31,7 +32,9 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 def golden() -> dict[str, Any]:
     """Versions, defaults by block, and fingerprints by experiment and block."""
     return {
-        "versions": [each.VERSION for each in (inspection, folds, alignment, training, inference)],
+        "versions": [
+            each.VERSION for each in (inspection, folds, alignment, training, inference, tiled)
+        ],
         "defaults": {
             **{each.__name__: _defaults(each) for each in sorted_blocks()},
             "rates": {name: kind.rate for name, kind in OPTIMIZERS.items()},

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.config import InferConfig
 from pipeline.errors import ResourceError
 from pipeline.execution.device_faults import is_out_of_memory
-from pipeline.inference import predictor
+from pipeline.inference import passes
 from pipeline.inference.device_memory import fetched_later, fitting
 from pipeline.inference.merge import RunningMerge
 from pipeline.inference.predictor import Predictor
@@ -100,7 +100,7 @@ def test_fewer_images_go_together_where_their_maps_do_not_fit(
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (40, 51, 3), dtype=np.uint8) for _ in range(5)]
     expected = _predictor(Small()).predict(images)
-    monkeypatch.setattr(predictor, "RunningMerge", SmallMerge)
+    monkeypatch.setattr(passes, "RunningMerge", SmallMerge)
     small = _predictor(Small())
     small.images = 5
     for mine, theirs in zip(small.predict(images), expected, strict=True):

@@ -19,6 +19,20 @@ Pixels = NDArray[Any]
 """HWC of one image (or of an image and its reference, stacked), of the source's `dtype`."""
 
 
+class PixelRows(Protocol):
+    """An image HWC that gives some of its rows at a time; an array is one, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __getitem__(self, rows: slice, /) -> Pixels:
+        """The rows start..stop as HWC; all of them for `[:]`. DataError as reading the file."""
+        ...
+
+
 @dataclass(frozen=True)
 class Examined:
     """An image and the facts that `check` needs."""

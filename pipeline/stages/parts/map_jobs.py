@@ -11,6 +11,7 @@ from pipeline.data.catalog import Part
 from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output
 from pipeline.inference.sinks import Sink
+from pipeline.inference.tiled import VERSION as TILES
 from pipeline.manifests import fingerprint, is_fresh, named_files
 from pipeline.maps import MapShape
 from pipeline.maps.planned import PlannedStore
@@ -79,6 +80,7 @@ class Predicting:
             None if config.reference == "none" else align.settings_of(self.context),
             [(shape.id, shape.height, shape.width) for shape in self.shapes(part)],
             self.context.used_folds(),
+            *([] if config.infer.tile is None else [TILES]),
         )
 
     def sources(self, model: str, part: MapPart) -> dict[str, str]:
