@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -74,14 +75,21 @@ def _turned(image: Image.Image, header: ImageHeader, turn: bool) -> Image.Image:
     return image if back is None else image.transpose(back)
 
 
-def size_in_header(data: bytes, path: Path, *, turn: bool = True) -> Size:
-    """Height and width of the image that `open_picture` would decode, without decoding it."""
+def size_in_header(stream: BinaryIO, path: Path, *, turn: bool = True) -> Size:
+    """Height and width of the image that `open_picture` would decode, without decoding it: of most
+    formats only the header is read.
+    """
     with _errors_named(path):
-        image: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
-        choose_page(image, data)
+        image: Image.Image = Image.open(stream, formats=FORMATS)
+        choose_page(image, _whole(stream) if image.format == "MPO" else b"")
         is_turned = image.format == "TIFF"  # where Pillow's size is that of the turned image
         lies = orientation_of(image) > 4 and turn != is_turned
         return (image.width, image.height) if lies else (image.height, image.width)
+
+
+def _whole(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read()
 
 
 def converted(image: Image.Image, mode: str, path: Path) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import cv2
@@ -50,6 +51,18 @@ def continue_planes(planes: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
 def without_padding(maps: NDArray[Value], pad: int) -> NDArray[Value]:
     """CHW maps or planes of a padded image -> those of the image."""
     return maps[:, pad:-pad, pad:-pad] if pad else maps
+
+
+def bands_without_padding(
+    bands: Iterable[NDArray[np.float32]], pad: int, height: int
+) -> Iterator[NDArray[np.float32]]:
+    """Bands CxhxW, top to bottom, of maps of a padded image of that height -> of the image."""
+    top = 0
+    for band in bands:
+        first, last = max(pad - top, 0), min(height - pad - top, band.shape[1])
+        if first < last:
+            yield band[:, first:last, pad : band.shape[2] - pad]
+        top += band.shape[1]
 
 
 def _continued(image: Pixels, pad: int) -> Pixels:

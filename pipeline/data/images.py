@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +43,20 @@ def read_rgb(path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file; DataError naming it when there are none."""
+    with opened(path) as stream:
+        return stream.read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file that has bytes, to read some of them; DataError naming it where there are none."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            if not stream.peek(1):
+                raise DataError(f"{path} is empty (0 bytes); get the file again")
+            yield stream
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    if not data:
-        raise DataError(f"{path} is empty (0 bytes); get the file again")
-    return data
 
 
 def decode_rgb(data: bytes, path: Path, *, turn: bool = True) -> NDArray[np.uint8]:

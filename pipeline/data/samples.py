@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import Channels
-from pipeline.config import DataConfig
+from pipeline.config import DataConfig, FrameConfig
 from pipeline.data.catalog import Sample
-from pipeline.data.frame import into_frame, without_padding
+from pipeline.data.frame import bands_without_padding, into_frame, without_padding
 from pipeline.data.ground_truth import Truth
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.image_sources.source import ImageSource, Pixels
+from pipeline.data.image_sources.source import ImageSource, PixelRows, Pixels
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
@@ -52,15 +53,38 @@ class SampleReader:
         """
         return into_frame(self._stacked(sample), self.data.frame)
 
+    def rows(self, sample: Sample) -> PixelRows:
+        """`image`, some rows at a time where its format can be decoded so. Else the whole image:
+        also where it has a reference, and where `data.frame` moves or pads it.
+        """
+        if self.aligned is not None or self.data.frame != FrameConfig():
+            return self.image(sample)
+        return self.source.rows(sample.image)
+
+    def seen_size(self, sample: Sample) -> Size:
+        """H, W of `image`, from the header of its file."""
+        (height, width), pad = self.picture_size(sample), self.data.frame.pad
+        return height + 2 * pad, width + 2 * pad
+
+    def picture_size(self, sample: Sample) -> Size:
+        """H, W of `picture`, from the header of its file."""
+        return self.source.size_of(sample.image)
+
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
         """The image below the sample's mask: HWC uint8 RGB of the image's own size."""
         frame = self.data.frame.model_copy(update={"pad": 0})
         return into_frame(self.source.shown(self.source.read(sample.image)), frame)
 
-    def own_size(self, image: Pixels) -> Size:
+    def own_size(self, image: PixelRows) -> Size:
         """H, W of the sample that `image` was read from."""
         pad = self.data.frame.pad
         return image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
+
+    def own_bands(
+        self, bands: Iterable[NDArray[np.float32]], seen_height: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """`own_maps` of a map that comes in bands CxhxW, top to bottom."""
+        return bands_without_padding(bands, self.data.frame.pad, seen_height)
 
     def own_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """CHW maps of what networks see -> those of the sample itself."""

@@ -38,9 +38,13 @@ class Recipe:
     def names(self) -> tuple[str, ...]:
         return tuple(self.weights)
 
-    def blend(self, maps: BlendInput) -> NDArray[np.float32]:
-        """Blended probabilities CHW of one image, from each model's stored map, or their sum."""
-        return blend(maps, list(self.weights.values()), self.mean, threads=1)
+    def blend(
+        self, maps: BlendInput, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Blended probabilities CHW of one image, from each model's stored map, or their sum; in
+        `out` if given.
+        """
+        return blend(maps, list(self.weights.values()), self.mean, threads=1, out=out)
 
     def decide(self, maps: BlendInput) -> NDArray[np.bool_]:
         """The decision CHW of one image, after post-processing."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from pipeline.execution.executor import JobContext
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.inference.sinks import ModelMaps, Sink
+from pipeline.interruption import StopFlag
 from pipeline.manifests import verified
 from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
@@ -33,7 +33,6 @@ WRITE_MAPS = 64
 
 MapBatch = dict[str, ModelMaps]
 Started = tuple[Sequence[Sample], list[Callable[[], list[NDArray[np.float32]]]]]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,21 @@ class InferJob:
 def predict_range(job: InferJob, context: JobContext) -> None:
     """Predict the maps that the sink lacks; stops after a signal with everything flushed."""
     predictors = [make_predictor(job, output, context.device) for output in job.outputs]
+    large: list[Sample] = []
     with job.sink.claim([sample.id for sample in job.samples]), ThreadPoolExecutor(1) as writer:
         pending = job.sink.pending()  # less than all where a worker died half way
         samples = [sample for sample in job.samples if sample.id in pending]
         written: Future[None] | None = None
-        for batch in _write_batches(_predicted(job, samples, predictors, context)):
+        for batch in _write_batches(_predicted(job, samples, predictors, context, large)):
             if written is not None:
                 written.result()
             written = writer.submit(job.sink.write, batch)
         if written is not None:
             written.result()
+        for done, sample in enumerate(large, len(samples) - len(large)):
+            context.stop.check()
+            context.progress.update(done, len(samples))
+            _predict_large(job, sample, predictors, context.stop)
     context.stop.check()
 
 
@@ -124,12 +128,35 @@ def _verified_file(weights: MemberWeights) -> Path:
         raise
 
 
+def _predict_large(
+    job: InferJob, sample: Sample, predictors: Sequence[Predictor], stop: StopFlag
+) -> None:
+    """Predict a sample that is too large for some model to see it whole, straight into the sink.
+
+    Nothing else is in memory meanwhile. After a signal its map is left to the next run.
+    """
+    image = job.reader.rows(sample)
+
+    def bands(number: int) -> Iterator[NDArray[np.float32]]:
+        for band in job.reader.own_bands(predictors[number].any_bands(image), image.shape[0]):
+            stop.check()
+            yield band
+
+    job.sink.write_bands(sample.id, bands)
+
+
 def _predicted(
-    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], context: JobContext
+    job: InferJob,
+    samples: Sequence[Sample],
+    predictors: Sequence[Predictor],
+    context: JobContext,
+    large: list[Sample],
 ) -> Iterator[tuple[str, ModelMaps]]:
-    """Every sample's id and its map by each model."""
+    """Every sample's id and its map by each model; samples to be predicted in tiles are not
+    decoded, and go to `large`.
+    """
     done = 0
-    for batch, by_model in one_ahead(_started(job, samples, predictors, context.cores)):
+    for batch, by_model in one_ahead(_started(job, samples, predictors, context.cores, large)):
         for sample, maps in zip(
             batch, zip(*(each() for each in by_model), strict=True), strict=True
         ):
@@ -141,12 +168,30 @@ def _predicted(
 
 
 def _started(
-    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], cores: int
+    job: InferJob,
+    samples: Sequence[Sample],
+    predictors: Sequence[Predictor],
+    cores: int,
+    large: list[Sample],
 ) -> Iterator[Started]:
     """Batches that the device has begun with."""
     size = max(predictor.images for predictor in predictors)
-    for batch, images in read_ahead(samples, job.reader.image, size, cores):
-        yield batch, [predictor.start(images) for predictor in predictors]
+
+    def small(sample: Sample) -> NDArray[np.uint8] | None:
+        if any(each.may_tile for each in predictors):
+            seen = job.reader.seen_size(sample)
+            if any(each.tiles(seen) for each in predictors):
+                return None
+        return job.reader.image(sample)
+
+    for batch, decoded in read_ahead(samples, small, size, cores):
+        pairs = list(zip(batch, decoded, strict=True))
+        large += [sample for sample, image in pairs if image is None]
+        kept = [(sample, image) for sample, image in pairs if image is not None]
+        if kept:
+            images = [image for _, image in kept]
+            started = [predictor.start(images) for predictor in predictors]
+            yield [sample for sample, _ in kept], started
 
 
 def _write_batches(maps: Iterator[tuple[str, ModelMaps]]) -> Iterator[MapBatch]:

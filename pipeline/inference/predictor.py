@@ -96,11 +96,22 @@ class Predictor:
 
         return finish
 
+    @property
+    def may_tile(self) -> bool:
+        """True if large images are predicted in tiles."""
+        return self._tile is not None
+
     def tiles(self, size: Size) -> bool:
         """True for an image of (H, W) that is predicted in tiles."""
         return self._tile is not None and not fits_tile(
             working_size(size, self._resize), self._tile.size
         )
+
+    def any_bands(self, image: PixelRows) -> Iterator[NDArray[np.float32]]:
+        """`bands`, or the whole map of an image that is not predicted in tiles."""
+        if self.tiles((image.shape[0], image.shape[1])):
+            return self.bands(image)
+        return iter(self.predict([image[:]]))
 
     @torch.inference_mode()
     def bands(self, image: PixelRows) -> Iterator[NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +17,8 @@ from pipeline.maps.quantise import quantise
 
 ModelMaps = Sequence[NDArray[np.float32]]
 """The probability maps CHW of one image by several models."""
+ModelBands = Callable[[int], Iterator[NDArray[np.float32]]]
+"""Predicts one image by the model of that number: bands CxhxW of its map, top to bottom."""
 
 
 class Sink(Protocol):
@@ -30,6 +32,11 @@ class Sink(Protocol):
 
     def write(self, batch: Mapping[str, ModelMaps]) -> None:
         """Take a batch of images; on disk when this returns."""
+
+    def write_bands(self, each: str, bands: ModelBands) -> None:
+        """Take one image band by band, by each model whose map is missing; on disk when this
+        returns.
+        """
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class StoreSink:
         for number, store in enumerate(self.stores):
             store.write({each: maps[number] for each, maps in batch.items()})
 
+    def write_bands(self, each: str, bands: ModelBands) -> None:
+        for number, store in enumerate(self.stores):
+            if each in store.pending():
+                store.write_bands(each, bands(number))
+
 
 @dataclass(frozen=True)
 class SumSink:
@@ -78,10 +90,21 @@ class SumSink:
     def write(self, batch: Mapping[str, ModelMaps]) -> None:
         self.sums.add({each: self._summands(each, maps) for each, maps in batch.items()})
 
+    def write_bands(self, each: str, bands: ModelBands) -> None:
+        for number, member in enumerate(self.members):
+            if each in self.sums.pending(member):
+                summands = (self._summand(each, number, band) for band in bands(number))
+                self.sums.add_bands(each, member, summands)
+
     def _summands(self, each: str, maps: ModelMaps) -> dict[str, NDArray[Any]]:
-        parts = zip(self.members, maps, self.dtypes, self.tables, strict=True)
+        return {
+            name: self._summand(each, number, maps[number])
+            for number, name in enumerate(self.members)
+        }
+
+    def _summand(self, each: str, number: int, values: NDArray[np.float32]) -> NDArray[Any]:
         try:
-            return {name: summand(values, dtype, table) for name, values, dtype, table in parts}
+            return summand(values, self.dtypes[number], self.tables[number])
         except MaskmillError as error:
             raise type(error)(f"{each} for {self.sums.folder}: {error}") from None
 

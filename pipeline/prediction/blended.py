@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from pipeline.ensemble.blending.fixed_point import integer_weights
 from pipeline.ensemble.blending.stream import SummedMaps
 from pipeline.ensemble.recipe import Recipe
-from pipeline.inference.sinks import summand
+from pipeline.inference.sinks import ModelBands, summand
 from pipeline.prediction.finished_run import FinishedRun, stored_type
+from pipeline.scratch_array import scratch_array
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,29 @@ class MemoryBlend:
 
         Raises TrainingError for NaN.
         """
-        recipe = self.recipe
-        shares = integer_weights(list(recipe.weights.values()))
         total = np.zeros(maps[0].shape, np.uint32)
         for model, values in zip(self.models, maps, strict=True):
-            place = recipe.names.index(model)
-            stored = summand(values, self.stored.name, recipe.mean.table(place))  # type: ignore[arg-type]
-            total += stored.astype(np.uint32) * shares[place]
-        return SummedMaps(total, recipe.mean.scale_type(self.stored))
+            self._add(total, model, values)
+        return self._summed(total)
+
+    def sums_of_bands(
+        self, folder: Path, shape: tuple[int, int, int], bands: ModelBands
+    ) -> SummedMaps:
+        """The same for maps CHW of that shape that come in bands; kept in a file of `folder`."""
+        total = scratch_array(folder, shape, np.uint32)
+        for number, model in enumerate(self.models):
+            top = 0
+            for band in bands(number):
+                self._add(total[:, top : top + band.shape[1]], model, band)
+                top += band.shape[1]
+        return self._summed(total)
+
+    def _add(self, total: NDArray[np.uint32], model: str, values: NDArray[np.float32]) -> None:
+        """Add the weighted map of one model, or rows of it."""
+        mean, place = self.recipe.mean, self.recipe.names.index(model)
+        stored = summand(values, self.stored.name, mean.table(place))  # type: ignore[arg-type]
+        shares = integer_weights(list(self.recipe.weights.values()))
+        total += stored.astype(np.uint32) * shares[place]
+
+    def _summed(self, total: NDArray[np.uint32]) -> SummedMaps:
+        return SummedMaps(total, self.recipe.mean.scale_type(self.stored))

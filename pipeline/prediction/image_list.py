@@ -16,6 +16,8 @@ from pipeline.ensemble.blending.threads import ordered
 from pipeline.errors import DataError
 from pipeline.reporting import Reporter
 
+ROWS = 1024  # of an image that are decoded together, where its format allows it
+
 
 def list_images(named: Sequence[str]) -> tuple[Sample, ...]:
     """A sample for each image, called by its file's stem, in the order in which they are named.
@@ -46,10 +48,12 @@ def sizes_of(
 
     def size(sample: Sample) -> tuple[int, int] | str:
         try:
-            height, width = reader.picture(sample).shape[:2]
+            image = reader.rows(sample)
+            for top in range(0, image.shape[0], ROWS):
+                image[top : top + ROWS]  # decoding is what tells that it can be
         except DataError as error:
             return str(error)
-        return height, width
+        return reader.own_size(image)
 
     sizes: dict[str, tuple[int, int]] = {}
     problems: list[str] = []

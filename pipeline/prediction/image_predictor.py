@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline.data.catalog import Sample
 from pipeline.data.frame import into_frame
-from pipeline.data.images import read_rgb
+from pipeline.data.image_sources.source import PixelRows
 from pipeline.data.samples import SampleReader
+from pipeline.ensemble.blending.stream import SummedMaps
 from pipeline.errors import DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.prediction.blended import MemoryBlend
@@ -51,17 +53,28 @@ class ImagePredictor:
         probabilities: the blended ones instead, float32 CHW 0..1, before thresholds and
         post-processing. Raises DataError for what is no such image.
         """
-        data = self._reader.data
-        pixels = (
-            read_rgb(Path(image), turn=data.turns)
-            if isinstance(image, str | Path)
-            else _checked(image)
-        )
-        seen = into_frame(pixels, data.frame)
-        maps = [self._reader.own_maps(each.predict([seen])[0]) for each in self._predictors]
-        sums = self._blend.sums(maps)
-        recipe = self._blend.recipe
+        sums, recipe = self._sums(self._seen(image)), self._blend.recipe
         return recipe.blend(sums) if probabilities else recipe.decide(sums)
+
+    def _seen(self, image: NDArray[np.uint8] | str | Path) -> PixelRows:
+        """What networks are shown of it."""
+        if isinstance(image, str | Path):
+            return self._reader.rows(Sample(Path(image).stem, Path(image)))
+        return into_frame(_checked(image), self._reader.data.frame)
+
+    def _sums(self, seen: PixelRows) -> SummedMaps:
+        """The sums of all models; in a temporary file where a model predicts in tiles."""
+        size = (seen.shape[0], seen.shape[1])
+        if not any(each.tiles(size) for each in self._predictors):
+            pixels = seen[:]
+            maps = [self._reader.own_maps(each.predict([pixels])[0]) for each in self._predictors]
+            return self._blend.sums(maps)
+
+        def bands(number: int) -> Iterator[NDArray[np.float32]]:
+            return self._reader.own_bands(self._predictors[number].any_bands(seen), size[0])
+
+        shape = (len(self.classes), *self._reader.own_size(seen))
+        return self._blend.sums_of_bands(Path(tempfile.gettempdir()), shape, bands)
 
 
 def job_of(

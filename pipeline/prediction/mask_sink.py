@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
-from pipeline.ensemble.postprocessing.instances import components
+from pipeline.ensemble.blending.stream import SummedMaps
+from pipeline.ensemble.postprocessing.instances import count_components
 from pipeline.errors import MaskmillError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.job import InferJob, predict_range
-from pipeline.inference.sinks import ModelMaps
+from pipeline.inference.sinks import ModelBands, ModelMaps
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.mask_files import PredictedMaskFiles
+from pipeline.scratch_array import scratch_array
 
 
 @dataclass(frozen=True)
@@ -50,21 +55,40 @@ class MaskSink:
         for each, maps in batch.items():
             self._write(each, maps)
 
+    def write_bands(self, each: str, bands: ModelBands) -> None:
+        folder, size = self.files.folder, self.reader.picture_size(self.samples[each])
+        folder.mkdir(parents=True, exist_ok=True)
+        shape = (len(self.files.classes), *size)
+        with self._named(each):
+            sums = self.blend.sums_of_bands(folder, shape, bands)
+        self._write_decided(each, sums, lambda: scratch_array(folder, shape, np.float32))
+
     def _write(self, each: str, maps: ModelMaps) -> None:
-        try:
+        with self._named(each):
             sums = self.blend.sums(maps)
+        self._write_decided(each, sums, lambda: np.empty(sums.shape, np.float32))
+
+    @contextmanager
+    def _named(self, each: str) -> Iterator[None]:
+        try:
+            yield
         except MaskmillError as error:
             raise type(error)(f"{self.samples[each].image}: {error}") from None
+
+    def _write_decided(
+        self, each: str, sums: SummedMaps, room: Callable[[], NDArray[np.float32]]
+    ) -> None:
+        """room: makes the array CHW for probabilities."""
         recipe = self.blend.recipe
         decision = recipe.decide(sums)
         self.files.write(each, decision)
         if self.files.probabilities:
-            self.files.write_probabilities(each, recipe.blend(sums))
+            self.files.write_probabilities(each, recipe.blend(sums, room()))
         if self.files.overlay:
             self.files.write_overlay(each, self.reader.picture(self.samples[each]), decision)
         for name, plane in zip(self.files.classes, decision, strict=True):
-            objects = int(components(plane).max(initial=0))
-            self.areas.append(ClassArea(each, name, float(plane.mean()), objects))
+            area = ClassArea(each, name, float(plane.mean()), count_components(plane))
+            self.areas.append(area)
 
 
 def predict_masks(job: InferJob, context: JobContext) -> list[ClassArea]:

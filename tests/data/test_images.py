@@ -95,8 +95,8 @@ def test_exif_turns_the_picture_once(kind: str, orientation: int) -> None:
     stored = decode_image(data, HERE, turn=False)
     assert np.abs(stored.rgb.astype(int) - RGB).max() <= 6
     assert stored.header.orientation == orientation
-    assert size_in_header(data, HERE) == image.shape[:2]
-    assert size_in_header(data, HERE, turn=False) == RGB.shape[:2]
+    assert size_in_header(BytesIO(data), HERE) == image.shape[:2]
+    assert size_in_header(BytesIO(data), HERE, turn=False) == RGB.shape[:2]
 
 
 def test_sixteen_bits_are_rounded_not_cut() -> None:

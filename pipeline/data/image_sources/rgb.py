@@ -14,8 +14,9 @@ from PIL import Image
 from pipeline.config import DataConfig
 from pipeline.data.bit_depth import lost_levels
 from pipeline.data.containers import size_in_header
-from pipeline.data.image_sources.source import TURNED, Examined, Pixels
-from pipeline.data.images import DecodedImage, decode_image, decode_rgb, read_bytes, read_rgb
+from pipeline.data.image_sources.source import TURNED, Examined, PixelRows, Pixels
+from pipeline.data.image_sources.tiff_rows import tiff_rows
+from pipeline.data.images import DecodedImage, decode_image, decode_rgb, opened, read_rgb
 from pipeline.size import Size
 
 
@@ -39,6 +40,9 @@ class RgbImages:
     def read(self, path: Path) -> Pixels:
         return read_rgb(path, turn=self.turn)
 
+    def rows(self, path: Path) -> PixelRows:
+        return tiff_rows(path) or self.read(path)
+
     def decode(self, data: bytes, path: Path) -> Pixels:
         return decode_rgb(data, path, turn=self.turn)
 
@@ -47,7 +51,8 @@ class RgbImages:
         return Examined(found.rgb, found.header.orientation, tuple(self._notes(data, found)))
 
     def size_of(self, path: Path) -> Size:
-        return size_in_header(read_bytes(path), path, turn=self.turn)
+        with opened(path) as stream:
+            return size_in_header(stream, path, turn=self.turn)
 
     def shown(self, pixels: Pixels) -> NDArray[np.uint8]:
         return pixels

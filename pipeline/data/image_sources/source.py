@@ -81,6 +81,10 @@ class ImageSource(Protocol):
         """The network input of a file, HWC; DataError naming a file that cannot be read."""
         ...
 
+    def rows(self, path: Path) -> PixelRows:
+        """`read`, some rows at a time where the file can be decoded so; else the whole image."""
+        ...
+
     def decode(self, data: bytes, path: Path) -> Pixels:
         """`read` for bytes already read; `path` is only for messages."""
         ...

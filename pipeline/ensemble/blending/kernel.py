@@ -35,10 +35,11 @@ def blend(
     weights: Sequence[float],
     mean: Mean = ARITHMETIC,
     threads: int | None = None,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """The weighted mean, CHW float32 in 0..1."""
+    """The weighted mean, CHW float32 in 0..1; in `out` if given."""
     source = _source(maps, weights, mean)
-    blended = np.empty(source.shape, np.float32)
+    blended = np.empty(source.shape, np.float32) if out is None else out
     flat = blended.reshape(source.shape[0], -1)
     factor = np.float32(1 / (top(source.scale) * ONE))
 

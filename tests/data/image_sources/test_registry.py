@@ -18,7 +18,7 @@ from pipeline.config import DataConfig, InferConfig, InputConfig, TrainConfig
 from pipeline.data.catalog import list_samples
 from pipeline.data.image_sources import registry
 from pipeline.data.image_sources.rgb import RgbImages
-from pipeline.data.image_sources.source import Examined, Pixels
+from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
 from pipeline.data.inspection import inspect
 from pipeline.data.samples import SampleReader
 from pipeline.inference.predictor import Predictor
@@ -43,6 +43,9 @@ class BandImages:
 
     def read(self, path: Path) -> Pixels:
         return np.asarray(np.load(path))
+
+    def rows(self, path: Path) -> PixelRows:
+        return self.read(path)
 
     def decode(self, data: bytes, path: Path) -> Pixels:
         return np.asarray(np.load(BytesIO(data)))
