@@ -5,6 +5,10 @@
 Each case runs in a process of its own; the peak is the process's private memory (what is not
 backed by files), sampled every 20 ms. Models are those that the stage puts into one job: more of
 them go into further jobs (`stages.parts.map_jobs.TOGETHER_BYTES`), so that theirs is bounded, too.
+
+    python -m benchmarks.memory tiles
+
+is of one large image in tiles (`benchmarks.large_image`): half an hour.
 """
 
 from __future__ import annotations
@@ -12,17 +16,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 from PIL import Image
+
+from benchmarks import large_image
+from benchmarks.peak import Peak
 
 COUNTS = {"infer": (100, 2000), "ensemble": (100, 400)}
 MODELS = (1, 5)
 SIZE = (320, 480)
+SIDES = (15_000, 30_000)
 
 
 def main() -> None:
@@ -41,8 +46,15 @@ def main() -> None:
     )
 
 
+def large_images() -> None:
+    for what in ("identity", "d4", "rle"):
+        peaks = [_peak(what, side) for side in SIDES]
+        said = ", ".join(f"{p:.0f} MiB at {s}×{s}" for p, s in zip(peaks, SIDES, strict=True))
+        print(f"peak private memory of one image in tiles, {what}: {said}", flush=True)
+
+
 def _peak(stage: str, images: int, models: int = 1) -> float:
-    """MiB, of a child process."""
+    """MiB, of a child process; images: how many, or the side of a large one."""
     with tempfile.TemporaryDirectory() as folder:
         case = [stage, folder, str(images), str(models)]
         command = [sys.executable, "-m", "benchmarks.memory", *case]
@@ -52,40 +64,17 @@ def _peak(stage: str, images: int, models: int = 1) -> float:
 
 def child(stage: str, folder: Path, count: int, models: int) -> None:
     """Run one stage's core over `count` images and print the peak in MiB."""
-    if stage == "infer":
+    if stage in ("identity", "d4", "rle"):
+        peak = large_image.peak_of(stage, folder, count)
+    elif stage == "infer":
         _draw(folder, count)
-        with _Peak() as peak:
+        with Peak() as peak:
             _infer(folder, models)
     else:
         _fill(folder, count)
-        with _Peak() as peak:
+        with Peak() as peak:
             _ensemble(folder)
     print(peak.mebibytes)
-
-
-class _Peak:
-    """Samples the private memory of this process while it is open."""
-
-    def __enter__(self) -> _Peak:
-        self._bytes, self._over = 0, threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watcher.join()
-
-    def _watch(self) -> None:
-        process = psutil.Process()
-        while not self._over.is_set():
-            memory = process.memory_info()
-            self._bytes = max(self._bytes, memory.rss - memory.shared)
-            time.sleep(0.02)
-
-    @property
-    def mebibytes(self) -> float:
-        return self._bytes / 2**20
 
 
 def _draw(folder: Path, count: int) -> None:
@@ -173,7 +162,9 @@ def _ensemble(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:] == ["tiles"]:
+        large_images()
+    elif len(sys.argv) > 1:
         child(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
     else:
         main()

@@ -87,4 +87,4 @@ class _Cutter:
             self._pixels = np.empty(0)  # gone before the next ones come
             self._pixels = self._image[rows]
             self._rows = rows.start, rows.stop
-        return self._pixels[:, columns]
+        return self._pixels[:, columns].copy()  # a view would keep all of them
