@@ -27,6 +27,7 @@ class BandMerger:
         self._width = width
         self._weights = weights
         self._top = 0
+        self._on_host = weights.device.type == "cpu"
         self._sums: Tensor | None = None
         self._total: Tensor | None = None
         self._spare: Tensor | None = None
@@ -78,11 +79,13 @@ class BandMerger:
 
     def _allocate(self, classes: int) -> None:
         shape = (classes, len(self._weights), self._width)
-        for device in dict.fromkeys((self._weights.device, torch.device("cpu"))):
+        devices = [torch.device("cpu")]
+        for device in devices if self._on_host else [self._weights.device, *devices]:
             planes = fitting(torch.zeros, (classes + 2, *shape[1:]), device=device)
             if planes is not None:
                 self._sums, self._total, self._spare = planes[:-2], planes[-2], planes[-1]
                 self._weights = self._weights.to(device)
+                self._on_host = device.type == "cpu"
                 return
         needed = readable(4 * (classes + 2) * shape[1] * shape[2])
         raise ResourceError(
@@ -90,8 +93,17 @@ class BandMerger:
             f"take {needed}, more than is free; set a lower infer.tile"
         )
 
+    def leave_device(self) -> bool:
+        """Make room on the device, where a tile needs it; False if nothing of this is there."""
+        if self._on_host:
+            return False
+        self._to_host()
+        return True
+
     def _to_host(self) -> None:
-        assert self._sums is not None and self._total is not None and self._spare is not None
+        self._on_host = True
+        if self._sums is None or self._total is None or self._spare is None:
+            return
         self._sums, self._total = self._sums.cpu(), self._total.cpu()
         self._spare = self._spare.cpu()
         self._weights = self._weights.cpu()

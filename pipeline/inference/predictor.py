@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.config import InferConfig
@@ -126,8 +126,7 @@ class Predictor:
         size = working_size(own, self._resize)
         try:
             seen = image if size == own else resize_image(image[:], size)
-            for band in resized_bands(self._tiled.bands(seen), size, own):
-                yield band.cpu().numpy()
+            yield from _one_later(resized_bands(self._tiled.bands(seen), size, own))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -166,3 +165,15 @@ class Predictor:
         if size != own:
             maps = F.interpolate(maps, size=own, mode="bilinear", align_corners=False).clamp_(0, 1)
         return fetched_later(maps)
+
+
+def _one_later(bands: Iterable[Tensor]) -> Iterator[NDArray[np.float32]]:
+    """The bands on the host; each is waited for when the next one is under way."""
+    before: Callable[[], NDArray[np.float32]] | None = None
+    for band in bands:
+        copied = fetched_later(band)
+        if before is not None:
+            yield before()
+        before = copied
+    if before is not None:
+        yield before()

@@ -48,7 +48,8 @@ class TiledImages:
             chosen = tiles[start : start + self._most]
             maps = fitting(self._weighted, cutter, chosen, weights)
             if maps is None:
-                self._halve(chosen)
+                if len(chosen) > 1 or not merger.leave_device():
+                    self._halve(chosen)
                 continue
             for tile, one in zip(chosen, maps, strict=True):
                 yield from merger.finished(tile.top)

@@ -154,6 +154,30 @@ def _limited(device: str, most: int) -> Iterator[None]:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
 
 
+def test_an_image_of_30000_pixels_width_fits_two_gibibytes(device: str) -> None:
+    """All symmetries and three classes; less of it on a CPU, whose memory cannot be limited."""
+    size, side = ((100, 700), 64) if device == "cpu" else ((1500, 30_000), 1024)
+    network = Decided("unet", classes=3)
+    predictor = _predictor(network, device, tta=("d4",), tile=(side, side))
+    (image,) = _images(size)
+    with _limited(device, 2 * 2**30):
+        (maps,) = predictor.predict([image])
+    assert maps.shape == (3, *size) and np.isfinite(maps).all() and np.ptp(maps) > 0.5
+
+
+def test_sums_leave_a_device_that_a_tile_needs(device: str) -> None:
+    """With a limit that holds one tile's activations, or the sums of a wide row, not both."""
+    size = (150, 700) if device == "cpu" else (300, 30_000)
+    (image,), network = _images(size), Decided("unet")
+    settings = {"tile": {"size": (128, 128), "overlap": 0.1}, "batch": 1}
+    expected = _predictor(network, device, **settings).predict([image])
+    _, one = _predicted_and_peak(network, device, _images((128, 128)), batch=1)
+    predictor = _predictor(network, device, **settings)
+    with _limited(device, one + 2**23):
+        maps = predictor.predict([image])
+    _assert_near(maps, expected, HALF_STEP)
+
+
 def test_no_memory_at_all_is_one_clear_error(device: str) -> None:
     if device == "cpu":
         pytest.skip("a CPU's memory cannot be limited here")
@@ -168,9 +192,11 @@ def test_no_memory_at_all_is_one_clear_error(device: str) -> None:
 
 
 def test_the_host_does_not_wait_for_the_device_between_passes(device: str) -> None:
-    """Where it does, the device idles while the host prepares; CUDA reports every such wait."""
+    """Where it does, the device idles while the host prepares; CUDA reports every such wait. (An
+    image in tiles is waited for as often as rows of it are finished.)
+    """
     images = _images((97, 131), (97, 131))
-    predictor = _predictor(Decided("linknet"), device, tta=("flips",), tile={"size": (64, 96)})
+    predictor = _predictor(Decided("linknet"), device, tta=("flips",))
     expected = predictor.predict(images)
     if device != "cpu":
         torch.cuda.set_sync_debug_mode("error")

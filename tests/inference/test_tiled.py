@@ -235,3 +235,19 @@ def test_sums_move_to_the_host_where_a_device_is_full(monkeypatch: pytest.Monkey
     monkeypatch.setattr(BandMerger, "_to_host", lambda self: (moved.append(1), to_host(self))[1])
     (maps,) = predictor([network()], tile=TILE).predict([image_of(200, 200)])
     assert (maps == expected).all() and moved == [1]
+
+
+def test_sums_leave_a_device_that_a_single_tile_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only then: before that, fewer tiles go together."""
+    (expected,) = predictor([network()], tile=TILE).predict([image_of(200, 200)])
+    upload, left, tried = device_memory.uploaded, list[int](), list[int]()
+
+    def full(images: Any, *rest: Any) -> Tensor:
+        tried.append(len(images))
+        return upload(images, *rest) if left else _out_of_memory()
+
+    monkeypatch.setattr(tiled, "uploaded", full)
+    monkeypatch.setattr(BandMerger, "leave_device", lambda _: left.append(1) or len(left) == 1)
+    (maps,) = predictor([network()], tile=TILE).predict([image_of(200, 200)])
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
+    assert tried[:5] == [8, 4, 2, 1, 1] and left == [1]
