@@ -11,8 +11,9 @@ from PIL import Image
 from pipeline.data.pages import RefusedError
 from pipeline.memory import available_bytes
 
-_SURELY_FITS = 5 * 10**7  # pixels
+SURELY_FITS = 5 * 10**7  # pixels
 _BYTES_A_PIXEL = 12  # Pillow's own pixels, a converted copy of them, and the array
+_BYTES_AN_RGB_PIXEL = 8  # of which Pillow makes no copy
 _SHARE_OF_FREE = 0.75
 _large = threading.Lock()
 """Held while a large image is decoded, so that two threads do not count on the same memory."""
@@ -25,7 +26,7 @@ def memory_for(image: Image.Image, size: int) -> AbstractContextManager[object]:
     codes of 1-bit images have no such limit, but take a bit a row.
     """
     pixels = image.width * image.height
-    if pixels <= _SURELY_FITS:
+    if pixels <= SURELY_FITS:
         return nullcontext()
     if image.height > 8 * size if image.mode == "1" else pixels > 40_000 * size:
         raise RefusedError(
@@ -38,7 +39,8 @@ def memory_for(image: Image.Image, size: int) -> AbstractContextManager[object]:
 @contextmanager
 def _large_picture(image: Image.Image) -> Iterator[None]:
     with _large:
-        needed, free = image.width * image.height * _BYTES_A_PIXEL, available_bytes()
+        bytes_a_pixel = _BYTES_AN_RGB_PIXEL if image.mode == "RGB" else _BYTES_A_PIXEL
+        needed, free = image.width * image.height * bytes_a_pixel, available_bytes()
         if needed > _SHARE_OF_FREE * free:
             raise RefusedError(
                 f"has {image.width}×{image.height} pixels, which take {needed / 1e9:.1f} GB to "

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.data.containers import converted, open_picture
 from pipeline.data.picture_header import ImageHeader
 from pipeline.errors import DataError
 
+_ROWS = 4096  # of a large image that become an array together
 SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
@@ -48,7 +50,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BufferedReader]:
     """A file that has bytes, to read some of them; DataError naming it where there are none."""
     try:
         with path.open("rb") as stream:
@@ -72,7 +74,19 @@ def decode_image(data: bytes, path: Path, *, turn: bool = True) -> DecodedImage:
         deep = np.asarray(image)
         rgb = np.repeat(_eight_bits(deep)[..., None], 3, axis=2)
         return DecodedImage(rgb, picture.header, image.mode, deep)
-    return DecodedImage(np.asarray(converted(image, "RGB", path)), picture.header, image.mode)
+    colours = image if image.mode == "RGB" else converted(image, "RGB", path)
+    return DecodedImage(_pixels(colours), picture.header, image.mode)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The array of an RGB image. By rows, because Pillow would make copies of all on the way."""
+    if image.height <= _ROWS:
+        return np.asarray(image)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _ROWS):
+        bottom = min(top + _ROWS, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
 
 
 def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -15,8 +15,8 @@ from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog, Part, Sample
 from pipeline.data.ground_truth import Truth
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.image_sources.source import Examined
-from pipeline.data.images import read_bytes
+from pipeline.data.image_sources.source import Examined, ImageSource
+from pipeline.data.images import opened, read_bytes
 from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.registry import mask_format
@@ -124,14 +124,13 @@ def _inspect_one(
 
 
 def _facts(sample: Sample, part: Part, data: DataConfig, masks: MaskFormat) -> dict[str, Any]:
-    source, encoded = image_source(data), read_bytes(sample.image)
-    image = source.examine(encoded, sample.image)
+    source = image_source(data)
+    image, digest = _examined(sample.image, source)
     size = (image.pixels.shape[0], image.pixels.shape[1])
-    digest = hashlib.sha256(encoded)
     picture, same = digest.hexdigest()[:24], False
     if sample.reference is not None:
         reference = read_bytes(sample.reference)
-        same = np.array_equal(source.decode(reference, sample.reference), image.pixels)
+        same = np.array_equal(source.decode(reference, sample.reference), image.pixels[:])
         digest.update(reference)
     if not data.turns:
         digest.update(b"as stored")  # other pixels than those of the same bytes, turned
@@ -157,6 +156,16 @@ def _facts(sample: Sample, part: Part, data: DataConfig, masks: MaskFormat) -> d
         "digest": digest.hexdigest()[:24],
         "picture": picture,
     }
+
+
+def _examined(path: Path, source: ImageSource) -> tuple[Examined, hashlib._Hash]:
+    """The image, and the hash of its file so far."""
+    image = source.examine_rows(path)
+    if image is not None:
+        with opened(path) as stream:
+            return image, hashlib.file_digest(stream, "sha256")
+    encoded = read_bytes(path)
+    return source.examine(encoded, path), hashlib.sha256(encoded)
 
 
 def _truth(sample: Sample, size: Size, image: Examined, masks: MaskFormat) -> Truth:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.data import decoding_memory
+from pipeline.data import decoding_memory, images
 from pipeline.data.bit_depth import lost_levels
 from pipeline.data.containers import size_in_header
 from pipeline.data.images import decode_image, decode_rgb, read_rgb
@@ -253,3 +253,13 @@ def test_gray_levels_that_eight_bits_lose_are_told() -> None:
     assert deep((ramp // 1000 * 257).astype(np.uint16)) == ""  # the file has no more itself
     wide = encoded(Image.fromarray((ramp * 100).astype(np.int32)), "TIFF")
     assert "values outside 0 to 65535 are cut off" in lost_levels(wide, decode_image(wide, HERE))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+def test_the_array_of_a_large_image_is_made_by_rows(
+    monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    data = encoded(Image.fromarray(RGB).convert(mode), "PNG")
+    whole = decode_rgb(data, HERE)
+    monkeypatch.setattr(images, "_ROWS", 5)
+    assert np.array_equal(decode_rgb(data, HERE), whole) and whole.shape == RGB.shape

@@ -14,10 +14,15 @@ from PIL import Image
 from pipeline.config import DataConfig
 from pipeline.data.bit_depth import lost_levels
 from pipeline.data.containers import size_in_header
+from pipeline.data.decoding_memory import SURELY_FITS
 from pipeline.data.image_sources.source import TURNED, Examined, PixelRows, Pixels
 from pipeline.data.image_sources.tiff_rows import tiff_rows
 from pipeline.data.images import DecodedImage, decode_image, decode_rgb, opened, read_rgb
 from pipeline.size import Size
+
+SMALLER = "smaller copies in the same file are left out"
+CONSTANT = "constant image"
+ROWS = 1024  # of a large image that are examined together
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,19 @@ class RgbImages:
         found = decode_image(data, path, turn=self.turn)
         return Examined(found.rgb, found.header.orientation, tuple(self._notes(data, found)))
 
+    def examine_rows(self, path: Path) -> Examined | None:
+        height, width = self.size_of(path)
+        rows = tiff_rows(path) if height * width > SURELY_FITS else None
+        if rows is None:
+            return None
+        notes = [SMALLER] if rows.copies else []
+        first, constant = rows[:1][0, 0], True
+        for top in range(0, height, ROWS):  # to the end: every row must be one that can be decoded
+            constant &= bool((rows[top : top + ROWS] == first).all())
+        if constant:
+            notes.append(CONSTANT)
+        return Examined(rows, 1, tuple(notes))
+
     def size_of(self, path: Path) -> Size:
         with opened(path) as stream:
             return size_in_header(stream, path, turn=self.turn)
@@ -71,10 +89,10 @@ class RgbImages:
         if image.mode not in ("RGB", "L", "P"):
             yield f"{image.mode} read as RGB"
         if header.previews:
-            yield "smaller copies in the same file are left out"
+            yield SMALLER
         if lost := lost_levels(data, image):
             yield lost
         # before the division to 8 bits, which may leave one level
         stored = image.rgb if image.deep is None else image.deep
         if (stored == stored[:1, :1]).all():
-            yield "constant image"
+            yield CONSTANT

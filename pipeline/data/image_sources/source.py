@@ -37,7 +37,7 @@ class PixelRows(Protocol):
 class Examined:
     """An image and the facts that `check` needs."""
 
-    pixels: Pixels
+    pixels: PixelRows
     orientation: int
     """As EXIF counts: 1 is upright, 5 to 8 lie on their side."""
     notes: tuple[str, ...]
@@ -91,6 +91,12 @@ class ImageSource(Protocol):
 
     def examine(self, data: bytes, path: Path) -> Examined:
         """`decode`, with further facts about the image."""
+        ...
+
+    def examine_rows(self, path: Path) -> Examined | None:
+        """`examine` for a file too large to be in memory, where it can be decoded by rows; None
+        for others.
+        """
         ...
 
     def size_of(self, path: Path) -> Size:

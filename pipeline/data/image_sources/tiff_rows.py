@@ -44,6 +44,8 @@ class TiffRows:
     """H, W of a strip or a tile; of plain pixels in one piece, those of the image."""
     places: tuple[tuple[int, int], ...]
     """Offset and bytes of each segment, row by row."""
+    copies: int
+    """Smaller copies of the image that are in the same file."""
     decode: Callable[..., Any] | None
     """tifffile's function of a segment's bytes and number; None for plain pixels in one piece."""
 
@@ -100,11 +102,11 @@ def tiff_rows(path: Path) -> TiffRows | None:
         if not _is_tiff(path):
             return None
         with Image.open(path, formats=("TIFF",)) as image:
-            choose_page(image, b"")
+            copies = choose_page(image, b"")
             mode, number, upright = image.mode, image.tell(), orientation_of(image) == 1
         if mode not in _PHOTOMETRIC or not upright:
             return None
-        return _rows_of_page(path, number, mode)
+        return _rows_of_page(path, number, mode, copies)
     except MemoryError:
         raise
     except Exception:  # whatever is wrong with it, decoding it whole says it
@@ -116,7 +118,7 @@ def _is_tiff(path: Path) -> bool:
         return stream.read(4) in _STARTS
 
 
-def _rows_of_page(path: Path, number: int, mode: str) -> TiffRows | None:
+def _rows_of_page(path: Path, number: int, mode: str, copies: int) -> TiffRows | None:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
@@ -134,12 +136,12 @@ def _rows_of_page(path: Path, number: int, mode: str) -> TiffRows | None:
         if page.compression == _PLAIN and page.is_contiguous:
             if sum(size for _, size in places) != height * width * samples:
                 return None
-            return TiffRows(path, shape, samples, (height, width), places[:1], None)
+            return TiffRows(path, shape, samples, (height, width), places[:1], copies, None)
         segment = min(segment[0], height) if not page.is_tiled else segment[0], segment[1]
         down, across = -(-height // segment[0]), -(-width // segment[1])
         if len(places) != down * across or segment[0] * width * samples > _MOST_TOGETHER:
             return None
-        return TiffRows(path, shape, samples, segment, places, page.decode)
+        return TiffRows(path, shape, samples, segment, places, copies, page.decode)
 
 
 def _is_certain(page: tifffile.TiffPage, mode: str) -> bool:

@@ -53,6 +53,9 @@ class BandImages:
     def examine(self, data: bytes, path: Path) -> Examined:
         return Examined(self.decode(data, path), 1, ("of bands",))
 
+    def examine_rows(self, path: Path) -> Examined | None:
+        return None
+
     def size_of(self, path: Path) -> Size:
         height, width = np.load(path, mmap_mode="r").shape[:2]
         return height, width

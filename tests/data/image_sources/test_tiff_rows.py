@@ -10,10 +10,14 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pipeline.data import inspection
+from pipeline.data.catalog import list_samples
+from pipeline.data.image_sources import rgb
 from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.tiff_rows import tiff_rows
 from pipeline.data.images import read_rgb
 from pipeline.errors import DataError
+from tests.helpers.data_folders import config, save
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (20, 20, 3), dtype=np.uint8).repeat(7, 0).repeat(5, 1)[:131, :97]
@@ -145,3 +149,24 @@ def test_sizes_come_from_headers(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"b\.png is empty \(0 bytes\)"):
         SOURCE.size_of(tmp_path / "b.png")
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_large_image_is_checked_by_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, constant: bool
+) -> None:
+    """With the same record as of one that is decoded whole."""
+    pixels = np.full_like(RGB, 7) if constant else RGB
+    (tmp_path / "images").mkdir()
+    with tifffile.TiffWriter(tmp_path / "images/a.tif") as writer:
+        writer.write(pixels, photometric="rgb", tile=(32, 32), compression="lzw")
+        writer.write(pixels[::2, ::2], photometric="rgb", subfiletype=1)
+    save(tmp_path / "masks/a.png", np.eye(131, 97, dtype=np.uint8))
+    data = config(tmp_path, images="images/{id}.tif")
+    (whole,) = inspection.inspect(list_samples(data), data, {}, lambda _: None, threads=1)
+    monkeypatch.setattr(rgb, "SURELY_FITS", 100)
+    monkeypatch.setattr(rgb, "ROWS", 20)
+    monkeypatch.setattr(inspection, "read_bytes", lambda path: pytest.fail(f"{path} read whole"))
+    (by_rows,) = inspection.inspect(list_samples(data), data, {}, lambda _: None, threads=1)
+    assert by_rows == whole
+    assert ("constant image" in whole.note) == constant and "smaller copies" in whole.note
