@@ -180,7 +180,7 @@ class TileConfig(Block):
     """Prediction of large images in overlapping tiles."""
 
     size: ImageSize
-    """[H, W] of a tile."""
+    """[H, W] of a tile; it bounds the memory, see [Large images](storage.md#large-images)."""
     overlap: float = Field(0.25, ge=0, le=0.95)
     """Share of a tile that overlaps with its neighbour."""
     weights: TileWeights = "gaussian"

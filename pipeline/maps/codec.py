@@ -74,6 +74,12 @@ class Blosc2Codec:
         # What does not compress grows by this much.
         overhead = int(self._blosc2.MAX_OVERHEAD)
         self.sizes = index.sizes * dtype.itemsize + overhead
+        if (self.sizes > self._blosc2.MAX_BUFFERSIZE).any():
+            large = index.ids[int(self.sizes.argmax())]
+            raise ConfigError(
+                "infer.codec: blosc2 packs a map in one piece of up to 2 GiB, and that of "
+                f"{large!r} has {int(self.sizes.max()):,} bytes; use codec raw"
+            )
         ends = len(self.preamble) + np.cumsum(self.sizes)
         self.starts = ends - self.sizes
         self.size = int(ends[-1])

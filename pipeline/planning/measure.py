@@ -20,6 +20,7 @@ from torch import nn
 from pipeline.config import InferConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.image_sources.source import Pixels
+from pipeline.data.samples import SampleReader
 from pipeline.disk_space import allocated_bytes
 from pipeline.ensemble.blending.kernel import decide_runs
 from pipeline.execution.executor import JobContext
@@ -82,9 +83,13 @@ def measure(job: MeasureJob, context: JobContext) -> Measured:
         if job.weights is not None:
             load_weights(job.weights.path, network)
         reader = job.member.reader
-        decode_s, images = _timed(lambda: {s.id: reader.image(s) for s in job.samples})
-        pixels = sum(image.shape[0] * image.shape[1] for image in images.values())
         infer = job.member.model.infer
+        # of images in tiles two rows of them: no more is ever in memory
+        most = None if infer.tile is None else 2 * infer.tile.size[0]
+        decode_s, rows = _timed(lambda: {s.id: _read(reader, s, most) for s in job.samples})
+        images = {each: image[:most] for each, image in rows.items()}
+        pixels = sum(image.shape[0] * image.shape[1] for image in images.values())
+        decoded = sum(image.shape[0] * image.shape[1] for image in rows.values())
         plain = infer.model_copy(update={"tta": ("identity",)})
         plain_s, _ = _predict(job, network, plain, images, context)
         predict_s, maps = _predict(job, network, infer, images, context)
@@ -98,12 +103,18 @@ def measure(job: MeasureJob, context: JobContext) -> Measured:
             step_s=step_s,
             plain_s=plain_s / pixels,
             predict_s=predict_s / pixels,
-            decode_s=decode_s / pixels,
+            decode_s=decode_s / decoded,
             write_s=write_s / pixels,
             read_s=read_s / pixels,
             stored=stored / pixels,
             footprint=footprint(network, job.member.model.train),
         )
+
+
+def _read(reader: SampleReader, sample: Sample, most: int | None) -> Pixels:
+    """The first rows of an image that is decoded by rows, or all of it."""
+    rows = reader.rows(sample)
+    return rows if isinstance(rows, np.ndarray) else rows[:most]
 
 
 def _start(job: MeasureJob, folder: Path, context: JobContext) -> TrainingRun:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.errors import ArtefactError, TrainingError
-from pipeline.maps import Accumulator, MapStore
+from pipeline.errors import ArtefactError, ConfigError, TrainingError
+from pipeline.maps import Accumulator, MapShape, MapStore
 from pipeline.maps.quantise import quantise
 from pipeline.maps.records import combined_checksum
 from tests.helpers.small_stores import (
@@ -155,3 +155,12 @@ def test_kill_while_bands_are_added(fast_folder: Path) -> None:
         assert killed.exitcode == -9
         add_in_bands(sums_of(folder))
         assert contents(folder) == contents(whole), f"killed at line {line}"
+
+
+def test_a_map_too_large_to_be_packed_is_an_error_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    shape = MapShape("slide", 30_000, 40_000)
+    with pytest.raises(ConfigError, match=r"2 GiB, and that of 'slide' has 2,400,000,\d+ bytes"):
+        MapStore.create(tmp_path, [shape], CLASSES, fingerprint="f", codec="blosc2")
+    assert not list(tmp_path.rglob("maps*"))
