@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,13 +81,11 @@ class SampleReader:
         pad = self.data.frame.pad
         return image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
 
-    def own_bands(
-        self, bands: Iterable[NDArray[np.float32]], seen_height: int
-    ) -> Iterator[NDArray[np.float32]]:
+    def own_bands(self, bands: Iterable[NDArray[Any]], seen_height: int) -> Iterator[NDArray[Any]]:
         """`own_maps` of a map that comes in bands CxhxW, top to bottom."""
         return bands_without_padding(bands, self.data.frame.pad, seen_height)
 
-    def own_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    def own_maps(self, maps: NDArray[Any]) -> NDArray[Any]:
         """CHW maps of what networks see -> those of the sample itself."""
         return without_padding(maps, self.data.frame.pad)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.config.choices import MapDtype
 from pipeline.data.image_sources.source import Pixels
 from pipeline.errors import ResourceError
 from pipeline.execution.device_faults import is_out_of_memory
+from pipeline.inference.device_quantise import in_range, quantised
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -50,18 +52,28 @@ def uploaded(images: Sequence[Pixels], scale: float, device: torch.device) -> Te
     return on_device.permute(0, 3, 1, 2).float().div_(scale)
 
 
-def fetched_later(maps: Tensor) -> Callable[[], NDArray[np.float32]]:
-    """Begin to copy float32 maps to the host; what comes back waits for them and returns them."""
+def fetched_later(maps: Tensor, stored: MapDtype | None = None) -> Callable[[], NDArray[Any]]:
+    """Begin to copy float32 maps to the host; what comes back waits for them and returns them.
+
+    stored: what they will be stored as; from a GPU they come so, unless some are no probabilities:
+    then as they are, for who stores them to say so.
+    """
     if maps.device.type != "cuda":
         array: NDArray[np.float32] = maps.cpu().numpy()
         return lambda: array
-    host = host_tensor(tuple(maps.shape), maps.dtype, maps.device)
-    host.copy_(maps, non_blocking=True)
+    as_is = torch.ones((), dtype=torch.bool, device=maps.device)
+    right, sent = (as_is, maps) if stored is None else (in_range(maps), quantised(maps, stored))
+    parts = [
+        (each, host_tensor(tuple(each.shape), each.dtype, each.device)) for each in (right, sent)
+    ]
+    for on_device, host in parts:
+        host.copy_(on_device, non_blocking=True)
     copied = torch.cuda.current_stream(maps.device).record_event()
 
-    def wait() -> NDArray[np.float32]:
+    def wait() -> NDArray[Any]:
         copied.synchronize()
-        there: NDArray[np.float32] = host.numpy()
-        return there
+        (_, is_right), (_, there) = parts
+        fetched: NDArray[Any] = (there if is_right else maps.cpu()).numpy()
+        return fetched
 
     return wait

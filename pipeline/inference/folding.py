@@ -13,6 +13,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from pipeline.channels import Channels
 from pipeline.models.grafting.prune import replace_module
 
 SIDES = (64, 96)
@@ -24,7 +25,7 @@ Pair = tuple[str, str]
 
 
 @torch.no_grad()
-def fold(network: nn.Module, channels: int) -> nn.Module:
+def fold(network: nn.Module, channels: Channels) -> nn.Module:
     """`network`, in eval mode, with each batch normalisation folded that just a convolution feeds.
 
     Changes it in place; channels: of its input. A network that gives something else afterwards
@@ -32,7 +33,7 @@ def fold(network: nn.Module, channels: int) -> nn.Module:
     """
     network.eval()
     random = torch.Generator().manual_seed(0)
-    images = torch.rand((1, channels, *SIDES), generator=random)
+    images = torch.rand((1, channels.total, *SIDES), generator=random)
     pairs, before = _pairs(network, images)
     undo = [(name, module) for pair in pairs for name, module in _folded(network, pair)]
     if undo and not _alike(network(images), before):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
+from pipeline.inference.folding import fold
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.inference.sinks import ModelMaps, Sink
@@ -26,13 +29,15 @@ from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
 from pipeline.models.segmentation import SegmentationModel
 
-VERSION = "maps/2"
+VERSION = "maps/3"
 """Bumped when the same weights and images give different maps than before."""
-WRITE_BYTES = 16 * 2**20  # maps (float32) are flushed to disk together up to this size
-WRITE_MAPS = 64
+WRITE_BYTES = 32 * 2**20
+"""Maps wait in memory up to this size, and are flushed to disk together."""
+WRITE_S = 10
+"""And no longer than this: what a kill takes away."""
 
 MapBatch = dict[str, ModelMaps]
-Started = tuple[Sequence[Sample], list[Callable[[], list[NDArray[np.float32]]]]]
+Started = tuple[Sequence[Sample], list[Callable[[], list[NDArray[Any]]]]]
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,9 @@ def predict_range(job: InferJob, context: JobContext) -> None:
 
 def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     """The predictor of one model, its members' weights verified and loaded."""
+    channels = job.reader.channels
     networks = [
-        load_network(output.model, _verified_file(weights), job.classes, job.reader.channels)
+        fold(load_network(output.model, _verified_file(weights), job.classes, channels), channels)
         for weights in output.members
     ]
     return Predictor(
@@ -103,6 +109,7 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
         multiclass=job.multiclass,
         scale=job.reader.source.scale,
         device=device,
+        stored=output.model.infer.dtype,
     )
 
 
@@ -137,7 +144,7 @@ def _predict_large(
     """
     image = job.reader.rows(sample)
 
-    def bands(number: int) -> Iterator[NDArray[np.float32]]:
+    def bands(number: int) -> Iterator[NDArray[Any]]:
         for band in job.reader.own_bands(predictors[number].any_bands(image), image.shape[0]):
             stop.check()
             yield band
@@ -197,12 +204,12 @@ def _started(
 def _write_batches(maps: Iterator[tuple[str, ModelMaps]]) -> Iterator[MapBatch]:
     """Batches of maps that are flushed to disk together."""
     batch: MapBatch = {}
-    size = 0
+    size, began_at = 0, time.monotonic()
     for sample_id, by_model in maps:
         batch[sample_id] = by_model
-        size += sum(probabilities.nbytes for probabilities in by_model)
-        if size >= WRITE_BYTES or len(batch) >= WRITE_MAPS:
+        size += sum(each.nbytes for each in by_model)
+        if size >= WRITE_BYTES or time.monotonic() - began_at >= WRITE_S:
             yield batch
-            batch, size = {}, 0
+            batch, size, began_at = {}, 0, time.monotonic()
     if batch:
         yield batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.config import InferConfig
+from pipeline.config.choices import MapDtype
 from pipeline.data.image_sources.source import PixelRows, Pixels
 from pipeline.data.resize import resize_image, working_size
 from pipeline.errors import ResourceError
@@ -22,8 +24,8 @@ from pipeline.inference.tiled import TiledImages
 from pipeline.inference.tiles import fits_tile
 from pipeline.size import Size
 
-ImageMaps = list[NDArray[np.float32]]
-"""The probability maps CHW of several images by one model."""
+ImageMaps = list[NDArray[Any]]
+"""The maps CHW of several images by one model: float32 probabilities, or as they are stored."""
 
 
 class Predictor:
@@ -44,8 +46,12 @@ class Predictor:
         multiclass: bool,
         scale: float,
         device: str,
+        stored: MapDtype | None = None,
     ) -> None:
-        """scale: the divisor of pixel values before a network (`ImageSource.scale`)."""
+        """scale: the divisor of pixel values before a network (`ImageSource.scale`); stored: what
+        the maps will be stored as, and come from a GPU as.
+        """
+        self._stored = stored
         self._device = torch.device(device)
         self._tile = settings.tile
         self._resize = resize
@@ -57,7 +63,7 @@ class Predictor:
         """Number of images that are predicted together."""
 
     def predict(self, images: Sequence[Pixels]) -> ImageMaps:
-        """HWC images of any sizes, one type → CHW float32 probabilities, each at its image's size.
+        """HWC images of any sizes, one type → CHW maps, each at its image's size.
 
         Raises ResourceError when not even one image, or one tile of it, fits the device.
         """
@@ -69,7 +75,7 @@ class Predictor:
         In between an accelerator computes, and the caller can prepare the next images. A CPU has
         computed all when this returns.
         """
-        parts: list[tuple[Sequence[int], Callable[[], Iterable[NDArray[np.float32]]]]] = []
+        parts: list[tuple[Sequence[int], Callable[[], Iterable[NDArray[Any]]]]] = []
         for size in dict.fromkeys((image.shape[0], image.shape[1]) for image in images):
             alike = [place for place, image in enumerate(images) if image.shape[:2] == size]
             if self.tiles(size):
@@ -107,15 +113,15 @@ class Predictor:
             working_size(size, self._resize), self._tile.size
         )
 
-    def any_bands(self, image: PixelRows) -> Iterator[NDArray[np.float32]]:
+    def any_bands(self, image: PixelRows) -> Iterator[NDArray[Any]]:
         """`bands`, or the whole map of an image that is not predicted in tiles."""
         if self.tiles((image.shape[0], image.shape[1])):
             return self.bands(image)
         return iter(self.predict([image[:]]))
 
     @torch.inference_mode()
-    def bands(self, image: PixelRows) -> Iterator[NDArray[np.float32]]:
-        """The map of an image that is predicted in tiles: CxhxW float32, some rows after others.
+    def bands(self, image: PixelRows) -> Iterator[NDArray[Any]]:
+        """The map of an image that is predicted in tiles: CxhxW, some rows after others.
 
         Besides the networks' own, memory is taken by rows: what a row of tiles sums up to
         (float32), its pixels, and the rows that come back. With `input.resize` the image is
@@ -126,7 +132,7 @@ class Predictor:
         size = working_size(own, self._resize)
         try:
             seen = image if size == own else resize_image(image[:], size)
-            yield from _one_later(resized_bands(self._tiled.bands(seen), size, own))
+            yield from _one_later(resized_bands(self._tiled.bands(seen), size, own), self._stored)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -135,13 +141,13 @@ class Predictor:
                 f"predicted in tiles ({error}); set a smaller infer.tile"
             ) from error
 
-    def _whole(self, image: Pixels) -> NDArray[np.float32]:
+    def _whole(self, image: Pixels) -> NDArray[Any]:
         """The map of an image that is predicted in tiles, for who wants it whole."""
-        maps: NDArray[np.float32] | None = None
+        maps: NDArray[Any] | None = None
         top = 0
         for band in self.bands(image):
             if maps is None:
-                maps = np.empty((len(band), *image.shape[:2]), np.float32)
+                maps = np.empty((len(band), *image.shape[:2]), band.dtype)
             maps[:, top : top + band.shape[1]] = band
             top += band.shape[1]
         assert maps is not None
@@ -156,7 +162,7 @@ class Predictor:
         self.images = count // 2
 
     @torch.inference_mode()
-    def _start_alike(self, images: Sequence[Pixels]) -> Callable[[], NDArray[np.float32]]:
+    def _start_alike(self, images: Sequence[Pixels]) -> Callable[[], NDArray[Any]]:
         """`start` for a few images of one size, whose maps are N×classes×H×W."""
         own = (images[0].shape[0], images[0].shape[1])
         size = working_size(own, self._resize)
@@ -164,14 +170,14 @@ class Predictor:
         maps = self._passes.merged(uploaded(resized, self._scale, self._device))
         if size != own:
             maps = F.interpolate(maps, size=own, mode="bilinear", align_corners=False).clamp_(0, 1)
-        return fetched_later(maps)
+        return fetched_later(maps, self._stored)
 
 
-def _one_later(bands: Iterable[Tensor]) -> Iterator[NDArray[np.float32]]:
+def _one_later(bands: Iterable[Tensor], stored: MapDtype | None) -> Iterator[NDArray[Any]]:
     """The bands on the host; each is waited for when the next one is under way."""
-    before: Callable[[], NDArray[np.float32]] | None = None
+    before: Callable[[], NDArray[Any]] | None = None
     for band in bands:
-        copied = fetched_later(band)
+        copied = fetched_later(band, stored)
         if before is not None:
             yield before()
         before = copied

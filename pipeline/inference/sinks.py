@@ -15,9 +15,9 @@ from pipeline.errors import MaskmillError
 from pipeline.maps import Accumulator, MapStore
 from pipeline.maps.quantise import quantise
 
-ModelMaps = Sequence[NDArray[np.float32]]
-"""The probability maps CHW of one image by several models."""
-ModelBands = Callable[[int], Iterator[NDArray[np.float32]]]
+ModelMaps = Sequence[NDArray[Any]]
+"""The maps CHW of one image by several models: float32 probabilities, or as they are stored."""
+ModelBands = Callable[[int], Iterator[NDArray[Any]]]
 """Predicts one image by the model of that number: bands CxhxW of its map, top to bottom."""
 
 
@@ -102,7 +102,7 @@ class SumSink:
             for number, name in enumerate(self.members)
         }
 
-    def _summand(self, each: str, number: int, values: NDArray[np.float32]) -> NDArray[Any]:
+    def _summand(self, each: str, number: int, values: NDArray[Any]) -> NDArray[Any]:
         try:
             return summand(values, self.dtypes[number], self.tables[number])
         except MaskmillError as error:
@@ -110,7 +110,7 @@ class SumSink:
 
 
 def summand(
-    probabilities: NDArray[np.float32], dtype: MapDtype, table: NDArray[np.uint16] | None
+    probabilities: NDArray[Any], dtype: MapDtype, table: NDArray[np.uint16] | None
 ) -> NDArray[Any]:
     """The summand of a map (float32, 0..1) in a blend: its stored numbers, mapped by `table`."""
     stored = quantise(probabilities, dtype)

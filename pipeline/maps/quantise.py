@@ -23,13 +23,17 @@ LARGEST_STORED: dict[str, int] = {"uint8": 255, "uint16": 65535}
 LOWEST, HIGHEST = np.float32(-2e-6), np.float32(1 + 2e-6)
 
 
-def quantise(
-    probabilities: NDArray[np.float32], dtype: MapDtype, out: Stored | None = None
-) -> Stored:
+def quantise(probabilities: NDArray[Any], dtype: MapDtype, out: Stored | None = None) -> Stored:
     """Probabilities (float32, 0..1, any shape) as `dtype`, in `out` if given (same shape).
 
-    Raises TrainingError for NaN, and ArtefactError for values outside 0..1 (logits, say).
+    What is of that type already, since the device has quantised it, stays as it is. Raises
+    TrainingError for NaN, and ArtefactError for values outside 0..1 (logits, say).
     """
+    if probabilities.dtype == dtype:
+        if out is None:
+            return probabilities
+        np.copyto(out, probabilities)
+        return out
     assert probabilities.dtype == np.float32, f"float32 expected, got {probabilities.dtype}"
     values = np.ascontiguousarray(probabilities)
     stored = np.empty(values.shape, dtype) if out is None else out

@@ -37,7 +37,7 @@ class MemoryBlend:
         models = [name for name, share in zip(run.recipe.names, shares, strict=True) if share]
         return cls(run.recipe, stored_type(run.experiment), tuple(models))
 
-    def sums(self, maps: Sequence[NDArray[np.float32]]) -> SummedMaps:
+    def sums(self, maps: Sequence[NDArray[Any]]) -> SummedMaps:
         """The weighted sum of a map (CHW, 0..1) by each of `models`, for `recipe` to decide from.
 
         Raises TrainingError for NaN.
@@ -59,7 +59,7 @@ class MemoryBlend:
                 top += band.shape[1]
         return self._summed(total)
 
-    def _add(self, total: NDArray[np.uint32], model: str, values: NDArray[np.float32]) -> None:
+    def _add(self, total: NDArray[np.uint32], model: str, values: NDArray[Any]) -> None:
         """Add the weighted map of one model, or rows of it."""
         mean, place = self.recipe.mean, self.recipe.names.index(model)
         stored = summand(values, self.stored.name, mean.table(place))  # type: ignore[arg-type]

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config import InferConfig, ModelSpec
+from pipeline.config.choices import MapDtype
 from pipeline.errors import ResourceError
+from pipeline.inference.device_memory import fetched_later
 from pipeline.inference.predictor import Predictor
+from pipeline.maps.quantise import quantise
 from pipeline.models.factory import build_model
 
 pytestmark = pytest.mark.gpu
@@ -41,7 +44,11 @@ class Decided(nn.Module):
 
 
 def _predictor(
-    network: nn.Module, device: str, multiclass: bool = False, **settings: Any
+    network: nn.Module,
+    device: str,
+    multiclass: bool = False,
+    stored: MapDtype | None = None,
+    **settings: Any,
 ) -> Predictor:
     config = InferConfig(**{"tta": ("identity",), "precision": "fp32", **settings})
     return Predictor(
@@ -51,6 +58,7 @@ def _predictor(
         multiclass=multiclass,
         scale=255,
         device=device,
+        stored=stored,
     )
 
 
@@ -74,6 +82,24 @@ def test_a_gpu_and_a_cpu_make_the_same_maps(device: str, decoder: str) -> None:
     settings = {"tta": ("d4",), "tile": {"size": (64, 96)}, "batch": 4}
     maps = _predictor(network, device, **settings).predict(images)
     _assert_near(maps, _predictor(network, "cpu", **settings).predict(images), HALF_STEP)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16"])
+def test_a_gpu_quantises_as_a_cpu_does(device: str, dtype: MapDtype) -> None:
+    images = _images((45, 61), (97, 131), (45, 61))
+    network = Decided("linknet")
+    for settings in ({"batch": 4}, {"batch": 4, "tile": {"size": (64, 96)}}):
+        maps = _predictor(network, device, **settings).predict(images)
+        stored = _predictor(network, device, stored=dtype, **settings).predict(images)
+        for mine, whole in zip(stored, maps, strict=True):
+            assert mine.dtype == dtype
+            np.testing.assert_array_equal(mine, quantise(whole, dtype))
+
+
+def test_what_is_no_probability_comes_as_it_is(device: str) -> None:
+    maps = torch.tensor([0.5, float("nan")], device=device)
+    fetched = fetched_later(maps, "uint8")()
+    assert fetched.dtype == np.float32 and np.isnan(fetched[1])
 
 
 def test_multiclass_classes_and_scaled_views(device: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pipeline.channels import RGB
 from pipeline.inference.folding import fold
 from tests.helpers.small_models import model
 
@@ -50,7 +51,7 @@ def test_a_folded_network_gives_what_it_gave(decoder: str, encoder: str, share: 
     network = _unlike_new(model(decoder, encoder))
     images = torch.rand(2, 3, 70, 45, generator=torch.Generator().manual_seed(2))
     before, count = network(images), _normalisations(network)
-    fold(network, 3)
+    fold(network, RGB)
     assert _normalisations(network) <= (1 - share) * count
     torch.testing.assert_close(network(images), before, rtol=1e-3, atol=1e-4)
 
@@ -100,7 +101,7 @@ def test_a_network_that_cannot_be_folded_stays_as_it_is(make: Any) -> None:
     network = _unlike_new(make())
     images = torch.rand(1, 3, 20, 30)
     before = network(images)
-    fold(network, 3)
+    fold(network, RGB)
     assert torch.equal(network(images), before)
     assert _normalisations(network) > 0
 
@@ -113,6 +114,6 @@ def test_transposed_convolutions_are_folded() -> None:
     )
     images = torch.rand(1, 3, 9, 7)
     before = network(images)
-    fold(network, 3)
+    fold(network, RGB)
     assert _normalisations(network) == 0
     torch.testing.assert_close(network(images), before, rtol=1e-4, atol=1e-5)
