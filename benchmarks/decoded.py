@@ -20,9 +20,9 @@ from PIL import Image
 from benchmarks import infer
 from pipeline.config import AugmentConfig, DataConfig, InputConfig, TrainConfig
 from pipeline.data.catalog import Sample
+from pipeline.data.decoded import Cache, DiskCache, MemoryCache
 from pipeline.data.samples import SampleReader
 from pipeline.training.dataset import TrainingSet
-from pipeline.training.decoded import Cache, DiskCache, MemoryCache
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ from torch.utils.data import Dataset
 
 from pipeline.config import InputConfig, TrainConfig
 from pipeline.data.catalog import Sample
+from pipeline.data.decoded import Cache, MemoryCache, decode
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
-from pipeline.training.decoded import Cache, MemoryCache, decode
 
 Key = tuple[int, int, int]
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from pipeline.config import InputConfig
 from pipeline.data.catalog import Sample
+from pipeline.data.decoded import Cache, decode
 from pipeline.data.frame import without_padding
 from pipeline.data.ground_truth import Truth
 from pipeline.data.image_sources.source import Pixels
 from pipeline.data.samples import SampleReader
-from pipeline.training.decoded import Cache, decode
 
 
 class Example(NamedTuple):

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from pipeline.atomic_files import write_atomic
 from pipeline.cores import loader_workers
+from pipeline.data.decoded import cache_of
 from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.manifests import write_manifest
 from pipeline.metrics import metric_of
 from pipeline.models.checkpoint import save_weights
 from pipeline.training.dataset import TrainingSet, steps_an_epoch
-from pipeline.training.decoded import cache_of
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.learner import Learner
 from pipeline.training.loader import Batch, EpochLoader

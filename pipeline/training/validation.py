@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.data.catalog import Sample
+from pipeline.data.decoded import DiskCache
 from pipeline.data.ground_truth import Truth
 from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
@@ -18,7 +19,6 @@ from pipeline.inference.predictor import ImageMaps, Predictor
 from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.metrics import metric_of, scores_objects
 from pipeline.metrics.metric import ImageStatistics, Metric
-from pipeline.training.decoded import DiskCache
 from pipeline.training.held_out import Example, HeldOutReader
 from pipeline.training.member import TrainJob
 

@@ -11,9 +11,9 @@ import pytest
 from pipeline.boundaries import border_distances, fit_borders, repair
 from pipeline.config import FrameConfig, InputConfig
 from pipeline.data.catalog import list_samples
+from pipeline.data.decoded import decode
 from pipeline.data.frame import continue_planes, into_frame, without_padding
 from pipeline.data.samples import SampleReader
-from pipeline.training.decoded import decode
 from tests.helpers.competitions import draw_discs, experiment
 
 

@@ -11,11 +11,11 @@ import torch
 
 from pipeline.config import AugmentConfig, InputConfig, JitterConfig, TrainConfig
 from pipeline.data.catalog import Sample, list_samples
+from pipeline.data.decoded import Cache, DiskCache, MemoryCache, cache_of, decode
 from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
 from pipeline.training.dataset import TrainingSet, epoch_batches, steps_an_epoch
-from pipeline.training.decoded import Cache, DiskCache, MemoryCache, cache_of, decode
 from pipeline.training.loader import Batch, EpochLoader
 from tests.helpers.competitions import draw_discs, experiment
 

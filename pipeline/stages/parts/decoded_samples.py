@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.data.decoded import DiskCache, damaged, sweep_decoded, unwritten
+from pipeline.data.decoded_file import decoded_bytes
 from pipeline.data.resize import working_size
 from pipeline.disk_space import allocated_bytes, check_room, free_bytes
 from pipeline.size import Size
 from pipeline.stages import align, check
 from pipeline.stages.context import StageContext
-from pipeline.training.decoded import DiskCache, damaged, sweep_decoded, unwritten
-from pipeline.training.decoded_file import decoded_bytes
 from pipeline.training.member import TrainJob
 
 SHARE_OF_DISK = 0.5  # of what is free, which `cache: auto` may take

@@ -22,12 +22,12 @@ from pipeline.atomic_files import rename_damaged, replace_whole, sweep
 from pipeline.config import InputConfig
 from pipeline.config.choices import CacheWish
 from pipeline.data.catalog import Sample
+from pipeline.data.decoded_file import Decoded, decoded_of, file_of
 from pipeline.data.frame import continue_planes
 from pipeline.data.inspection import stamp_of, stat_of
 from pipeline.data.resize import resize_image, resize_planes, working_size
 from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.manifests import fingerprint
-from pipeline.training.decoded_file import Decoded, decoded_of, file_of
 
 VERSION = "decoded/1"
 """Bumped when the same files decode to other pixels, or are written in another way."""

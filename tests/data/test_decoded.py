@@ -18,15 +18,9 @@ import pytest
 from pipeline import disk_space
 from pipeline.atomic_files import file_checksum
 from pipeline.config import InputConfig
+from pipeline.data import decoded as decoded_room
 from pipeline.data.catalog import Sample, list_samples
-from pipeline.data.samples import SampleReader
-from pipeline.errors import ResourceError
-from pipeline.stages import train
-from pipeline.stages.context import StageContext
-from pipeline.stages.parts import decoded_samples
-from pipeline.training import dataset, held_out
-from pipeline.training import decoded as decoded_room
-from pipeline.training.decoded import (
+from pipeline.data.decoded import (
     DAMAGED,
     UNWRITTEN,
     Decoded,
@@ -36,6 +30,12 @@ from pipeline.training.decoded import (
     sweep_decoded,
     unwritten,
 )
+from pipeline.data.samples import SampleReader
+from pipeline.errors import ResourceError
+from pipeline.stages import train
+from pipeline.stages.context import StageContext
+from pipeline.stages.parts import decoded_samples
+from pipeline.training import dataset, held_out
 from tests.helpers.competitions import ONE_MODEL, TINY, context, draw_discs, experiment
 
 SHOWN = InputConfig()
@@ -271,8 +271,8 @@ import os, signal, sys
 from pathlib import Path
 from pipeline import atomic_files
 from pipeline.config import InputConfig
-from pipeline.training.decoded import decode
-from tests.training.test_decoded import DiskCache, _reader, list_samples
+from pipeline.data.decoded import decode
+from tests.data.test_decoded import DiskCache, _reader, list_samples
 folder, after = Path(sys.argv[1]), int(sys.argv[2])
 cache = DiskCache(folder / "decoded", _reader(folder / "my data"), InputConfig())
 seen = 0
