@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.folding import fold
+from pipeline.inference.job_images import JobImages
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.inference.sinks import ModelMaps, Sink
@@ -72,6 +74,13 @@ class InferJob:
     multiclass: bool
     reader: SampleReader
     samples: tuple[Sample, ...]
+    decoded: Path | None = None
+    """Where training samples may lie decoded; None: nowhere."""
+
+    @cached_property
+    def images(self) -> JobImages:
+        """How the images of `samples` are read."""
+        return JobImages(self.reader, self.decoded, [each.model.input for each in self.outputs])
 
 
 def predict_range(job: InferJob, context: JobContext) -> None:
@@ -142,7 +151,7 @@ def _predict_large(
 
     Nothing else is in memory meanwhile. After a signal its map is left to the next run.
     """
-    image = job.reader.rows(sample)
+    image = job.images.rows(sample)
 
     def bands(number: int) -> Iterator[NDArray[Any]]:
         for band in job.reader.own_bands(predictors[number].any_bands(image), image.shape[0]):
@@ -189,7 +198,7 @@ def _started(
             seen = job.reader.seen_size(sample)
             if any(each.tiles(seen) for each in predictors):
                 return None
-        return job.reader.image(sample)
+        return job.images.whole(sample)
 
     for batch, decoded in read_ahead(samples, small, size, cores):
         pairs = list(zip(batch, decoded, strict=True))

@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from pipeline.data.decoded import (
 )
 from pipeline.data.samples import SampleReader
 from pipeline.errors import ResourceError
-from pipeline.stages import train
+from pipeline.stages import infer, train
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts import decoded_samples
 from pipeline.training import dataset, held_out
@@ -215,6 +216,25 @@ def test_a_run_decodes_each_sample_once(
     assert len(decoded_ids) > 2 * len(samples)
     assert not (tmp_path / "none/runs/discs/decoded").exists()
     assert _weights(tmp_path / "disk") == _weights(tmp_path / "none")
+
+
+def test_held_out_images_are_predicted_from_decoded_samples(
+    samples: tuple[Sample, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, kept = (_train(tmp_path, tmp_path / name, "disk") for name in ("whole", "kept"))
+    shutil.rmtree(whole.workspace.decoded)
+    expected = infer.run(whole).oof["a"]
+    train_ids = {sample.id for sample in samples}
+    real = SampleReader.image
+
+    def only_test(self: SampleReader, sample: Sample) -> Any:
+        assert sample.id not in train_ids, f"{sample.id} is decoded again"
+        return real(self, sample)
+
+    monkeypatch.setattr(SampleReader, "image", only_test)
+    found = infer.run(kept).oof["a"]
+    for each in expected.ids:
+        np.testing.assert_array_equal(found.read_raw(each), expected.read_raw(each))
 
 
 def test_a_damaged_file_is_named_when_the_training_ends(

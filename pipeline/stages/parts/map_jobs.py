@@ -130,6 +130,7 @@ class Predicting:
                     multiclass=self.context.experiment.data.multiclass,
                     reader=align.run(self.context),
                     samples=self.survey.samples(SOURCE[part], some),
+                    decoded=self.context.workspace.decoded if part == "oof" else None,
                 )
         return jobs
 
