@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ArtefactError
 from pipeline.maps import disk, locks
+from pipeline.maps.checksums import checksum
 from pipeline.maps.codec import codec_of
 from pipeline.maps.header import StoreHeader, read_header
 from pipeline.maps.index import MapIndex
 from pipeline.maps.layout import HEADER, INDEX, RECORDS, lay_out, read_index
-from pipeline.maps.records import Records, checksum
+from pipeline.maps.records import Records
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,11 @@ class StoreFiles:
 
     def is_intact(self, row: int) -> bool:
         """True if the bytes of that map are those that were written."""
-        return checksum(self._slot(row).data, self.seed(row)) == self.records.checksum(row)
+        return self.checksum(self._slot(row).data, row) == self.records.checksum(row)
+
+    def checksum(self, data: memoryview, row: int) -> int:
+        """That of the bytes of a map, as this store keeps it."""
+        return checksum(data, self.header.format, self.seed(row))
 
     def _slot(self, row: int) -> NDArray[np.uint8]:
         start = int(self.codec.starts[row])
@@ -151,7 +156,7 @@ class StoreFiles:
     def _put(self, descriptor: int, row: int, values: NDArray[Any]) -> tuple[int, int]:
         packed = self.codec.encode(values)
         disk.write_at(descriptor, packed, int(self.codec.starts[row]), self.data_path)
-        return checksum(packed, self.seed(row)), len(packed)
+        return self.checksum(packed, row), len(packed)
 
     def forget(self, rows: NDArray[np.int64]) -> None:
         """Mark maps as not done, also in a store that was opened for reading."""
@@ -183,7 +188,7 @@ class StoreFiles:
             return f"unreadable ({error.strerror})"
         if count < len(expected):
             return "truncated"
-        found = checksum(expected, self.seed(row))
+        found = self.checksum(expected, row)
         return None if found == self.records.checksum(row) else "altered"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +18,6 @@ RECORD = np.dtype([("length", "<u8"), ("checksum", "<u4"), ("done", "<u4")])
 
 
 ALL = slice(None)
-
-
-def checksum(data: memoryview, start: int = 0) -> int:
-    """CRC-32 of the stored bytes, going on from that of others."""
-    return zlib.crc32(data, start)
 
 
 class Records:
