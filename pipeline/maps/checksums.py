@@ -7,6 +7,7 @@ CRC-32. Stores of format 1 are read, verified and continued as they are.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 import xxhash
@@ -47,7 +48,7 @@ class _Xxh3:
         return self._state.intdigest() & _HALF
 
 
-CHECKSUMS = {1: _Crc32, 2: _Xxh3}
+CHECKSUMS: dict[int, Callable[[int], Checksum]] = {1: _Crc32, 2: _Xxh3}
 
 
 def new_checksum(format: int, seed: int = 0) -> Checksum:

@@ -1,0 +1,54 @@
+"""Where all is up to date nothing large is read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.stages import ensemble, scorecard
+from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
+
+RANKS: dict[str, Any] = {**ONE_MODEL, "ensemble": {"mean": "rank"}}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
+    draw_discs(root, count=8)
+    scorecard.run(context(root, workspace, **RANKS))
+    return root, workspace
+
+
+def _alter_maps(workspace: Path) -> dict[Path, bytes]:
+    """Flip every bit of every map, so that whoever reads one finds it damaged."""
+    before = {path: path.read_bytes() for path in workspace.rglob("maps.npy")}
+    assert len(before) == 2
+    for path, data in before.items():
+        path.write_bytes(data[:128] + bytes(255 - value for value in data[128:]))
+    return before
+
+
+def test_no_map_is_read_not_even_for_a_mean_of_ranks(finished: tuple[Path, Path]) -> None:
+    root, workspace = finished
+    before = _alter_maps(workspace)
+    again = context(root, workspace, asked="all", **RANKS)
+    first = ensemble.run(context(root, workspace, **RANKS))
+    scorecard.run(again)
+    assert "ensemble: up to date" in said(again) and "submit: up to date" in said(again)
+    for path, data in before.items():
+        path.write_bytes(data)
+    (workspace / "runs/discs/ensemble.json").unlink()
+    second = ensemble.run(context(root, workspace, **RANKS))
+    assert (first.recipe.mean.tables == second.recipe.mean.tables).all()  # type: ignore[union-attr]
+
+
+def test_altered_ranks_are_made_again_from_the_maps(finished: tuple[Path, Path]) -> None:
+    root, workspace = finished
+    tables = workspace / "runs/discs/mean_tables.npy"
+    before = tables.read_bytes()
+    tables.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    again = context(root, workspace, asked="ensemble", **RANKS)
+    ensemble.run(again)
+    assert tables.read_bytes() == before and "ensemble: up to date" in said(again)
