@@ -20,11 +20,9 @@ def gather(
     """
     given = None if isinstance(thresholds, str) else sorted(set(thresholds))
     if not metric.from_counts:
-        return whole_images.whole_images(keep_truths(source, folder), metric, given)
+        return whole_images.whole_images(keep_truths(source, folder), metric, given).sampled()
     if source.multiclass:
-        return disputed_classes.find_disputed_classes(
-            source, folder, given or disputed_classes.RATIO_GRID
-        )
-    return disputed_pixels.find_disputed(
-        source, folder, (given[0], given[-1]) if given else disputed_pixels.BOUNDS
-    )
+        grid = given or disputed_classes.RATIO_GRID
+        return disputed_classes.find_disputed_classes(source, folder, grid).sampled(folder)
+    bounds = (given[0], given[-1]) if given else disputed_pixels.BOUNDS
+    return disputed_pixels.find_disputed(source, folder, bounds).sampled(folder)

@@ -2,13 +2,15 @@
 
 Greedy forward selection with replacement (Caruana et al., "Ensemble Selection from Libraries of
 Models", ICML 2004), then weight moved between pairs of members while that helps. Thresholds are
-chosen again for every trial where that is cheap. No randomness: the same maps give the same blend.
+chosen again for every trial where that is cheap. The same maps give the same blend: what is drawn
+(`sampling`) is drawn by one seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Literal
 
 import numpy as np
@@ -73,16 +75,17 @@ def search_choice(
 ) -> Choice:
     """Like `search_blend`, in integers."""
     search = _Search(oof, metric, thresholds)
-    if weights == "search":
-        members = len(oof.names)
-        plain = [np.ones(members), *np.eye(members)]  # equal weights, and each member alone
-        simple = [search.tried(integer_weights(each)) for each in plain]
-        best = max(simple[0], search.greedy(), key=lambda choice: choice.score)
-        best = search.exchanged(best)
-        # Trials are compared at coarse thresholds, and none of these may win at its own.
-        finished = [search.finished(each) for each in (best, *simple)]
-        return max(finished, key=lambda choice: choice.score)
-    return search.finished(search.tried(given_shares(oof.names, weights)))
+    if weights != "search":
+        return search.finished(search.tried(given_shares(oof.names, weights)))
+    if oof.sample is None:
+        best = search.best()
+    else:
+        found = _Search(oof.sample.oof, metric, thresholds).best()
+        # Only members that have some weight on the sample get more or less of it on all.
+        best = search.exchanged(search.tried(found.shares), WEIGHT_STEPS[-1:], found.shares > 0)
+    # Trials are compared at coarse thresholds, and none of these may win at its own.
+    finished = [search.finished(each) for each in (best, *search.simple())]
+    return max(finished, key=lambda choice: choice.score)
 
 
 def scored_at(oof: Oof, metric: Metric, shares: Shares, levels: Levels) -> Choice:
@@ -135,6 +138,16 @@ class _Search:
         levels = self._ascended(measure, choice.levels, 1, sweeps=10)
         return Choice(choice.shares, levels, float(self._scores(measure, levels[None])[0]))
 
+    def simple(self) -> list[Choice]:
+        """Equal weights, and each member alone."""
+        members = len(self._oof.names)
+        return [self.tried(integer_weights(each)) for each in (np.ones(members), *np.eye(members))]
+
+    def best(self) -> Choice:
+        """The best weights, of all members."""
+        best = max(self.simple()[0], self.greedy(), key=lambda choice: choice.score)
+        return self.exchanged(best, WEIGHT_STEPS, np.ones(len(best.shares), bool))
+
     def greedy(self) -> Choice:
         """Add, again and again, the member that helps most; stop when none does."""
         counts = np.zeros(len(self._oof.names), np.int64)
@@ -149,10 +162,10 @@ class _Search:
         assert best is not None
         return best
 
-    def exchanged(self, best: Choice) -> Choice:
+    def exchanged(self, best: Choice, steps: Sequence[int], among: NDArray[np.bool_]) -> Choice:
         """Move weight from one member to another while that helps, in ever smaller steps."""
-        pairs = [(i, j) for i in range(len(best.shares)) for j in range(len(best.shares)) if i != j]
-        for step in WEIGHT_STEPS:
+        pairs = list(permutations(np.flatnonzero(among).tolist(), 2))
+        for step in steps:
             improved = True
             while improved:
                 improved = False
