@@ -15,9 +15,8 @@ from pipeline.config import choices
 from pipeline.data.groups import groups_of
 from pipeline.ensemble.blending.means import Mean, make_mean, mean_kind
 from pipeline.ensemble.choose import choose_blend
-from pipeline.ensemble.members import check_members, histogram_of, reader_of
+from pipeline.ensemble.members import histogram_of
 from pipeline.ensemble.recipe import Recipe, steps_from_yaml
-from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.summary import Sampling
 from pipeline.errors import DataError
 from pipeline.inference.job import MemberWeights
@@ -29,11 +28,12 @@ from pipeline.prediction.finished_run import (
     save_tables,
     stored_type,
 )
-from pipeline.stages import align, check, folds, infer, train
+from pipeline.stages import check, folds, infer, train
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.infer import Inferred
 from pipeline.stages.parts.map_jobs import weights_of
+from pipeline.stages.parts.oof_source import oof_source
 
 
 @dataclass(frozen=True)
@@ -142,29 +142,13 @@ def _chosen(
         test_groups=_test_groups(context, survey),
     )
     return choose_blend(
-        _source(context, survey, ids, oof, mean),
+        oof_source(context, survey, ids, oof, mean),
         context.experiment.metric,
         context.experiment.ensemble,
         context.experiment.data.class_names,
         sampling,
         context.workspace.run,
         context.reporter.warn,
-    )
-
-
-def _source(
-    context: StageContext, survey: Survey, ids: list[str], oof: dict[str, MapStore], mean: Mean
-) -> OofSource:
-    check_members(oof, ids)
-    reader = align.run(context)
-    samples = survey.catalog.by_id["train"]
-    return OofSource(
-        names=tuple(oof),
-        ids=tuple(ids),
-        maps=reader_of(oof),
-        truth=lambda each: reader.truth(samples[each], survey.sizes["train", each]),
-        mean=mean,
-        multiclass=context.experiment.data.multiclass,
     )
 
 

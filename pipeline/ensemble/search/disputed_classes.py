@@ -122,8 +122,7 @@ def find_disputed_classes(
     show that nothing is lost by it.
     """
     kind = source.scale_type()
-    scales = exclusive_scales(grid)
-    lead = (scales.min(), scales.max()) if prune else (np.uint64(0), np.uint64(0))
+    lead = _reach(grid) if prune else (np.uint64(0), np.uint64(0))
     spool, tables = Spool(folder), []
     for blocks, base in ordered(lambda id: _sort(source, id, *lead), source.ids):
         for block in blocks:
@@ -139,6 +138,17 @@ def find_disputed_classes(
         blocks=Blocks(spool.finish(kind), ends - lengths * depth, lengths, depth),
         base=np.stack([table[0] for table in tables]),
     )
+
+
+def count_disputed_classes(source: OofSource, grid: Sequence[float] = RATIO_GRID) -> int:
+    """How many numbers `find_disputed_classes` would keep; nothing is written."""
+    found = ordered(lambda id: _sort(source, id, *_reach(grid)), source.ids)
+    return sum(block.size for blocks, _ in found for block in blocks)
+
+
+def _reach(grid: Sequence[float]) -> tuple[np.uint64, np.uint64]:
+    scales = exclusive_scales(grid)
+    return scales.min(), scales.max()
 
 
 def _sort(

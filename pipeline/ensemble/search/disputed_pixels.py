@@ -131,8 +131,8 @@ def find_disputed(
     prune: False keeps every valid pixel, to show that nothing is lost by it.
     """
     mean, kind = source.mean, source.scale_type()
-    lowest, highest = (nearest_level(mean.to_scale(bound), kind) for bound in bounds)
-    least, most = (-(-(level << level_shift(kind)) // ONE) for level in (lowest, highest))
+    lowest, highest = _level_bounds(source, bounds)
+    least, most = _value_bounds(source, bounds)
     levels = [level_threshold(level, kind) for level in range(lowest, highest + 1)]
     spool, tables = Spool(folder), []
     for blocks, base in ordered(lambda id: _sort(source, id, least, most, prune), source.ids):
@@ -151,6 +151,27 @@ def find_disputed(
         blocks=Blocks(spool.finish(kind), ends - lengths * depth, lengths, depth),
         base=base,
     )
+
+
+def count_disputed(source: OofSource, bounds: tuple[float, float] = BOUNDS) -> int:
+    """How many numbers `find_disputed` would keep; nothing is written."""
+    least, most = _value_bounds(source, bounds)
+    found = ordered(lambda id: _sort(source, id, least, most, True), source.ids)
+    return sum(block.size for blocks, _ in found for block in blocks)
+
+
+def _level_bounds(source: OofSource, bounds: tuple[float, float]) -> tuple[int, int]:
+    low, high = (
+        nearest_level(source.mean.to_scale(bound), source.scale_type()) for bound in bounds
+    )
+    return low, high
+
+
+def _value_bounds(source: OofSource, bounds: tuple[float, float]) -> tuple[int, int]:
+    """The least values that reach the bounds' levels."""
+    shift = level_shift(source.scale_type())
+    low, high = (-(-(level << shift) // ONE) for level in _level_bounds(source, bounds))
+    return low, high
 
 
 def _sort(
