@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.stages import ensemble, scorecard
-from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
+from pipeline.data.catalog import Part
+from pipeline.stages import ensemble, scorecard, train
+from pipeline.stages.check import Survey
+from tests.helpers.competitions import ONE_MODEL, TINY, context, draw_discs, said
 
 RANKS: dict[str, Any] = {**ONE_MODEL, "ensemble": {"mean": "rank"}}
 
@@ -52,3 +55,21 @@ def test_altered_ranks_are_made_again_from_the_maps(finished: tuple[Path, Path])
     again = context(root, workspace, asked="ensemble", **RANKS)
     ensemble.run(again)
     assert tables.read_bytes() == before and "ensemble: up to date" in said(again)
+
+
+def test_the_images_are_hashed_once_a_fold_however_many_models(
+    finished: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, workspace = finished
+    hashed: list[int] = []
+    fingerprint = Survey.fingerprint
+
+    def counted(self: Survey, part: Part, ids: Iterable[str] | None = None) -> str:
+        hashed.append(0 if ids is None else len(list(ids)))
+        return fingerprint(self, part, ids)
+
+    monkeypatch.setattr(Survey, "fingerprint", counted)
+    five = {f"m{number}": {"decoder": "linknet", **TINY} for number in range(5)}
+    jobs = train.list_jobs(context(root, workspace, **{**RANKS, "models": five}))
+    assert len(jobs) == 10 and hashed == [4, 4]
+    assert len({id(job.train) for job in jobs.values()}) == 2, "one list of samples a fold"
