@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline.data.catalog import Part
-from pipeline.stages import ensemble, scorecard, train
+from pipeline.errors import DataError
+from pipeline.stages import check, ensemble, scorecard, train
 from pipeline.stages.check import Survey
+from pipeline.submission import rows
 from tests.helpers.competitions import ONE_MODEL, TINY, context, draw_discs, said
 
 RANKS: dict[str, Any] = {**ONE_MODEL, "ensemble": {"mean": "rank"}}
@@ -73,3 +75,32 @@ def test_the_images_are_hashed_once_a_fold_however_many_models(
     jobs = train.list_jobs(context(root, workspace, **{**RANKS, "models": five}))
     assert len(jobs) == 10 and hashed == [4, 4]
     assert len({id(job.train) for job in jobs.values()}) == 2, "one list of samples a fold"
+
+
+def test_a_sample_submission_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_discs(tmp_path / "data", count=4, test=2)
+    sample = tmp_path / "data/sample.csv"
+    sample.write_text("id,rle_mask\nt0_0,\nt0_1,\n")
+    read: list[Path] = []
+    read_table = rows.read_table
+    monkeypatch.setattr(
+        rows, "read_table", lambda path, columns: read.append(path) or read_table(path, columns)
+    )
+
+    def checked(asked: str = "all") -> None:
+        check.run(context(tmp_path / "data", tmp_path, asked, submission={"sample": "sample.csv"}))
+
+    checked()
+    checked()
+    checked("ensemble")
+    assert read == [sample]
+    checked("check")
+    assert len(read) == 2, "where it is asked for, it is checked again"
+    sample.write_text("id,rle_mask\nt0_0,\nt9_9,\n")
+    for _ in range(2):
+        with pytest.raises(DataError, match="t9_9"):
+            checked()
+    sample.write_text("id,rle_mask\nt0_1,\nt0_0,\n")
+    checked()
+    checked()
+    assert len(read) == 5
