@@ -54,19 +54,19 @@ def child(stage: str, folder: Path, count: int, models: int) -> None:
     """Run one stage's core over `count` images and print the peak in MiB."""
     if stage == "infer":
         _draw(folder, count)
-        with _Peak() as peak:
+        with Peak() as peak:
             _infer(folder, models)
     else:
         _fill(folder, count)
-        with _Peak() as peak:
+        with Peak() as peak:
             _ensemble(folder)
     print(peak.mebibytes)
 
 
-class _Peak:
+class Peak:
     """Samples the private memory of this process while it is open."""
 
-    def __enter__(self) -> _Peak:
+    def __enter__(self) -> Peak:
         self._bytes, self._over = 0, threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()

@@ -49,7 +49,12 @@ CASES = [
     ("dice", {}, 5e-4, 5e-3),
     ("global_dice", {"classes": 2, "dtype": np.uint16}, 5e-4, 5e-3),
     ("tgs", {"void": True}, 5e-3, 2e-2),  # of 40 images it moves in steps of 0.0025
-    ("dice", {"classes": 3, "multiclass": True}, 2e-3, 1e-2),  # nine thresholds, in coarse steps
+    (
+        "dice",
+        {"classes": 3, "multiclass": True},
+        4e-3,
+        1.5e-2,
+    ),  # nine thresholds, and 55 pixels an image
 ]
 
 
@@ -151,7 +156,7 @@ def test_passes_over_all_pixels_are_few(tmp_path, monkeypatch, small):
         search_blend(searched, DICE)
         passes[name] = len({shares.tobytes() for shares, _ in made})
         monkeypatch.undo()
-    assert passes["sampled"] < passes["exact"] / 2, passes
+    assert passes["sampled"] <= 8 + 3 + 12 < passes["exact"] / 2, passes
 
 
 def test_whole_images_are_sampled_too(tmp_path, monkeypatch):

@@ -45,6 +45,7 @@ def test_the_forecast_is_about_what_is_written(
     options, thresholds, metric, truths, sampled, tmp_path, written, monkeypatch
 ):
     if sampled:
+        monkeypatch.setattr(sampling, "FEWEST_PIXELS", 1)
         for module in (sampling, scratch_room):
             monkeypatch.setattr(module, "SEARCHED_VALUES", 1000)
             monkeypatch.setattr(module, "SAMPLED_VALUES", 5000)
