@@ -70,7 +70,7 @@ def measure(folder: Path) -> dict[str, Any]:
     passing = threshold_counts.passing
 
     def counted(values: Any, starts: Any, lengths: Any, shares: Any, shift: int) -> Any:
-        kind = "all" if values is whole.blocks.values else "sample"
+        kind = "all" if values is of_all else "sample"
         read[kind] += int(lengths.sum()) * int(np.count_nonzero(shares)) * values.itemsize
         return passing(values, starts, lengths, shares, shift)
 
@@ -78,7 +78,7 @@ def measure(folder: Path) -> dict[str, Any]:
         start = perf_counter()
         whole = gather(source, metric, folder)
         assert isinstance(whole, disputed_pixels.Disputed) and whole.sample is not None
-        sample = whole.sample.oof
+        of_all, sample = whole.blocks.values, whole.sample.oof
         assert isinstance(sample, disputed_pixels.Disputed)
         gathered = perf_counter() - start
         vars(disputed_pixels)["passing"] = counted
@@ -87,7 +87,7 @@ def measure(folder: Path) -> dict[str, Any]:
     return {
         "images": len(ids),
         "maps": len(ids) * MEMBERS * SIZE[0] * SIZE[1],
-        "kept": int(whole.blocks.values.nbytes),
+        "kept": int(of_all.nbytes),
         "sample": int(sample.blocks.values.nbytes),
         "gather_s": gathered,
         "choose_s": chosen,
