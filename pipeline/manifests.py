@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,20 @@ def fingerprint(*parts: Any) -> str:
     for the same settings, must bump the version that its artefacts are fingerprinted with (the
     VERSION of training.member, inference.job, …).
     """
-    text = json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
+    return _digest(_text(parts))
+
+
+def fingerprints_with(*rest: Any) -> Callable[[str], str]:
+    """A function: first → fingerprint(first, *rest), for very many firsts and the same rest."""
+    after = _text(rest)[1:]
+    return lambda first: _digest(f"[{encode_basestring(first)}, {after}")
+
+
+def _text(parts: Sequence[Any]) -> str:
+    return json.dumps(parts, sort_keys=True, default=_as_json, ensure_ascii=False)
+
+
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 

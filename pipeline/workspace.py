@@ -107,6 +107,11 @@ class Workspace:
         return self.run / "index.json"
 
     @property
+    def sample_manifest(self) -> Path:
+        """Which sample submission `check` has found to ask for the test images."""
+        return self.run / "sample.json"
+
+    @property
     def weights_manifest(self) -> Path:
         """Which files of starting weights `check` has put into their networks."""
         return self.run / "weights.json"

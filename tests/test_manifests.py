@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.atomic_files import file_checksum, write_atomic
 from pipeline.config import FoldsConfig
@@ -11,6 +13,7 @@ from pipeline.errors import ArtefactError
 from pipeline.manifests import (
     damaged_files,
     fingerprint,
+    fingerprints_with,
     is_as_written,
     is_fresh,
     lost_files,
@@ -126,3 +129,8 @@ def test_damaged_files_are_put_aside(artefact: Path, seen: str) -> None:
     assert damaged_files(artefact) == [path]
     assert not path.exists() and path.with_name("table.csv.damaged").exists()
     assert not is_fresh(artefact, "f")
+
+
+@given(st.text(st.characters()), st.lists(st.text() | st.none(), min_size=1))
+def test_fingerprints_of_many_firsts_are_those_of_each(first: str, rest: list[str | None]) -> None:
+    assert fingerprints_with(rest, 3)(first) == fingerprint(first, rest, 3)

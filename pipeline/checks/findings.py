@@ -31,10 +31,12 @@ def find_problems(
     records: Sequence[Record],
     groups: dict[str, str] | DataError,
     experiment: Experiment,
+    *,
+    sample: bool = True,
 ) -> list[Finding]:
     """Every problem, errors first; each names the id, file or key it is about.
 
-    groups: id → group, or why there are none.
+    groups: id → group, or why there are none; sample: whether the sample submission is read.
     """
     findings = [
         *unreadable(records),
@@ -44,7 +46,7 @@ def find_problems(
         *group_problems(groups, experiment),
         *mask_problems(catalog, records, experiment),
         *twins(records, {} if isinstance(groups, DataError) else groups),
-        *submission_problems(catalog, experiment),
+        *(submission_problems(catalog, experiment) if sample else ()),
         *weight_problems(experiment),
         *metric_problems(experiment),
         *oddities_of_images(records),

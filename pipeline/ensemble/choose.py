@@ -18,6 +18,7 @@ from pipeline.ensemble.search.nested import Procedure, nested_refusal
 from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.search.oof_pixels import gather
 from pipeline.ensemble.search.resampling import group_numbers
+from pipeline.ensemble.search.scratch_room import require_room
 from pipeline.ensemble.search.weights import Thresholds
 from pipeline.ensemble.summary import (
     SEED,
@@ -45,7 +46,8 @@ def choose_blend(
     with a message for everything that could not be done.
     """
     metric = metric_of(metric_wish)
-    thresholds = _thresholds(settings.threshold, len(classes))
+    thresholds = thresholds_of(settings.threshold, len(classes))
+    require_room(source, metric, scratch, thresholds, truths=bool(settings.postprocess))
     if settings.postprocess:
         source = keep_truths(source, scratch)
     refusal = nested_refusal(sampling.folds)
@@ -74,7 +76,8 @@ def choose_blend(
     return facts, pd.DataFrame(scores)
 
 
-def _thresholds(setting: str | float | tuple[float, ...], classes: int) -> Thresholds:
+def thresholds_of(setting: str | float | tuple[float, ...], classes: int) -> Thresholds:
+    """`ensemble.threshold` as the search takes it: a threshold each class, or "search"."""
     if isinstance(setting, str):
         return "search"
     return setting if isinstance(setting, tuple) else (setting,) * classes

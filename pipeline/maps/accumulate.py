@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from pipeline.atomic_files import stream_atomic
 from pipeline.errors import ArtefactError
+from pipeline.maps.checksums import checksum
 from pipeline.maps.files import Problem, StoreFiles
 from pipeline.maps.header import StoreHeader
 from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import creating, index_sha256
 from pipeline.maps.npy import map_table
 from pipeline.maps.quantise import LARGEST_STORED, Stored
-from pipeline.maps.records import checksum
 
 MEMBERS = "members.npy"
 Sums = NDArray[np.uint32]
@@ -45,7 +45,7 @@ class Accumulator:
         shape = (len(self.ids), len(self._weights))
         self._table = map_table(files.folder / MEMBERS, shape, np.uint8, writable=files.writable)
         # the checksum of a sum covers its list of members
-        files.seed = lambda row: checksum(self._table[row].data)
+        files.seed = lambda row: checksum(self._table[row].data, files.header.format)
 
     @classmethod
     def create(

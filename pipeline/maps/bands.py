@@ -1,7 +1,7 @@
 """Writes one map band by band, so that it never is in memory whole.
 
-A band holds some rows of every class, and a stored map one class plane after another: each plane
-is written, and summed up, at its own place.
+A band holds some rows of every class, and a stored map one class plane after another: the rows of
+each plane are written at their own place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pipeline.errors import ArtefactError
 from pipeline.maps.codec import SlotCodec
 from pipeline.maps.disk import write_at
-from pipeline.maps.records import checksum, combined_checksum
 
 Band = NDArray[Any]
 """CxhxW: the next h rows of a map, in all its classes."""
@@ -24,15 +23,13 @@ Shape = tuple[int, int, int]
 
 
 def write_bands(
-    descriptor: int, path: Path, start: int, shape: Shape, bands: Iterable[Band], seed: int
-) -> tuple[int, int]:
-    """Write bands, top to bottom, of a map CxHxW that begins at byte `start`; its checksum, and
-    its length in bytes.
+    descriptor: int, path: Path, start: int, shape: Shape, bands: Iterable[Band]
+) -> int:
+    """Write bands, top to bottom, of a map CxHxW that begins at byte `start`; its length in bytes.
 
     Raises ArtefactError where the bands are not of that map.
     """
     classes, height, width = shape
-    sums = [0] * classes
     top, plane_bytes = 0, 0
     for band in bands:
         _check(band, shape, top)
@@ -40,13 +37,10 @@ def write_bands(
             data = rows.data.cast("B")
             place = start + (plane * height + top) * width * band.itemsize
             write_at(descriptor, data, place, path)
-            sums[plane] = checksum(data, sums[plane])
         top += band.shape[1]
         plane_bytes += band.shape[1] * width * band.itemsize
     _check_whole(top, shape)
-    for each in sums:
-        seed = combined_checksum(seed, each, plane_bytes)
-    return seed, classes * plane_bytes
+    return classes * plane_bytes
 
 
 def pack_bands(

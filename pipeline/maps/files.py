@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from pipeline.errors import ArtefactError
 from pipeline.maps import disk, locks
 from pipeline.maps.bands import Band, pack_bands, write_bands
+from pipeline.maps.checksums import checksum, new_checksum
 from pipeline.maps.codec import codec_of
 from pipeline.maps.header import StoreHeader, read_header
 from pipeline.maps.index import MapIndex
 from pipeline.maps.layout import HEADER, INDEX, RECORDS, lay_out, read_index
-from pipeline.maps.records import Records, checksum
+from pipeline.maps.records import Records
 
-_PIECE = 16 * 2**20  # bytes of a map that `verify` reads at a time
+_PIECE = 16 * 2**20  # bytes of a map that are read at a time
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,11 @@ class StoreFiles:
 
     def is_intact(self, row: int) -> bool:
         """True if the bytes of that map are those that were written."""
-        return checksum(self._slot(row).data, self.seed(row)) == self.records.checksum(row)
+        return self.checksum(self._slot(row).data, row) == self.records.checksum(row)
+
+    def checksum(self, data: memoryview, row: int) -> int:
+        """That of the bytes of a map, as this store keeps it."""
+        return checksum(data, self.header.format, self.seed(row))
 
     def _slot(self, row: int) -> NDArray[np.uint8]:
         start = int(self.codec.starts[row])
@@ -157,8 +162,13 @@ class StoreFiles:
                 packed = pack_bands(self.codec, shape, dtype, bands)
                 stored.append(self._put_packed(descriptor, row, packed))
             else:
-                start, seed = int(self.codec.starts[row]), self.seed(row)
-                stored.append(write_bands(descriptor, self.data_path, start, shape, bands, seed))
+                start = int(self.codec.starts[row])
+                length = write_bands(descriptor, self.data_path, start, shape, bands)
+                # planes were written in turns; the system still has their bytes in memory
+                found = self._checksum_on_disk(row, length, descriptor, bytearray(_PIECE))
+                if isinstance(found, str):
+                    raise ArtefactError(f"map {self.index.ids[row]!r} of {self.folder} is {found}")
+                stored.append((found, length))
 
     @contextmanager
     def _replacing(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -177,7 +187,7 @@ class StoreFiles:
 
     def _put_packed(self, descriptor: int, row: int, packed: memoryview) -> tuple[int, int]:
         disk.write_at(descriptor, packed, int(self.codec.starts[row]), self.data_path)
-        return checksum(packed, self.seed(row)), len(packed)
+        return self.checksum(packed, row), len(packed)
 
     def forget(self, rows: NDArray[np.int64]) -> None:
         """Mark maps as not done, also in a store that was opened for reading."""
@@ -202,8 +212,17 @@ class StoreFiles:
         whole = int(self.codec.starts[row] + self.codec.sizes[row])
         if not self.records.done(self.codec, whole, row):
             return "its record was altered"
-        start, found = int(self.codec.starts[row]), self.seed(row)
-        end = start + self.records.length(row)
+        found = self._checksum_on_disk(row, self.records.length(row), descriptor, buffer)
+        if isinstance(found, str):
+            return found
+        return None if found == self.records.checksum(row) else "altered"
+
+    def _checksum_on_disk(
+        self, row: int, length: int, descriptor: int, buffer: bytearray
+    ) -> int | str:
+        """The checksum of the first bytes of a slot, read piece by piece; or why they cannot be."""
+        start = int(self.codec.starts[row])
+        end, running = start + length, new_checksum(self.header.format, self.seed(row))
         while start < end:
             expected = memoryview(buffer)[: end - start]
             try:
@@ -212,8 +231,9 @@ class StoreFiles:
                 return f"unreadable ({error.strerror})"
             if count < len(expected):
                 return "truncated"
-            found, start = checksum(expected, found), start + count
-        return None if found == self.records.checksum(row) else "altered"
+            running.update(expected)
+            start += count
+        return running.value
 
 
 def _map_bytes(path: Path) -> NDArray[np.uint8]:

@@ -13,8 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.config.choices import Codec
 from pipeline.errors import ArtefactError
 from pipeline.manifests import fingerprint
-
-FORMAT = 1
+from pipeline.maps.checksums import CHECKSUMS, FORMAT
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,13 @@ class StoreHeader:
         return facts
 
     def difference(self, other: StoreHeader) -> str | None:
-        """The first thing in which `other` differs, both values named; None if nothing does."""
+        """The first thing in which `other` differs, both values named; None if nothing does.
+
+        A store of an earlier format that can still be read is no other one.
+        """
         mine, theirs = self._facts(), other._facts()
         for name, value in mine.items():
-            if value != theirs[name]:
+            if name != "format" and value != theirs[name]:
                 if name == "index_sha256":
                     return "the list of images or their sizes differ"
                 return f"{name} is {value!r} there and {theirs[name]!r} now"
@@ -82,9 +84,10 @@ def read_header(path: Path) -> StoreHeader:
         ) from None
     except (IsADirectoryError, NotADirectoryError):
         raise ArtefactError(f"{path} is not a file; {again}") from None
-    if header.format != FORMAT:
+    if header.format not in CHECKSUMS:
         raise ArtefactError(
-            f"{path.parent} has format {header.format}, and this version reads {FORMAT}; {again}"
+            f"{path.parent} has format {header.format}, and this version reads "
+            f"{' and '.join(map(str, CHECKSUMS))}; {again}"
         )
     if not header.is_sealed:
         raise ArtefactError(f"{path} was altered; {again}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def lay_out(folder: Path, header: StoreHeader, index: MapIndex) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with creating(folder):
         if (folder / HEADER).exists():
-            _check_same(folder, header)
+            header = replace(header, format=_check_same(folder, header))
         else:
             _clear(folder, RECORDS, "maps.*")
         sweep(folder)
@@ -41,13 +42,16 @@ def creating(folder: Path) -> AbstractContextManager[None]:
     return locks.whole_folder(folder / ".creating")
 
 
-def _check_same(folder: Path, header: StoreHeader) -> None:
-    difference = read_header(folder / HEADER).difference(header)
+def _check_same(folder: Path, header: StoreHeader) -> int:
+    """The format of the store there, which is the one that is asked for."""
+    there = read_header(folder / HEADER)
+    difference = there.difference(header)
     if difference:
         raise ArtefactError(
             f"{folder} holds maps of another run: {difference}; "
             "remove that folder to regenerate them"
         )
+    return there.format
 
 
 def _clear(folder: Path, *patterns: str) -> None:

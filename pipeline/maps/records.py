@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,37 +18,6 @@ RECORD = np.dtype([("length", "<u8"), ("checksum", "<u4"), ("done", "<u4")])
 
 
 ALL = slice(None)
-_POLYNOMIAL, _ONE = 0xEDB88320, 1 << 31
-
-
-def checksum(data: memoryview, start: int = 0) -> int:
-    """CRC-32 of the stored bytes, going on from that of others."""
-    return zlib.crc32(data, start)
-
-
-def combined_checksum(first: int, second: int, length: int) -> int:
-    """The checksum of two parts together, from theirs and the bytes of the second.
-
-    A CRC is a remainder of polynomials over GF(2): zeros behind the first part multiply its own by
-    x**(8 * length), and the second part is added.
-    """
-    shift, square = _ONE, _ONE >> 8
-    while length:
-        if length & 1:
-            shift = _product(shift, square)
-        square = _product(square, square)
-        length >>= 1
-    return _product(shift, first) ^ second
-
-
-def _product(one: int, other: int) -> int:
-    """Of two polynomials, modulo that of CRC-32; the highest bit is the coefficient of x**0."""
-    result = 0
-    for bit in range(31, -1, -1):
-        if one >> bit & 1:
-            result ^= other
-        other = other >> 1 ^ (_POLYNOMIAL if other & 1 else 0)
-    return result
 
 
 class Records:

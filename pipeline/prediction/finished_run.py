@@ -62,9 +62,7 @@ def keep_finished_run(
     """Write what `read_finished_run` reads, beside the blend; nothing where it is there already."""
     text = _HEADER + yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
     contents = {paths.experiment: text.encode()}
-    if mean.name == "rank":  # the only mean that its name and the stored type do not fix
-        assert mean.tables is not None
-        contents[paths.mean_tables] = _npy(mean.tables)
+    contents |= _tables(paths, mean)
     every = [weights for of_model in members.values() for weights in of_model]
     known = {
         paths.blend: NamedFile.of(paths.blend),
@@ -171,8 +169,28 @@ def _mean(paths: FinishedPaths, experiment: Experiment, named: Mapping[Path, Nam
     if name == "rank":
         path = paths.mean_tables
         verified(path, named[path].sha256 if path in named else "", "run make ensemble again")
-        return Mean("rank", np.load(path, allow_pickle=False))
+        return read_tables(path)
     return make_mean(name, stored_type(experiment))
+
+
+def save_tables(paths: FinishedPaths, mean: Mean) -> list[Path]:
+    """Write what else a mean consists of, and name the files."""
+    contents = _tables(paths, mean)
+    for path, content in contents.items():
+        write_atomic(path, content)
+    return list(contents)
+
+
+def read_tables(path: Path) -> Mean:
+    """The rank mean of tables that `save_tables` wrote."""
+    return Mean("rank", np.load(path, allow_pickle=False))
+
+
+def _tables(paths: FinishedPaths, mean: Mean) -> dict[Path, bytes]:
+    if mean.name != "rank":  # the only mean that its name and the stored type do not fix
+        return {}
+    assert mean.tables is not None
+    return {paths.mean_tables: _npy(mean.tables)}
 
 
 def stored_type(experiment: Experiment) -> np.dtype[Any]:

@@ -27,6 +27,7 @@ from pipeline.data.inspection import (
     from_row,
     inspect,
     stamp_of,
+    stat_of,
 )
 from pipeline.data.listing import listed
 from pipeline.data.masks.registry import mask_format
@@ -80,7 +81,18 @@ def run(context: StageContext) -> Survey:
     groups = groups_or_error(catalog, experiment.data)
     with context.exclusive("check"):
         records, is_new = _records(context, catalog)
-    findings = find_problems(catalog, records, groups, experiment)
+    planned = _planned_from(context, catalog)
+    # A sample of a million rows takes seconds to read, so a known one is not read again.
+    known = is_fresh(workspace.sample_manifest, planned)
+    findings = find_problems(
+        catalog,
+        records,
+        groups,
+        experiment,
+        sample=is_new or context.asked == "check" or not known,
+    )
+    if not known and not any(finding.severity == "error" for finding in findings):
+        write_manifest(workspace.sample_manifest, planned)
     named = {} if isinstance(groups, DataError) else groups
     survey = Survey(catalog, tuple(records), named)
     if is_new or context.asked == "check" or needs_choice(records, experiment.data):
@@ -97,6 +109,20 @@ def run(context: StageContext) -> Survey:
     else:
         context.up_to_date("check", workspace.index)
     return survey
+
+
+def _planned_from(context: StageContext, catalog: Catalog) -> str:
+    """Everything that the rows of a submission depend on."""
+    experiment = context.experiment
+    sample = experiment.submission.sample
+    return fingerprint(
+        "sample/1",
+        experiment.submission,
+        stat_of(experiment.data.root / sample) if sample else None,
+        experiment.data.test,
+        experiment.data.class_names,
+        [each.id for each in catalog.test],
+    )
 
 
 def _samples(data: DataConfig) -> Catalog:

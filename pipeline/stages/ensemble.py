@@ -11,23 +11,29 @@ import pandas as pd
 import yaml
 
 from pipeline.atomic_files import write_atomic
+from pipeline.config import choices
 from pipeline.data.groups import groups_of
 from pipeline.ensemble.blending.means import Mean, make_mean, mean_kind
 from pipeline.ensemble.choose import choose_blend
-from pipeline.ensemble.members import check_members, histogram_of, reader_of
+from pipeline.ensemble.members import histogram_of
 from pipeline.ensemble.recipe import Recipe, steps_from_yaml
-from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.summary import Sampling
 from pipeline.errors import DataError
 from pipeline.inference.job import MemberWeights
 from pipeline.manifests import fingerprint, is_as_written, is_fresh, write_manifest
 from pipeline.maps import MapStore
-from pipeline.prediction.finished_run import keep_finished_run
-from pipeline.stages import align, check, folds, infer, train
+from pipeline.prediction.finished_run import (
+    keep_finished_run,
+    read_tables,
+    save_tables,
+    stored_type,
+)
+from pipeline.stages import check, folds, infer, train
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.infer import Inferred
 from pipeline.stages.parts.map_jobs import weights_of
+from pipeline.stages.parts.oof_source import oof_source
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,20 @@ def run(context: StageContext) -> Ensembled:
     made_from = _fingerprint(context, survey, table, inferred)
     with context.exclusive("ensemble"):
         fresh = _is_as_written(context) and is_fresh(workspace.blend_manifest, made_from)
+        mean = _kept_mean(context) if fresh else None
+        kept = mean is not None
+        if mean is None:
+            mean = _mean(context, inferred.oof)
         if not fresh:
-            facts, scores = _chosen(context, survey, table, inferred)
+            facts, scores = _chosen(context, survey, table, inferred.oof, mean)
             write_atomic(workspace.oof_scores, scores.to_csv(index=False))
             write_atomic(workspace.blend, yaml.safe_dump(facts, sort_keys=False))
-            files = [workspace.blend, workspace.oof_scores]
+        if not kept:
+            files = [
+                workspace.blend,
+                workspace.oof_scores,
+                *save_tables(workspace.finished(), mean),
+            ]
             write_manifest(workspace.blend_manifest, made_from, files)
     facts = yaml.safe_load(workspace.blend.read_text())
     if fresh:
@@ -64,11 +79,11 @@ def run(context: StageContext) -> Ensembled:
         weights=facts["weights"],
         thresholds=tuple(facts["thresholds"].values()),
         multiclass=experiment.data.multiclass,
-        mean=_mean(context, inferred.oof),
+        mean=mean,
         steps=steps_from_yaml(facts["postprocess"]),
     )
     with context.exclusive("ensemble"):
-        keep_finished_run(workspace.finished(), experiment, recipe.mean, _members(context))
+        keep_finished_run(workspace.finished(), experiment, mean, _members(context))
     return Ensembled(recipe, facts, made_from)
 
 
@@ -112,7 +127,11 @@ def _fingerprint(
 
 
 def _chosen(
-    context: StageContext, survey: Survey, table: pd.DataFrame, inferred: Inferred
+    context: StageContext,
+    survey: Survey,
+    table: pd.DataFrame,
+    oof: dict[str, MapStore],
+    mean: Mean,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """The facts and the per-image scores of the blend that is best on out-of-fold maps."""
     held_out = table[table["fold"].isin(context.used_folds())]
@@ -123,7 +142,7 @@ def _chosen(
         test_groups=_test_groups(context, survey),
     )
     return choose_blend(
-        _source(context, survey, ids, inferred.oof),
+        oof_source(context, survey, ids, oof, mean),
         context.experiment.metric,
         context.experiment.ensemble,
         context.experiment.data.class_names,
@@ -133,27 +152,24 @@ def _chosen(
     )
 
 
-def _source(
-    context: StageContext, survey: Survey, ids: list[str], oof: dict[str, MapStore]
-) -> OofSource:
-    check_members(oof, ids)
-    reader = align.run(context)
-    samples = survey.catalog.by_id["train"]
-    return OofSource(
-        names=tuple(oof),
-        ids=tuple(ids),
-        maps=reader_of(oof),
-        truth=lambda each: reader.truth(samples[each], survey.sizes["train", each]),
-        mean=_mean(context, oof),
-        multiclass=context.experiment.data.multiclass,
-    )
+def _kind(context: StageContext) -> choices.Mean:
+    experiment = context.experiment
+    return mean_kind(experiment.ensemble.mean, multiclass=experiment.data.multiclass)
+
+
+def _kept_mean(context: StageContext) -> Mean | None:
+    """The mean of the finished blend, for which no map is read; None where its file is not whole
+    or, in a run of an earlier version, not known to be of these maps.
+    """
+    if _kind(context) != "rank":
+        return make_mean(_kind(context), stored_type(context.experiment))
+    tables = context.workspace.finished().mean_tables
+    return read_tables(tables) if is_as_written(tables, context.workspace.blend_manifest) else None
 
 
 def _mean(context: StageContext, oof: dict[str, MapStore]) -> Mean:
-    """The kind of mean; ranks are those among the model's own out-of-fold maps."""
-    experiment = context.experiment
-    name = mean_kind(experiment.ensemble.mean, multiclass=experiment.data.multiclass)
-    dtype = next(iter(oof.values())).dtype
+    """The kind of mean; ranks are those among the model's own out-of-fold maps, which are read."""
+    name, dtype = _kind(context), next(iter(oof.values())).dtype
     histograms = None
     if name == "rank":
         histograms = [histogram_of(store, store.ids) for store in oof.values()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pipeline.disk_space import free_bytes, readable
 from pipeline.execution.executor import Job
@@ -66,7 +65,7 @@ def _show(context: StageContext, lines: Sequence[Line], plan: Forecast) -> None:
     devices = ", ".join(dict.fromkeys(context.machine.devices))
     title = f"plan of {context.experiment.name} on {len(context.machine.devices)} × {devices}"
     context.reporter.table(title, COLUMNS, rows)
-    _compare(context, sum(line.needed for line in lines), plan.working, context.workspace.run)
+    _compare(context, sum(line.needed for line in lines), plan)
 
 
 def _row(line: Line) -> list[str]:
@@ -80,13 +79,15 @@ def _time(seconds: float) -> str:
     return duration(seconds) if seconds else "done"
 
 
-def _compare(context: StageContext, needed: int, working: int, folder: Path) -> None:
+def _compare(context: StageContext, needed: int, plan: Forecast) -> None:
+    folder, scratch = context.workspace.run, plan.scratch
     free = free_bytes(folder)
     text = (
-        f"{readable(needed)} more on the disk, {readable(working)} extra while members are "
-        f"trained; {readable(free)} are free at {folder}"
+        f"{readable(needed)} more on the disk, {readable(plan.working)} extra while members are "
+        f"trained, about {readable(scratch)} extra while the blend is chosen; {readable(free)} are "
+        f"free at {folder}"
     )
-    if needed + working <= free:
+    if needed + max(plan.working, scratch) <= free:
         context.reporter.say(text)
     else:
         context.reporter.warn(

@@ -19,7 +19,7 @@ from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts import decoded_samples, member_scores
-from pipeline.stages.parts.member_jobs import make_job
+from pipeline.stages.parts.member_jobs import FoldSplit, make_job
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
 from pipeline.training.member import TrainJob
@@ -87,8 +87,9 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     _rehearse(context, reader)
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
+    splits = {fold: FoldSplit.of(survey, table, fold) for fold in every}
     jobs = {
-        (model, fold): make_job(context, survey, table, reader, model, fold)
+        (model, fold): make_job(context, splits[fold], reader, model, fold)
         for model in context.models()
         for fold in every
     }

@@ -13,6 +13,7 @@ from pipeline.data.ground_truth import Truth
 from pipeline.ensemble.blending.kernel import blend, decide
 from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps, get_step
 from pipeline.ensemble.postprocessing.search import Decisions
+from pipeline.ensemble.search import oof, sampling
 from pipeline.ensemble.search.evidence import Evidence
 from pipeline.ensemble.search.nested import Procedure
 from pipeline.ensemble.search.oof import OofSource
@@ -87,6 +88,29 @@ def check(name, seeds, folds, tmp_path):
 @pytest.mark.parametrize("name", ["dice", "pixel_accuracy"])
 def test_nested_does_not_exceed_the_expected_score_of_fixed_choices(name, tmp_path):
     check(name, 12, 2, tmp_path)
+
+
+@pytest.fixture
+def sampled(monkeypatch):
+    """Everything is searched on a sample of half of the images and a pixel or two of each."""
+    monkeypatch.setattr(sampling, "SEARCHED_VALUES", 1)
+    monkeypatch.setattr(sampling, "SAMPLED_VALUES", 1)
+    monkeypatch.setattr(sampling, "FEWEST_PIXELS", 4)
+    monkeypatch.setattr(sampling, "SAMPLED_IMAGES", 6)
+    monkeypatch.setattr(oof, "FEWEST_IMAGES", 2)
+
+
+def test_nor_where_the_search_is_on_a_sample(tmp_path, sampled):
+    data = unlearnable(0)
+    assert gather(data, get_metric("dice"), tmp_path).sample.oof.images == 6
+    check("dice", 12, 2, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folds", [2, 4])
+@pytest.mark.parametrize("name", ["dice", "global_dice"])
+def test_nor_on_a_sample_over_hundreds_of_draws(name, folds, tmp_path, sampled):
+    check(name, 200, folds, tmp_path)
 
 
 @pytest.mark.slow

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.errors import ArtefactError, ConfigError, TrainingError
 from pipeline.maps import Accumulator, MapShape, MapStore
 from pipeline.maps.quantise import quantise
-from pipeline.maps.records import combined_checksum
 from tests.helpers.small_stores import (
     CLASSES,
     IDS,
@@ -42,12 +38,6 @@ def fill_in_bands(store: MapStore, ids: list[str]) -> None:
     for shape in shapes(ids):
         if shape.id in store.pending():
             store.write_bands(shape.id, bands(soft_map(shape)))
-
-
-@given(st.binary(max_size=300), st.binary(max_size=300))
-def test_checksums_of_parts_combine(first: bytes, second: bytes) -> None:
-    combined = combined_checksum(zlib.crc32(first), zlib.crc32(second), len(second))
-    assert combined == zlib.crc32(first + second)
 
 
 @pytest.mark.parametrize("codec", ["raw", "blosc2"])

@@ -264,8 +264,8 @@ def test_a_flipped_bit_in_any_other_file(tmp_path: Path) -> None:
 def test_a_later_format_is_refused(tmp_path: Path) -> None:
     fill(create(tmp_path))
     header = tmp_path / "header.json"
-    header.write_text(header.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(ArtefactError, match="has format 2, and this version reads 1"):
+    header.write_text(header.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(ArtefactError, match="has format 3, and this version reads 1 and 2"):
         MapStore.open(tmp_path)
 
 

@@ -181,7 +181,10 @@ def test_a_model_without_the_reference_outlives_another_alignment(tmp_path: Path
         models = stage.experiment.models
         blind = models["a"].model_copy(update={"reference": "none"})
         stamps.append(
-            [made_from(stage, survey, m, list(table["id"])) for m in (models["a"], blind)]
+            [
+                made_from(stage, survey.fingerprint("train", table["id"]), m)
+                for m in (models["a"], blind)
+            ]
         )
         assert reader.channels.total == 6
     assert stamps[0][0] != stamps[1][0] and stamps[0][1] == stamps[1][1]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.disk_space import readable
 from pipeline.maps import MapStore
 from pipeline.stages import plan, submit
 from pipeline.stages.parts.forecast import Line
@@ -44,6 +45,8 @@ def test_bytes_and_files_are_those_of_the_stages(
     assert all(line.seconds > 0 for line in lines if line.stage in ("train", "infer"))
     (warned,) = [text for text in before.reporter.warned if "fit" in text]  # type: ignore[attr-defined]
     assert "1 kB are free" in warned and "accumulate" in warned
+    third = 8 * 48 * 64 / 3
+    assert f"about {readable(third)} extra while the blend is chosen" in warned
 
     submit.run(context(data, tmp_path, **blocks))
     files, size = _sum(lines, "train")
@@ -57,6 +60,14 @@ def test_bytes_and_files_are_those_of_the_stages(
         (sums,) = [line for line in lines if "summed" in line.what]
         assert sums.files == _written(run, "blend/test/*")[0]
         assert sums.size == _written(run, "blend/test/maps.npy")[1]
+
+    done = context(data, tmp_path, **blocks)
+    plan.run(done)
+    assert "about 0 bytes extra while the blend is chosen" in done.reporter.warned[-1]  # type: ignore[attr-defined]
+    (run / "ensemble.json").unlink()
+    unchosen = context(data, tmp_path, **SHORT)
+    plan.run(unchosen)
+    assert "about 0 bytes" not in unchosen.reporter.warned[-1]  # type: ignore[attr-defined]
 
     store = MapStore.open(run / "a/maps/oof")
     store.reset(store.ids[:3])

@@ -21,7 +21,8 @@ from pipeline.ensemble.blending.numba_loops import count_winners
 from pipeline.ensemble.blending.threads import in_parts, ordered
 from pipeline.ensemble.search.correlation import correlations
 from pipeline.ensemble.search.disputed_pixels import valid_pixels
-from pipeline.ensemble.search.oof import Levels, OofSource, Shares
+from pipeline.ensemble.search.oof import Levels, OofSource, Sample, Shares
+from pipeline.ensemble.search.sampling import Blocks, draw_sample
 from pipeline.ensemble.search.scratch import Spool
 from pipeline.ensemble.search.threshold_counts import used_members
 from pipeline.metrics.metric import ImageStatistics
@@ -34,19 +35,17 @@ RATIO_GRID = tuple(0.5 * 2 ** (step / 4) for step in range(-4, 5))
 class DisputedClasses:
     """The disputed pixels of mutually exclusive classes, for metrics that are made of counts.
 
-    values: flat uint8 or uint16, an (M, C, P) block for each image and true class; starts,
-    lengths: (images, C + 1), where its block begins and its P (class C: none is true); base:
-    (images, C + 1, C), pixels that are not disputed by true and decided class. The rest is as
-    `oof.Oof` says.
+    blocks: uint8 or uint16, an (M, C, P) block for each image and true class (C + 1; the last:
+    none is true); base: (images, C + 1, C), pixels that are not disputed by true and decided class.
+    The rest is as `oof.Oof` says.
     """
 
     names: tuple[str, ...]
     grid: NDArray[np.float64]
     start: int
-    values: NDArray[Any]
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    blocks: Blocks
     base: NDArray[np.int64]
+    sample: Sample | None = None
     sweeps_thresholds: bool = False
 
     @property
@@ -60,7 +59,7 @@ class DisputedClasses:
     @property
     def share(self) -> float:
         """Which part of all valid pixels is disputed."""
-        kept = int(self.lengths.sum())
+        kept = int(self.blocks.counted.sum())
         return kept / max(1, kept + int(self.base.sum()))
 
     def weigh(self, shares: Shares) -> Callable[[Levels], ImageStatistics]:
@@ -71,30 +70,47 @@ class DisputedClasses:
         return measure
 
     def select(self, rows: NDArray[np.int64]) -> DisputedClasses:
-        chosen = (self.starts[rows], self.lengths[rows], self.base[rows])
-        return replace(self, starts=chosen[0], lengths=chosen[1], base=chosen[2])
+        return replace(
+            self,
+            blocks=self.blocks.select(rows),
+            base=self.base[rows],
+            sample=self.sample and self.sample.select(rows),
+        )
+
+    def sampled(self, folder: Path) -> DisputedClasses:
+        """The same with a sample to search on, where there is much to go over."""
+        drawn = draw_sample(self.blocks, folder)
+        if drawn is None:
+            return self
+        images, blocks = drawn
+        small = replace(self, blocks=blocks, base=self.base[images])
+        return replace(self, sample=Sample(small, images))
 
     def error_correlations(self, shares: Shares) -> NDArray[np.float64]:
         """Over disputed pixels and all classes: on the others all members err alike."""
-        planes = np.arange(self.classes)
-        lengths = np.repeat(self.lengths[..., None], self.classes, axis=-1)
-        starts = self.starts[..., None] + planes * lengths
+        planes, blocks = np.arange(self.classes), self.blocks
+        lengths = np.repeat(blocks.lengths[..., None], self.classes, axis=-1)
+        starts = blocks.starts[..., None] + planes * lengths
         truths = np.broadcast_to(
             np.eye(self.classes + 1, self.classes, dtype=np.int64), starts.shape
         )
-        return correlations(self.values, starts, lengths, lengths * self.classes, truths, shares)
+        return correlations(blocks.values, starts, lengths, lengths * self.classes, truths, shares)
 
     def _confusions(self, shares: Shares, scales: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Disputed pixels by true and decided class, (S, images, C + 1, C); scales: (S, C)."""
-        starts, lengths = self.starts.reshape(-1), self.lengths.reshape(-1)
+        blocks = self.blocks
+        starts, lengths = blocks.starts.reshape(-1), blocks.lengths.reshape(-1)
         decided = np.zeros((len(starts), len(scales), self.classes), np.int64)
         chosen = used_members(shares)
 
         def work(part: slice) -> None:
-            count_winners(self.values, starts[part], lengths[part], *chosen, scales, decided[part])
+            count_winners(
+                blocks.values, starts[part], lengths[part], *chosen, scales, decided[part]
+            )
 
         in_parts(work, lengths)
-        return decided.reshape(*self.lengths.shape, *decided.shape[1:]).transpose(2, 0, 1, 3)
+        found = blocks.whole(decided.reshape(*blocks.lengths.shape, *decided.shape[1:]))
+        return found.transpose(2, 0, 1, 3)
 
 
 def find_disputed_classes(
@@ -106,8 +122,7 @@ def find_disputed_classes(
     show that nothing is lost by it.
     """
     kind = source.scale_type()
-    scales = exclusive_scales(grid)
-    lead = (scales.min(), scales.max()) if prune else (np.uint64(0), np.uint64(0))
+    lead = _reach(grid) if prune else (np.uint64(0), np.uint64(0))
     spool, tables = Spool(folder), []
     for blocks, base in ordered(lambda id: _sort(source, id, *lead), source.ids):
         for block in blocks:
@@ -120,11 +135,20 @@ def find_disputed_classes(
         names=source.names,
         grid=np.array(grid),
         start=int(np.abs(np.array(grid) - 0.5).argmin()),
-        values=spool.finish(kind),
-        starts=ends - lengths * depth,
-        lengths=lengths,
+        blocks=Blocks(spool.finish(kind), ends - lengths * depth, lengths, depth),
         base=np.stack([table[0] for table in tables]),
     )
+
+
+def count_disputed_classes(source: OofSource, grid: Sequence[float] = RATIO_GRID) -> int:
+    """How many numbers `find_disputed_classes` would keep; nothing is written."""
+    found = ordered(lambda id: _sort(source, id, *_reach(grid)), source.ids)
+    return sum(block.size for blocks, _ in found for block in blocks)
+
+
+def _reach(grid: Sequence[float]) -> tuple[np.uint64, np.uint64]:
+    scales = exclusive_scales(grid)
+    return scales.min(), scales.max()
 
 
 def _sort(

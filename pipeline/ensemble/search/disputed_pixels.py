@@ -19,8 +19,10 @@ from pipeline.data.ground_truth import Truth
 from pipeline.ensemble.blending.fixed_point import ONE, level_shift, level_threshold, nearest_level
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.search.correlation import correlations
-from pipeline.ensemble.search.oof import Levels, OofSource, Shares
+from pipeline.ensemble.search.oof import Levels, OofSource, Sample, Shares
+from pipeline.ensemble.search.sampling import Blocks, draw_sample
 from pipeline.ensemble.search.scratch import Spool
+from pipeline.ensemble.search.shared_counts import SharedCounts
 from pipeline.ensemble.search.threshold_counts import counts_at, passing
 from pipeline.metrics.metric import ImageStatistics
 
@@ -32,21 +34,43 @@ Bits = NDArray[np.bool_]
 class Disputed:
     """The disputed pixels of independent classes, for metrics that are made of counts.
 
-    values: flat uint8 or uint16, an (M, P) block for each image, class and truth value; starts,
-    lengths: (images, C, 2), where its block begins and its P; base: (images, C, 4), tp, fp, fn
-    and tn of the pixels that are not disputed; lowest: grid[0] as a level of `fixed`. The rest is
-    as `oof.Oof` says.
+    blocks: uint8 or uint16, an (M, P) block for each image (C, truth value); base: (images, C, 4),
+    tp, fp, fn and tn of the pixels that are not disputed; lowest: grid[0] as a level of `fixed`;
+    counts: by weights, the pixels of each block that reach each level; rows: the images in it. The
+    rest is as `oof.Oof` says.
     """
 
     names: tuple[str, ...]
     grid: NDArray[np.float64]
     start: int
     lowest: int
-    values: NDArray[Any]
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    blocks: Blocks
     base: NDArray[np.int64]
+    counts: SharedCounts
+    rows: NDArray[np.int64]
+    sample: Sample | None = None
     sweeps_thresholds: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        names: tuple[str, ...],
+        grid: NDArray[np.float64],
+        start: int,
+        lowest: int,
+        blocks: Blocks,
+        base: NDArray[np.int64],
+    ) -> Disputed:
+        """Of these blocks, without a sample."""
+
+        def reached(shares: Shares, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+            some, shift = blocks.select(rows), level_shift(blocks.values.dtype)
+            places = some.starts.reshape(-1), some.lengths.reshape(-1)
+            flat = passing(some.values, *places, shares, shift)
+            return some.whole(flat.reshape(*some.lengths.shape, -1))
+
+        counts = SharedCounts(reached, len(base))
+        return cls(names, grid, start, lowest, blocks, base, counts, np.arange(len(base)))
 
     @property
     def images(self) -> int:
@@ -59,24 +83,39 @@ class Disputed:
     @property
     def share(self) -> float:
         """Which part of all valid pixels is disputed."""
-        kept = int(self.lengths.sum())
+        kept = int(self.blocks.counted.sum())
         return kept / max(1, kept + int(self.base.sum()))
 
     def weigh(self, shares: Shares) -> Callable[[Levels], ImageStatistics]:
-        starts, lengths = self.starts.reshape(-1), self.lengths.reshape(-1)
-        flat = passing(self.values, starts, lengths, shares, level_shift(self.values.dtype))
-        reached = flat.reshape(*self.lengths.shape, -1)
-        return lambda levels: counts_at(reached, self.lengths, self.base, levels + self.lowest)
+        reached, counted = self.counts.of(shares, self.rows), self.blocks.counted
+        return lambda levels: counts_at(reached, counted, self.base, levels + self.lowest)
 
     def select(self, rows: NDArray[np.int64]) -> Disputed:
-        chosen = (self.starts[rows], self.lengths[rows], self.base[rows])
-        return replace(self, starts=chosen[0], lengths=chosen[1], base=chosen[2])
+        return replace(
+            self,
+            blocks=self.blocks.select(rows),
+            base=self.base[rows],
+            rows=self.rows[rows],
+            sample=self.sample and self.sample.select(rows),
+        )
+
+    def sampled(self, folder: Path) -> Disputed:
+        """The same with a sample to search on, where there is much to go over."""
+        drawn = draw_sample(self.blocks, folder)
+        if drawn is None:
+            return self
+        images, blocks = drawn
+        small = Disputed.of(
+            self.names, self.grid, self.start, self.lowest, blocks, self.base[images]
+        )
+        return replace(self, sample=Sample(small, images))
 
     def error_correlations(self, shares: Shares) -> NDArray[np.float64]:
         """Over disputed pixels: on the others all members err alike."""
-        truths = np.broadcast_to([0, 1], self.lengths.shape)
-        blocks = (self.starts, self.lengths, self.lengths)
-        return correlations(self.values, *blocks, truths, shares)
+        blocks = self.blocks
+        truths = np.broadcast_to([0, 1], blocks.lengths.shape)
+        places = (blocks.starts, blocks.lengths, blocks.lengths)
+        return correlations(blocks.values, *places, truths, shares)
 
 
 def find_disputed(
@@ -92,8 +131,8 @@ def find_disputed(
     prune: False keeps every valid pixel, to show that nothing is lost by it.
     """
     mean, kind = source.mean, source.scale_type()
-    lowest, highest = (nearest_level(mean.to_scale(bound), kind) for bound in bounds)
-    least, most = (-(-(level << level_shift(kind)) // ONE) for level in (lowest, highest))
+    lowest, highest = _level_bounds(source, bounds)
+    least, most = _value_bounds(source, bounds)
     levels = [level_threshold(level, kind) for level in range(lowest, highest + 1)]
     spool, tables = Spool(folder), []
     for blocks, base in ordered(lambda id: _sort(source, id, least, most, prune), source.ids):
@@ -103,16 +142,36 @@ def find_disputed(
     base = np.stack([table[0] for table in tables])
     lengths = np.array([table[1] for table in tables], np.int64).reshape(*base.shape[:2], 2)
     ends = np.cumsum(lengths * len(source.names)).reshape(lengths.shape)
-    return Disputed(
+    depth = len(source.names)
+    return Disputed.of(
         names=source.names,
         grid=mean.from_scale(np.array(levels)),
         start=min(max(nearest_level(mean.to_scale(0.5), kind), lowest), highest) - lowest,
         lowest=lowest,
-        values=spool.finish(kind),
-        starts=ends - lengths * len(source.names),
-        lengths=lengths,
+        blocks=Blocks(spool.finish(kind), ends - lengths * depth, lengths, depth),
         base=base,
     )
+
+
+def count_disputed(source: OofSource, bounds: tuple[float, float] = BOUNDS) -> int:
+    """How many numbers `find_disputed` would keep; nothing is written."""
+    least, most = _value_bounds(source, bounds)
+    found = ordered(lambda id: _sort(source, id, least, most, True), source.ids)
+    return sum(block.size for blocks, _ in found for block in blocks)
+
+
+def _level_bounds(source: OofSource, bounds: tuple[float, float]) -> tuple[int, int]:
+    low, high = (
+        nearest_level(source.mean.to_scale(bound), source.scale_type()) for bound in bounds
+    )
+    return low, high
+
+
+def _value_bounds(source: OofSource, bounds: tuple[float, float]) -> tuple[int, int]:
+    """The least values that reach the bounds' levels."""
+    shift = level_shift(source.scale_type())
+    low, high = (-(-(level << shift) // ONE) for level in _level_bounds(source, bounds))
+    return low, high
 
 
 def _sort(

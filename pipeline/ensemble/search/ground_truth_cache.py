@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,25 @@ Shape = tuple[int, ...]
 
 def keep_truths(source: OofSource, folder: Path) -> OofSource:
     """The same source with its truths decoded once, into nameless temporary files of `folder`."""
+    if isinstance(source.truth, _Kept):
+        return source
     planes, valid, instances = (_Shelf(folder, kind) for kind in (np.uint8, np.bool_, np.int32))
     for truth in ordered(source.truth, source.ids):
         planes.put(truth.planes)
         valid.put(truth.valid)
         instances.put(truth.instances)
     kept = zip(source.ids, planes.arrays(), valid.arrays(), instances.arrays(), strict=True)
-    truths = {id: Truth(*parts) for id, *parts in kept}
-    return replace(source, truth=truths.__getitem__)
+    return replace(source, truth=_Kept({id: Truth(*parts) for id, *parts in kept}))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Truths by id, as views of files."""
+
+    truths: dict[str, Truth]
+
+    def __call__(self, id: str) -> Truth:
+        return self.truths[id]
 
 
 class _Shelf:

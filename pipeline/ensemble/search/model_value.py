@@ -12,7 +12,8 @@ from pipeline.ensemble.blending.fixed_point import integer_weights
 from pipeline.ensemble.search.nested import Fold, Procedure, SearchOutcome, WeightsOf
 from pipeline.ensemble.search.resampling import Difference, paired_difference
 from pipeline.ensemble.search.thresholds import Rule
-from pipeline.ensemble.search.weights import BlendWeights
+
+Key = tuple[tuple[float, ...], ...]  # the weights for each fold left out and rule
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ def member_worths(procedure: Procedure, blend: SearchOutcome, seed: int) -> list
     oof = procedure.evidence.oof
     weights = blend.whole.blend.weights
     correlations = oof.error_correlations(integer_weights([weights[name] for name in oof.names]))
-    rows = []
+    rows, known = [], dict[Key, SearchOutcome]()
     for name, correlation in zip(oof.names, correlations.tolist(), strict=True):
         alone = procedure.run(_only(oof.names, name), blend)
-        without = _without(procedure, blend, name) if len(oof.names) > 1 else None
+        without = _without(procedure, blend, name, known) if len(oof.names) > 1 else None
         worth = difference(procedure, blend, without, seed) if without else None
         rows.append(MemberWorth(name, weights[name], alone, without, worth, correlation))
     return rows
@@ -59,10 +60,13 @@ def _only(names: tuple[str, ...], name: str) -> WeightsOf:
     return lambda fold, rule: weights
 
 
-def _without(procedure: Procedure, blend: SearchOutcome, name: str) -> SearchOutcome:
+def _without(
+    procedure: Procedure, blend: SearchOutcome, name: str, known: dict[Key, SearchOutcome]
+) -> SearchOutcome:
+    """What is known is not run again: without each member of no weight, the blend is the same."""
     names = procedure.evidence.oof.names
 
-    def weights(fold: Fold, rule: Rule) -> BlendWeights:
+    def weights(fold: Fold, rule: Rule) -> dict[str, float]:
         shares = blend.chosen(fold).choices[rule].shares.tolist()
         rest = {each: float(share) for each, share in zip(names, shares, strict=True)}
         rest[name] = 0.0
@@ -70,4 +74,11 @@ def _without(procedure: Procedure, blend: SearchOutcome, name: str) -> SearchOut
             return rest
         return {each: float(each != name) for each in names}
 
-    return procedure.run(weights, blend)
+    key = tuple(
+        tuple(weights(fold, rule).values())
+        for fold in (None, *blend.by_fold)
+        for rule in blend.chosen(fold).choices
+    )
+    if key not in known:
+        known[key] = procedure.run(weights, blend)
+    return known[key]

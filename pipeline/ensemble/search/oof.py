@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -15,6 +15,9 @@ from pipeline.metrics.metric import ImageStatistics
 
 Shares = NDArray[np.uint32]
 Levels = NDArray[np.int64]
+
+FEWEST_IMAGES = 8
+"""Of a sample: fewer are too few to search on."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,10 @@ class Oof(Protocol):
     @property
     def sweeps_thresholds(self) -> bool: ...
 
+    @property
+    def sample(self) -> Sample | None:
+        """A part of it to search on first; None where a search on all takes little."""
+
     def weigh(self, shares: Shares) -> Callable[[Levels], ImageStatistics]:
         """Blend with integer weights (M,); the rest is a function of the thresholds.
 
@@ -85,3 +92,20 @@ class Oof(Protocol):
 
     def error_correlations(self, shares: Shares) -> NDArray[np.float64]:
         """How alike each member's errors and the blend's are: Pearson's r, (M,)."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """oof: the sampled pixels; images: the numbers of its images in the larger Oof, ascending."""
+
+    oof: Oof
+    images: NDArray[np.int64]
+
+    def select(self, rows: NDArray[np.int64]) -> Self | None:
+        """Of some of the images; None where the sample has too few of them."""
+        chosen = np.flatnonzero(np.isin(rows, self.images))
+        if len(chosen) < FEWEST_IMAGES:
+            return None
+        return replace(
+            self, oof=self.oof.select(np.searchsorted(self.images, rows[chosen])), images=chosen
+        )

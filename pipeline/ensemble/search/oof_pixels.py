@@ -18,13 +18,27 @@ def gather(
 
     Only pixels that thresholds in question could change are kept: given ones are one choice.
     """
-    given = None if isinstance(thresholds, str) else sorted(set(thresholds))
+    given = _given(thresholds)
     if not metric.from_counts:
-        return whole_images.whole_images(keep_truths(source, folder), metric, given)
+        return whole_images.whole_images(keep_truths(source, folder), metric, given).sampled()
     if source.multiclass:
-        return disputed_classes.find_disputed_classes(
-            source, folder, given or disputed_classes.RATIO_GRID
-        )
-    return disputed_pixels.find_disputed(
-        source, folder, (given[0], given[-1]) if given else disputed_pixels.BOUNDS
-    )
+        grid = given or disputed_classes.RATIO_GRID
+        return disputed_classes.find_disputed_classes(source, folder, grid).sampled(folder)
+    return disputed_pixels.find_disputed(source, folder, _bounds(given)).sampled(folder)
+
+
+def disputed_bytes(source: OofSource, thresholds: Thresholds) -> int:
+    """The bytes of the pixels that `gather` would keep for a metric of counts."""
+    given, itemsize = _given(thresholds), source.scale_type().itemsize
+    if source.multiclass:
+        grid = given or disputed_classes.RATIO_GRID
+        return itemsize * disputed_classes.count_disputed_classes(source, grid)
+    return itemsize * disputed_pixels.count_disputed(source, _bounds(given))
+
+
+def _given(thresholds: Thresholds) -> list[float] | None:
+    return None if isinstance(thresholds, str) else sorted(set(thresholds))
+
+
+def _bounds(given: list[float] | None) -> tuple[float, float]:
+    return (given[0], given[-1]) if given else disputed_pixels.BOUNDS

@@ -39,8 +39,8 @@ class Spool:
             if error.errno not in FULL:
                 raise
             raise ResourceError(
-                f"{self._folder}: the disk is full after {self._bytes / 1e9:.1f} GB of disputed "
-                "pixels; free some space, or narrow the ensemble's threshold"
+                f"{self._folder}: the disk is full after {self._bytes / 1e9:.1f} GB of a temporary "
+                "file of the search; free some space, or set ensemble.threshold to a number"
             ) from None
         self._bytes += data.size
 

@@ -2,13 +2,15 @@
 
 Greedy forward selection with replacement (Caruana et al., "Ensemble Selection from Libraries of
 Models", ICML 2004), then weight moved between pairs of members while that helps. Thresholds are
-chosen again for every trial where that is cheap. No randomness: the same maps give the same blend.
+chosen again for every trial where that is cheap. The same maps give the same blend: what is drawn
+(`sampling`) is drawn by one seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Literal
 
 import numpy as np
@@ -26,6 +28,7 @@ Thresholds = Literal["search"] | Sequence[float]
 
 ROUNDS = 30
 WEIGHT_STEPS = (ONE // 8, ONE // 16, ONE // 32)
+NUDGED = 4  # members among which weight is moved on all pixels, after a search on a sample
 # Less than this is no gain, so that a search ends.
 GAIN = 1e-6
 COARSE = 8
@@ -73,16 +76,24 @@ def search_choice(
 ) -> Choice:
     """Like `search_blend`, in integers."""
     search = _Search(oof, metric, thresholds)
-    if weights == "search":
-        members = len(oof.names)
-        plain = [np.ones(members), *np.eye(members)]  # equal weights, and each member alone
-        simple = [search.tried(integer_weights(each)) for each in plain]
-        best = max(simple[0], search.greedy(), key=lambda choice: choice.score)
-        best = search.exchanged(best)
-        # Trials are compared at coarse thresholds, and none of these may win at its own.
-        finished = [search.finished(each) for each in (best, *simple)]
-        return max(finished, key=lambda choice: choice.score)
-    return search.finished(search.tried(given_shares(oof.names, weights)))
+    if weights != "search":
+        return search.finished(search.tried(given_shares(oof.names, weights)))
+    if oof.sample is None:
+        found = [search.best()]
+    else:
+        # Few members are left, and few passes over all pixels.
+        drawn = [search.tried(each) for each in _found_on(oof.sample.oof, metric, thresholds)]
+        found = [search.nudged(max(drawn, key=lambda choice: choice.score)), *drawn]
+    # Trials are compared at coarse thresholds, and none of these may win at its own.
+    finished = [*map(search.finished, found), *map(search.alone, search.plain())]
+    return max(finished, key=lambda choice: choice.score)
+
+
+def _found_on(sample: Oof, metric: Metric, thresholds: Thresholds) -> list[Shares]:
+    """The weights that a search of a sample ends with, and the plainer ones it came by."""
+    search = _Search(sample, metric, thresholds)
+    begun = search.begun()
+    return [search.exchanged(begun).shares, begun.shares]
 
 
 def scored_at(oof: Oof, metric: Metric, shares: Shares, levels: Levels) -> Choice:
@@ -135,6 +146,26 @@ class _Search:
         levels = self._ascended(measure, choice.levels, 1, sweeps=10)
         return Choice(choice.shares, levels, float(self._scores(measure, levels[None])[0]))
 
+    def plain(self) -> list[Shares]:
+        """Equal weights, and each member alone."""
+        members = len(self._oof.names)
+        return [integer_weights(each) for each in (np.ones(members), *np.eye(members))]
+
+    def alone(self, shares: Shares) -> Choice:
+        """These weights with the best of all thresholds, in one pass where they were not tried."""
+        known = shares.tobytes() in self._tried or not self._free
+        begun = self.tried(shares) if known else Choice(shares, self._levels, 0.0)
+        return self.finished(begun)
+
+    def best(self) -> Choice:
+        """The best weights, of all members."""
+        return self.exchanged(self.begun())
+
+    def begun(self) -> Choice:
+        """The best of equal weights and of those that adding members finds."""
+        simple = [self.tried(shares) for shares in self.plain()]
+        return max(simple[0], self.greedy(), key=lambda choice: choice.score)
+
     def greedy(self) -> Choice:
         """Add, again and again, the member that helps most; stop when none does."""
         counts = np.zeros(len(self._oof.names), np.int64)
@@ -149,22 +180,33 @@ class _Search:
         assert best is not None
         return best
 
+    def nudged(self, best: Choice) -> Choice:
+        """Move a little weight between the heaviest members where that helps, once a pair."""
+        heaviest = np.argsort(-best.shares.astype(np.int64), kind="stable")[:NUDGED].tolist()
+        for giver, taker in permutations(heaviest, 2):
+            best = self._moved(best, giver, taker, WEIGHT_STEPS[-1])
+        return best
+
     def exchanged(self, best: Choice) -> Choice:
         """Move weight from one member to another while that helps, in ever smaller steps."""
-        pairs = [(i, j) for i in range(len(best.shares)) for j in range(len(best.shares)) if i != j]
+        pairs = list(permutations(range(len(best.shares)), 2))
         for step in WEIGHT_STEPS:
             improved = True
             while improved:
                 improved = False
                 for giver, taker in pairs:
-                    moved = min(step, int(best.shares[giver]))
-                    shares = best.shares.astype(np.int64)
-                    shares[giver] -= moved
-                    shares[taker] += moved
-                    trial = self.tried(shares.astype(np.uint32))
-                    if trial.score > best.score + GAIN:
-                        best, improved = trial, True
+                    before, best = best, self._moved(best, giver, taker, step)
+                    improved |= best is not before
         return best
+
+    def _moved(self, best: Choice, giver: int, taker: int, step: int) -> Choice:
+        """With so much of a member's weight given to another, where that is better."""
+        moved = min(step, int(best.shares[giver]))
+        shares = best.shares.astype(np.int64)
+        shares[giver] -= moved
+        shares[taker] += moved
+        trial = self.tried(shares.astype(np.uint32))
+        return trial if trial.score > best.score + GAIN else best
 
     def _ascended(
         self, measure: Callable[[Levels], ImageStatistics], levels: Levels, stride: int, sweeps: int

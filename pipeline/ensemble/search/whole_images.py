@@ -6,6 +6,7 @@ what was measured is remembered: choices made without one fold or another try th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,11 +18,13 @@ from pipeline.ensemble.blending.kernel import blend, decide
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.search import disputed_classes
 from pipeline.ensemble.search.correlation import pearson
-from pipeline.ensemble.search.oof import Levels, OofSource, Shares
+from pipeline.ensemble.search.oof import Levels, OofSource, Sample, Shares
+from pipeline.ensemble.search.sampling import SEARCHED_VALUES, SEED, draw_images
 from pipeline.metrics import Metric
 from pipeline.metrics.metric import ImageStatistics
 
 COARSE_GRID = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
+SAMPLED = 100  # images at least: whole ones, of which many pixels are no reason to have few
 REMEMBERED = 200_000  # statistics, of half a kilobyte or so each
 
 
@@ -34,6 +37,7 @@ class WholeImages:
     classes: int
     grid: NDArray[np.float64]
     start: int
+    sample: Sample | None = None
     sweeps_thresholds: bool = False
     known: dict[bytes, ImageStatistics] = field(default_factory=dict, compare=False)
 
@@ -55,7 +59,20 @@ class WholeImages:
 
     def select(self, rows: NDArray[np.int64]) -> WholeImages:
         ids = tuple(self.source.ids[row] for row in rows)
-        return replace(self, source=replace(self.source, ids=ids))
+        sample = self.sample and self.sample.select(rows)
+        return replace(self, source=replace(self.source, ids=ids), sample=sample)
+
+    def sampled(self) -> WholeImages:
+        """The same with a sample of the images to search on, where there are many pixels."""
+        first = self.source.maps(self.source.ids[0])
+        size = len(first) * math.prod(first[0].shape)
+        count = max(SAMPLED, SEARCHED_VALUES // size)
+        if self.images <= count:
+            return self
+        # Of like images: nothing is known of them yet.
+        alike = np.zeros(self.images, np.int64)
+        images = draw_images(alike, count, np.random.default_rng(SEED))
+        return replace(self, sample=Sample(self.select(images), images))
 
     def error_correlations(self, shares: Shares) -> NDArray[np.float64]:
         """Over all pixels, void ones included."""

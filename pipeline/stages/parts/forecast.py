@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from pipeline.data import rle
 from pipeline.data.inspection import Record
 from pipeline.disk_space import allocated_bytes
 from pipeline.ensemble.blending.means import make_mean
+from pipeline.ensemble.choose import thresholds_of
 from pipeline.ensemble.recipe import Recipe
+from pipeline.ensemble.search.scratch_room import assumed_bytes, scratch_bytes
 from pipeline.maps.planned import PlannedStore
+from pipeline.metrics import metric_of
 from pipeline.planning.forecast import Line, Work, on_devices, predict_seconds, train_seconds
 from pipeline.planning.measure import Measured
 from pipeline.stages import align, train
@@ -21,6 +25,7 @@ from pipeline.stages.context import StageContext
 from pipeline.stages.infer import planned_stores
 from pipeline.stages.parts import decoded_samples
 from pipeline.stages.parts.map_jobs import Predicting
+from pipeline.stages.parts.oof_source import oof_source
 from pipeline.stages.parts.summed_maps import planned_sums
 from pipeline.training.member import TrainJob
 
@@ -49,6 +54,27 @@ class Forecast:
         """Bytes that training needs temporarily."""
         at_once = min(len(self.context.machine.devices), len(self.jobs))
         return at_once * max(each.footprint.working for each in self.measured.values())
+
+    @cached_property
+    def scratch(self) -> int:
+        """About the bytes that the choice of the blend needs temporarily."""
+        if self._is_done(self.context.workspace.blend_manifest):
+            return 0
+        experiment, ids = self.context.experiment, self.predicting.ids("oof")
+        settings, metric = experiment.ensemble, metric_of(experiment.metric)
+        truths, stores = bool(settings.postprocess), planned_stores(self.predicting)["oof"]
+        oof = {name: store.existing for name, store in stores.items() if store.is_complete}
+        dtype = next(iter(stores.values())).dtype
+        if len(oof) < len(stores):
+            size = make_mean("arithmetic", dtype).scale_type(dtype).itemsize
+            pixels, classes = self.work("train", ids).pixels, len(experiment.data.class_names)
+            return assumed_bytes(pixels, len(stores), classes, size, truths=truths)
+        there = {name: store for name, store in oof.items() if store is not None}
+        # What is disputed differs little with the mean, and that of ranks would read every map.
+        mean = make_mean("arithmetic", dtype)
+        source = oof_source(self.context, self.predicting.survey, ids, there, mean)
+        thresholds = thresholds_of(settings.threshold, len(experiment.data.class_names))
+        return scratch_bytes(source, metric, thresholds, truths=truths)
 
     def work(self, part: str, ids: Sequence[str]) -> Work:
         sizes = [self.predicting.survey.sizes[part, each] for each in ids]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output
 from pipeline.inference.sinks import Sink
 from pipeline.inference.tiled import VERSION as TILES
-from pipeline.manifests import fingerprint, is_fresh, named_files
+from pipeline.manifests import fingerprint, fingerprints_with, is_fresh, named_files
 from pipeline.maps import MapShape
 from pipeline.maps.planned import PlannedStore
 from pipeline.stages import align, check, folds
@@ -41,16 +42,27 @@ class Predicting:
 
     def ids(self, part: MapPart) -> list[str]:
         """The images of that part that get maps."""
+        return [shape.id for shape in self.shapes(part)]
+
+    def shapes(self, part: MapPart) -> tuple[MapShape, ...]:
+        return self._shapes[part]
+
+    @cached_property
+    def _shapes(self) -> dict[MapPart, tuple[MapShape, ...]]:
+        """Listed once for all models."""
+        sizes = self.survey.sizes
+        return {
+            part: tuple(MapShape(each, *sizes[source, each]) for each in self._ids(part))
+            for part, source in SOURCE.items()
+        }
+
+    def _ids(self, part: MapPart) -> list[str]:
         if part == "test":
             return [record.id for record in self.survey.of("test")]
         used: list[str] = self.table.loc[
             self.table["fold"].isin(self.context.used_folds()), "id"
         ].tolist()
         return used
-
-    def shapes(self, part: MapPart) -> tuple[MapShape, ...]:
-        sizes = self.survey.sizes
-        return tuple(MapShape(each, *sizes[SOURCE[part], each]) for each in self.ids(part))
 
     def store(self, model: str, part: MapPart) -> PlannedStore:
         """The model's store of that part."""
@@ -91,11 +103,12 @@ class Predicting:
         digests, folds = self.survey.digests, self.context.folds()
         if part == "test":
             weights = [self._checksum(model, fold) for fold in self.context.used_folds()]
-            return {each: fingerprint(digests["test", each], weights) for each in self.ids("test")}
-        by_fold = {fold: [self._checksum(model, fold)] for fold in folds}
+            source_of = fingerprints_with(weights)
+            return {each: source_of(digests["test", each]) for each in self.ids("test")}
+        of_fold = {fold: fingerprints_with([self._checksum(model, fold)]) for fold in folds}
         chosen = self.table[self.table["fold"].isin(folds)]
         return {
-            each: fingerprint(digests["train", each], by_fold[fold])
+            each: of_fold[fold](digests["train", each])
             for each, fold in zip(chosen["id"], chosen["fold"], strict=True)
         }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from pipeline.config import ModelConfig, TrainConfig
+from pipeline.data.catalog import Sample
 from pipeline.data.resize import working_size
 from pipeline.data.samples import SampleReader
 from pipeline.manifests import fingerprint
 from pipeline.models.provenance import starting_point
+from pipeline.size import Size
 from pipeline.stages import align
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
@@ -22,25 +25,42 @@ SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
 """Fields of `train` that change speed, saving and scores of a training, not its result."""
 
 
+@dataclass(frozen=True)
+class FoldSplit:
+    """The samples of one fold, which all models share: those to learn from, and those held out."""
+
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+    sizes: tuple[Size, ...]
+    """Of the images held out."""
+    images: str
+    """Changes with any byte of what is learned from."""
+
+    @classmethod
+    def of(cls, survey: Survey, table: pd.DataFrame, fold: int) -> FoldSplit:
+        is_held_out = table["fold"] == fold
+        # a table of somebody's own may be in any order
+        training = sorted(table.loc[~is_held_out, "id"])
+        held_out = table.loc[is_held_out, "id"].tolist()
+        return cls(
+            survey.samples("train", training),
+            survey.samples("train", held_out),
+            tuple(survey.sizes["train", each] for each in held_out),
+            survey.fingerprint("train", training),
+        )
+
+
 def make_job(
-    context: StageContext,
-    survey: Survey,
-    table: pd.DataFrame,
-    reader: SampleReader,
-    model: str,
-    fold: int,
+    context: StageContext, split: FoldSplit, reader: SampleReader, model: str, fold: int
 ) -> TrainJob:
     """The job of one member, trained or not."""
     experiment = context.experiment
     config = experiment.models[model]
     seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
     seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
-    held_out = table["fold"] == fold
-    training = sorted(table.loc[~held_out, "id"])  # a table of somebody's own may be in any order
-    parts = made_from(context, survey, seeded, training)
-    scored = table.loc[held_out, "id"].tolist()
-    sizes = (working_size(survey.sizes["train", each], config.input.resize) for each in scored)
-    steps = steps_an_epoch(len(training), config.train)
+    parts = made_from(context, split.images, seeded)
+    sizes = (working_size(size, config.input.resize) for size in split.sizes)
+    steps = steps_an_epoch(len(split.train), config.train)
     return TrainJob(
         name=f"{model}/fold{fold}",
         model=seeded,
@@ -49,8 +69,8 @@ def make_job(
         multiclass=experiment.data.multiclass,
         losses=config.train.loss or experiment.losses,
         reader=reader,
-        train=survey.samples("train", training),
-        held_out=survey.samples("train", scored),
+        train=split.train,
+        held_out=split.held_out,
         validated=validation_epochs(config.train, steps, sizes),
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
@@ -58,9 +78,7 @@ def make_job(
     )
 
 
-def made_from(
-    context: StageContext, survey: Survey, model: ModelConfig, training: list[str]
-) -> dict[str, str]:
+def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[str, str]:
     """Everything that the member's weights depend on, by what a user calls it; not how fast they
     are made, and nothing of the images that are held out.
     """
@@ -75,7 +93,7 @@ def made_from(
         "loss": [model.train.loss or experiment.losses],
         "classes": [data.class_names, data.multiclass],
         "frame": [data.frame],
-        "training images": [survey.fingerprint("train", training)],
+        "training images": [images],
         "alignment": [None if without else align.settings_of(context)],
     }
     return {name: fingerprint(*values) for name, values in parts.items()}

@@ -76,7 +76,7 @@ def test_an_undisputed_pixel_is_one_that_no_vertex_of_the_choices_changes(tmp_pa
         stack = np.stack(data.maps(id))
         low, high = (stack >= bound * 255 for bound in (oof.grid[0], oof.grid[-1]))
         undecided = ~(high.all(axis=0) | ~low.any(axis=0))
-        assert undecided.sum() == oof.lengths[row].sum()
+        assert undecided.sum() == oof.blocks.lengths[row].sum()
 
 
 def test_select_is_the_same_as_gathering_only_those_images(tmp_path):
@@ -113,7 +113,7 @@ def test_counts_do_not_depend_on_the_number_of_threads(tmp_path, monkeypatch):
     data = source(images=9, size=(120, 110), noise=9.0)
     shares, levels = integer_weights([3, 1, 1]), np.arange(0, 400, 7)[:, None]
     oof = find_disputed(data, tmp_path)
-    assert oof.lengths.sum() > 1 << 16, "large enough to be cut into parts"
+    assert oof.blocks.lengths.sum() > 1 << 16, "large enough to be cut into parts"
     expected = oof.weigh(shares)(levels), oof.error_correlations(shares)
     for count in (1, 5):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
