@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,8 @@ def predict_range(job: InferJob, context: JobContext) -> None:
             written.result()
         for done, sample in enumerate(large, len(samples) - len(large)):
             context.stop.check()
-            context.progress.update(done, len(samples))
-            _predict_large(job, sample, predictors, context.stop)
+            said = partial(context.progress.update, done, len(samples))
+            _predict_large(job, sample, predictors, context.stop, said)
     context.stop.check()
 
 
@@ -145,7 +145,11 @@ def _verified_file(weights: MemberWeights) -> Path:
 
 
 def _predict_large(
-    job: InferJob, sample: Sample, predictors: Sequence[Predictor], stop: StopFlag
+    job: InferJob,
+    sample: Sample,
+    predictors: Sequence[Predictor],
+    stop: StopFlag,
+    progress: Callable[[str], None],
 ) -> None:
     """Predict a sample that is too large for some model to see it whole, straight into the sink.
 
@@ -154,9 +158,12 @@ def _predict_large(
     image = job.images.rows(sample)
 
     def bands(number: int) -> Iterator[NDArray[Any]]:
+        top = 0
         for band in job.reader.own_bands(predictors[number].any_bands(image), image.shape[0]):
             stop.check()
+            progress(f"{sample.id}: row {top} of {image.shape[0]}")
             yield band
+            top += band.shape[1]
 
     job.sink.write_bands(sample.id, bands)
 

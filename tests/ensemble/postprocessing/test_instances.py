@@ -5,9 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
-from pipeline.ensemble.postprocessing.instances import connected_instances
+from pipeline.ensemble.postprocessing.instances import (
+    components,
+    connected_instances,
+    count_components,
+)
 from pipeline.ensemble.postprocessing.registry import STEPS
 from pipeline.ensemble.postprocessing.watershed import watershed_objects
 
@@ -100,3 +106,20 @@ def test_touching_objects_are_rows_of_their_own_after_the_step():
     probability = np.maximum(*peaks)[None].astype(np.float32)
     cut = STEPS["watershed"].function(probability >= 0.3, probability, 0.7)
     assert connected_instances(cut).max() == 2
+
+
+@given(st.integers(1, 40), st.integers(1, 30), st.floats(0, 1), st.integers(1, 9))
+def test_objects_are_counted_by_rows_as_they_are_whole(
+    height: int, width: int, share: float, rows: int
+) -> None:
+    plane = np.random.default_rng(height).random((height, width)) < share
+    assert count_components(plane, rows) == components(plane).max(initial=0)
+
+
+def test_a_spiral_across_many_rows_is_one_object() -> None:
+    plane = np.zeros((41, 41), bool)
+    for ring in range(0, 20, 2):
+        plane[ring, ring : 41 - ring] = plane[ring : 41 - ring, 40 - ring] = True
+        plane[40 - ring, ring : 41 - ring] = plane[ring + 2 : 41 - ring, ring] = True
+        plane[ring + 2, ring : ring + 3] = True
+    assert count_components(plane, 3) == components(plane).max() == 1
