@@ -111,7 +111,7 @@ class Passes:
                 raise DoesNotFitError
             else:
                 self.most = len(chunk) // 2
-        return torch.cat(done)
+        return done[0] if len(done) == 1 else torch.cat(done)
 
     def _probabilities(self, network: nn.Module, inputs: Tensor) -> Tensor:
         padded, crop = mirror_to_multiple(inputs, PADDING_MULTIPLE)
