@@ -29,7 +29,7 @@ from pipeline.data.resize import resize_image, resize_planes, working_size
 from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.manifests import fingerprint
 
-VERSION = "decoded/1"
+VERSION = "decoded/2"
 """Bumped when the same files decode to other pixels, or are written in another way."""
 MEMORY_MIB = 1024  # of a job, where decoded samples are kept in memory
 SUFFIX, DAMAGED, UNWRITTEN = ".decoded", ".damaged", ".unwritten"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from pipeline.data.image_sources.source import Pixels
@@ -45,7 +45,7 @@ def file_of(name: str, decoded: Decoded) -> list[bytes | memoryview]:
         "dtype": decoded.image.dtype.str,
         "planes": decoded.planes.shape,
         "valid": decoded.valid is not None,
-        "crc": _checksum(payload),
+        "xxh3": _checksum(payload),
     }
     header = json.dumps({**facts, "seal": fingerprint(facts)}).encode("utf-8", "surrogatepass")
     return [header.ljust(HEADER_BYTES), *payload]
@@ -71,7 +71,7 @@ def decoded_of(file: NDArray[np.uint8], *, compare: bool) -> Decoded | None:
     body = file[HEADER_BYTES:]
     if body.size != image_bytes + plane_bytes + valid_bytes:
         return None
-    if compare and zlib.crc32(body.data) != facts["crc"]:
+    if compare and _checksum([body.data]) != facts["xxh3"]:
         return None
     image, planes, valid = np.split(body, [image_bytes, image_bytes + plane_bytes])
     return Decoded(
@@ -85,8 +85,8 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def _checksum(pieces: list[memoryview]) -> int:
-    crc = 0
+def _checksum(pieces: list[memoryview]) -> str:
+    running = xxhash.xxh3_64()
     for piece in pieces:
-        crc = zlib.crc32(piece, crc)
-    return crc
+        running.update(piece)
+    return running.hexdigest()
