@@ -52,7 +52,7 @@ def check_kill(folder: Path, line: int, codec: str, whole: dict[str, bytes]) -> 
 
 
 @pytest.mark.parametrize("codec", ["raw", "blosc2"])
-@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.slow)])
 def test_kill_at_any_line(fast_folder: Path, codec: str, step: int) -> None:
     whole = fast_folder / "whole"
     lines = count_lines(lambda: fill(create(whole, FEW, codec=codec), FEW, 2))
@@ -60,7 +60,7 @@ def test_kill_at_any_line(fast_folder: Path, codec: str, step: int) -> None:
         check_kill(fast_folder / str(line), line, codec, contents(whole))
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.slow)])
 def test_kill_while_done_maps_are_written_again(fast_folder: Path, step: int) -> None:
     folder = fast_folder / "again"
     store = create(folder, FEW)

@@ -80,7 +80,7 @@ def _submitted(stage: StageContext) -> bytes:
         slow("one", ONE, {"threshold": "search", "postprocess": ["fill_holes"]}, {}),
         slow("one", ONE, {}, {"dtype": "float16", "codec": "blosc2"}),
         slow("two", TWO, {"threshold": [0.4, 0.6]}, {}),
-        ("three", THREE, {"threshold": [0.3, 0.5, 0.4]}, {}),
+        slow("three", THREE, {"threshold": [0.3, 0.5, 0.4]}, {}),
         slow("three", THREE, {"threshold": "search", "mean": "geometric"}, {}),
     ],
 )

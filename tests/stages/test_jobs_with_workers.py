@@ -84,16 +84,16 @@ def _members(folder: Path) -> dict[str, dict[str, str]]:
     return {path.name: member_bytes(path) for path in (folder / "runs/discs/a").glob("fold*")}
 
 
-@pytest.mark.parametrize(
-    "decoder",
-    [
-        "fpn",
-        *(
-            pytest.param(each, marks=pytest.mark.slow)
-            for each in ("linknet", "unet", "pspnet", "deeplabv3plus")
-        ),
-    ],
-)
+def test_two_jobs_train_with_loader_processes_of_their_own(data: Path, tmp_path: Path) -> None:
+    process = _start(data, tmp_path, "fpn")
+    errors = process.communicate()[1]
+    assert process.returncode == 0, errors
+    assert len(_members(tmp_path)) == 2
+    _wait_until(lambda: not _left(process.pid), 20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["linknet", "unet", "fpn", "pspnet", "deeplabv3plus"])
 def test_a_signal_to_everybody_in_mid_epoch_changes_no_byte(
     data: Path, tmp_path: Path, decoder: str
 ) -> None:

@@ -188,7 +188,7 @@ def _loader(
     cache: Cache | None = None,
 ) -> EpochLoader:
     data = TrainingSet(samples, reader, settings, InputConfig(), cache)
-    return EpochLoader(data, settings, workers, pin=False)
+    return EpochLoader(data, settings, workers, pin=False, warn=str)
 
 
 def _assert_equal(first: list[Batch], second: list[Batch]) -> None:

@@ -27,7 +27,10 @@ def long_tailed(rng, count):
 
 
 @pytest.mark.parametrize("metric", ["dice", "global_dice"])
-@pytest.mark.parametrize(("world", "least"), [(even, 0.85), (long_tailed, 0.83)])
+@pytest.mark.parametrize(
+    ("world", "least"),
+    [pytest.param(even, 0.85, marks=pytest.mark.slow), (long_tailed, 0.83)],
+)
 def test_the_interval_holds_the_test_score_as_often_as_it_says(monkeypatch, metric, world, least):
     """A percentile interval, which takes the spread for known, holds 0.77 of the long-tailed."""
     monkeypatch.setattr("pipeline.ensemble.search.interval.DRAWS", 300)
