@@ -85,7 +85,7 @@ def _members(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def test_two_jobs_train_with_loader_processes_of_their_own(data: Path, tmp_path: Path) -> None:
-    process = _start(data, tmp_path, "fpn")
+    process = _start(data, tmp_path, "fpn", steps=4)
     errors = process.communicate()[1]
     assert process.returncode == 0, errors
     assert len(_members(tmp_path)) == 2
