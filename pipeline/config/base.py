@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from pipeline.errors import MaskmillError
 
@@ -28,7 +29,8 @@ class Block(BaseModel):
         """Treat `train:` with nothing below it like a block that is not written at all."""
         if not isinstance(values, dict):
             return values
-        blocks = {key for key, field in cls.model_fields.items() if is_block(field.annotation)}
+        fields = fields_by_key(cls)
+        blocks = {key for key, field in fields.items() if is_block(field.annotation)}
         return {key: each for key, each in values.items() if each is not None or key not in blocks}
 
     @field_validator("*", mode="before")
@@ -43,6 +45,11 @@ class Block(BaseModel):
             elif isinstance(each, bool) and types & {int, float} and not types & {bool, Any}:
                 raise ValueError(f"{str(each).lower()} is not a number")
         return value
+
+
+def fields_by_key(block: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a block by what YAML calls them; some words are taken in Python."""
+    return {field.alias or name: field for name, field in block.model_fields.items()}
 
 
 def is_block(annotation: Any) -> bool:

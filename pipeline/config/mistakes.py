@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.base import is_block, shortened
+from pipeline.config.base import fields_by_key, is_block, shortened
 from pipeline.suggestions import did_you_mean
 
 Path = tuple[Any, ...]
@@ -149,11 +149,11 @@ def _keys_of(path: Path, experiment: type[BaseModel]) -> list[str]:
     blocks = [experiment]
     for part in path:
         blocks = [inner for block in blocks for inner in _inside(block, part)]
-    return [name for block in blocks for name in block.model_fields]
+    return [key for block in blocks for key in fields_by_key(block)]
 
 
 def _inside(block: type[BaseModel], key: Any) -> list[type[BaseModel]]:
-    field = block.model_fields.get(key)
+    field = fields_by_key(block).get(key)
     return [block] if field is None else _blocks_of(field.annotation)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.base import Block
+from pipeline.config.base import Block, fields_by_key
 from pipeline.config.experiment import Experiment, ModelConfig
 from pipeline.config.schema import Schema, blocks_by_name, class_doc, experiment_schema
 
@@ -142,7 +142,7 @@ def _plain(number: float) -> str:
 
 
 def _default(block: type[Block], key: str) -> str:
-    fields = {field.alias or name: field for name, field in block.model_fields.items()}
+    fields = fields_by_key(block)
     if key not in fields:
         return ""
     if fields[key].is_required():

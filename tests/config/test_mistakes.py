@@ -239,3 +239,12 @@ def test_a_key_that_there_was_says_what_to_do_without_it() -> None:
     lines = mistakes(infer={"checkpoint": "best"})
     assert len(lines) == 1
     assert lines[0].startswith("infer.checkpoint: no such key; removed in 0.2: the weights after")
+
+
+def test_keys_are_called_what_yaml_calls_them() -> None:
+    """Also those whose names Python has taken."""
+    assert mistakes(train={"validat": 1, "validate": {"evry": 2}}) == [
+        "train.validate.evry: no such key; did you mean every?",
+        "train.validat: no such key; did you mean validate?",
+    ]
+    assert experiment(train={"validate": None}).train.validate_.every == "auto"
