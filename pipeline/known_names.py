@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any
+
+from pipeline.suggestions import check_name
+
+# By kind of name, what knows it: a registry of names, or a function that raises on a wrong one.
+_KNOWN_BY = {
+    "demo": "pipeline.demo:get_demo",
+    "decoder": "pipeline.models.decoders.registry:DECODERS",
+    "encoder": "pipeline.models.encoder_names:check_encoder",
+    "optimizer": "pipeline.training.optimizers:OPTIMIZERS",
+    "schedule": "pipeline.training.schedules:SCHEDULES",
+    "submission format": "pipeline.submission.registry:FORMATS",
+    "loss": "pipeline.models.losses:LOSSES",
+    "tta": "pipeline.inference.tta:parse_tta",
+    "metric": "pipeline.metrics:get_metric",
+    "step": "pipeline.ensemble.postprocessing.registry:get_step",
+    "tracker": "pipeline.tracking:TRACKERS",
+}
 
 
 def name_checks() -> dict[str, Callable[[Any], object]]:
-    """By kind of name, what raises on a wrong one. Imported here, not above: they take a second."""
-    from pipeline.demo import get_demo
-    from pipeline.ensemble.postprocessing.registry import get_step
-    from pipeline.inference.tta import parse_tta
-    from pipeline.metrics import get_metric
-    from pipeline.models.decoders.registry import DECODERS
-    from pipeline.models.encoder_names import check_encoder
-    from pipeline.models.losses import LOSSES
-    from pipeline.submission.registry import FORMATS
-    from pipeline.suggestions import check_name
-    from pipeline.tracking import TRACKERS
-    from pipeline.training.optimizers import OPTIMIZERS
-    from pipeline.training.schedules import SCHEDULES
+    """By kind of name, what raises on a wrong one.
 
-    return {
-        "demo": get_demo,
-        "decoder": lambda name: check_name("decoder", name, DECODERS),
-        "encoder": check_encoder,
-        "optimizer": lambda name: check_name("optimizer", name, OPTIMIZERS),
-        "schedule": lambda name: check_name("schedule", name, SCHEDULES),
-        "submission format": lambda name: check_name("submission format", name, FORMATS),
-        "loss": lambda name: check_name("loss", name, LOSSES),
-        "tta": parse_tta,
-        "metric": lambda metric: get_metric(**metric),
-        "step": get_step,
-        "tracker": lambda name: check_name("tracker", name, TRACKERS),
-    }
+    What knows a name is imported when the first one is checked: torch and timm take seconds, which
+    nobody waits for to read that a file does not exist.
+    """
+    return {kind: partial(_check, kind, *place.split(":")) for kind, place in _KNOWN_BY.items()}
+
+
+def _check(kind: str, module: str, attribute: str, value: Any) -> None:
+    known = getattr(import_module(module), attribute)
+    if not callable(known):
+        check_name(kind, value, known)
+    elif isinstance(value, dict):  # a metric, with its options
+        known(**value)
+    else:
+        known(value)

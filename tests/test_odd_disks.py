@@ -65,10 +65,9 @@ def test_a_run_that_is_a_link_to_another_disk(folder: Path) -> None:
     assert list((folder / "big").iterdir()) == [] and (folder / "runs/discs").is_symlink()
 
 
-@pytest.mark.parametrize("name", ["ascii", "latin-1"])
-def test_a_terminal_that_lacks_letters_ends_no_run(folder: Path, name: str) -> None:
+def test_a_terminal_that_lacks_letters_ends_no_run(folder: Path) -> None:
     command = [sys.executable, "-m", "pipeline", "folds", "--config", "discs.yaml"]
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": name, "LC_ALL": "C"}
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     done = subprocess.run(command, env=env, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert b"folds: 2 folds" in done.stdout and b"Traceback" not in done.stderr

@@ -53,7 +53,7 @@ def dequantise(stored: Stored) -> NDArray[np.float32]:
     return cast("NDArray[np.float32]", np.multiply(stored, scale, dtype=np.float32))
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def _round_to_levels(
     values: NDArray[np.float32], out: Stored, levels: np.float32
 ) -> bool:  # pragma: no cover - compiled

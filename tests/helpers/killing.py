@@ -1,10 +1,10 @@
 """Kills one experiment's stages again and again: `python -m tests.helpers.killing KILLS SEED`.
 
 This process imports everything once and runs nothing, so that a fork of it is warm and sound (a
-process whose threads have computed must not fork). Each fork makes all stages of `discs.yaml` in
-the working directory and is killed, with all its children, at a random moment; one that is faster
-has its submission and some of its artefacts removed, so that the next has work. The last one is
-let run. Prints how many were killed.
+process whose threads have computed must not fork). A fork makes all stages of `discs.yaml` in its
+folder: in `whole` one that nobody disturbs; in `killed` each is killed, with all its children, at a
+random moment; one that is faster has its submission and some of its artefacts removed, so that the
+next has work. The last one is let run. Prints how many were killed.
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ def _remove(path: Path) -> None:
 def main(kills: int, seed: int) -> None:
     for stage in ORDER:
         import_module(f"pipeline.stages.{stage}")
+    os.chdir("whole")
+    assert os.waitpid(_make(), 0)[1] == 0, Path("log").read_text()
+    os.chdir("../killed")
     chance, killed = random.Random(seed), 0
     while killed < kills:
         pid = _make()

@@ -18,6 +18,7 @@ import yaml
 from tests.helpers.competitions import draw_discs, raw_experiment
 
 REPOSITORY = Path(__file__).parents[2]
+MANY_KILLS = int(os.environ.get("MASKMILL_KILLS", "1000"))
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +71,6 @@ def _killed_at(data: Path, folder: Path, moment: str, jobs: int, delay: float) -
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-
-
-def test_killed_in_one_stage_after_the_other_the_submission_is_the_same(
-    data: Path, tmp_path: Path
-) -> None:
-    _finish(_start(data, tmp_path / "whole", jobs=1))
-    for moment in MOMENTS[1::4]:
-        _killed_at(data, tmp_path / "killed", moment, jobs=1, delay=0.0)
-    _finish(_start(data, tmp_path / "killed", jobs=1))
-    assert _submission(tmp_path / "killed") == _submission(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -143,29 +134,23 @@ def test_kills_of_workers_and_of_infer_leave_the_same_stores(
     assert _submission(killed) == _submission(tmp_path / "whole")
 
 
-def _kill_often(data: Path, folder: Path, kills: int, seed: int) -> None:
-    folder.mkdir()
+@pytest.mark.parametrize("kills", [6, pytest.param(MANY_KILLS, marks=pytest.mark.slow)])
+def test_kills_of_a_warm_process_leave_the_same_bytes(
+    data: Path, tmp_path: Path, kills: int
+) -> None:
     raw = raw_experiment(data, train={"epochs": 1, "size": [32, 32]})
-    (folder / "discs.yaml").write_text(yaml.safe_dump(raw))
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "discs.yaml").write_text(yaml.safe_dump(raw))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.helpers.killing", str(kills), str(seed)],
-        cwd=folder,
+        [sys.executable, "-m", "tests.helpers.killing", str(kills), str(kills)],
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == str(kills)
-
-
-@pytest.mark.slow
-def test_a_thousand_kills_of_a_warm_process_leave_the_same_bytes(
-    data: Path, tmp_path: Path
-) -> None:
-    """MASKMILL_KILLS: how many (default 1000)."""
-    kills = int(os.environ.get("MASKMILL_KILLS", "1000"))
-    _kill_often(data, tmp_path / "whole", 0, 0)
-    _kill_often(data, tmp_path / "killed", kills, seed=kills)
     assert _stores(tmp_path / "killed") == _stores(tmp_path / "whole")
     assert _submission(tmp_path / "killed") == _submission(tmp_path / "whole")
     left = list((tmp_path / "killed").rglob(".*.tmp"))
