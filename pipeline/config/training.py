@@ -49,6 +49,10 @@ class AugmentConfig(Block):
     """Share of the samples whose brightness, contrast, hue and saturation change."""
     strength: float = Field(0.2, ge=0, le=1)
     """How much they change; image and reference change independently."""
+    colour_on: Literal["cpu", "device"] = "cpu"
+    """Where colours are changed. device: on the GPU, for machines whose cores are too few to keep
+    it busy (the column `waiting` of history.csv). The changes are drawn alike; pixels differ by a
+    few levels."""
     reference_jitter: JitterConfig = JitterConfig()
     """Random movement of the reference, so that models tolerate errors of alignment."""
     reference_drop: Probability = 0

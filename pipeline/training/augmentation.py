@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import must not look at the network
 
 import random as python_random
+from typing import NamedTuple
 
 import albumentations as A
 import numpy as np
@@ -17,8 +18,22 @@ from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.source import ImageSource, Pixels
 from pipeline.size import Size
 from pipeline.training.crop_view import CropView, draw_jitter, draw_view
+from pipeline.training.drawn_colour import UNCHANGED, Drawn, DrawnJitter
 
 RGB = RgbImages()
+
+
+class Crop(NamedTuple):
+    """A random view of a sample."""
+
+    image: Pixels
+    """HWC of the crop's size."""
+    planes: NDArray[np.uint8]
+    """CHW."""
+    valid: NDArray[np.uint8]
+    """HW, 0 or 1."""
+    colour: Drawn
+    """Of the image and of a reference each: what is still to be done to its colours."""
 
 
 class Augmenter:
@@ -33,7 +48,9 @@ class Augmenter:
         self._size = size
         self._source = source
         self._settings = settings
-        self._colour = A.Compose(_colour(settings))
+        later = settings.colour_on == "device"
+        self._jitter = _jitter(settings, DrawnJitter if later else A.ColorJitter)
+        self._colour = A.Compose([self._jitter])
 
     def __call__(
         self,
@@ -41,8 +58,8 @@ class Augmenter:
         planes: NDArray[np.uint8],
         valid: NDArray[np.bool_] | None,
         seed: list[int],
-    ) -> tuple[Pixels, NDArray[np.uint8], NDArray[np.uint8]]:
-        """image HWC, planes CHW, valid HW → the same at the crop's size, validity as 0/1.
+    ) -> Crop:
+        """image HWC, planes CHW, valid HW → the same at the crop's size.
 
         seed: what makes this view this one (seed, epoch, position). Geometry, colour and what is
         done to the reference draw from streams of their own: none knows of another's choices.
@@ -55,27 +72,35 @@ class Augmenter:
             seen.append(self._reference(image[..., channels:], view, reference))
         # one stream for all transforms: generators of one seed would all draw the same numbers
         self._colour.set_random_state(colour, python_random.Random(int(colour.integers(2**63))))
-        seen = [self._colour(image=each)["image"] for each in seen]
+        coloured = [self._coloured(each) for each in seen]
         if len(seen) > 1 and reference.random() < self._settings.reference_drop:
-            seen[1] = np.full_like(seen[1], self._source.blank)
-        moved = np.stack([view.plane(plane) for plane in planes])
-        if valid is None:
-            return np.concatenate(seen, axis=2), moved, np.ones(self._size, np.uint8)
-        return np.concatenate(seen, axis=2), moved, view.plane(valid.view(np.uint8))
+            coloured[1] = np.full_like(seen[1], self._source.blank), UNCHANGED
+        return Crop(
+            np.concatenate([pixels for pixels, _ in coloured], axis=2),
+            np.stack([view.plane(plane) for plane in planes]),
+            np.ones(self._size, np.uint8) if valid is None else view.plane(valid.view(np.uint8)),
+            np.stack([drawn for _, drawn in coloured]),
+        )
+
+    def _coloured(self, image: Pixels) -> tuple[Pixels, Drawn]:
+        """With other colours, or what is to be done to them."""
+        if isinstance(self._jitter, DrawnJitter):
+            self._jitter.drawn = UNCHANGED
+            self._colour(image=image)
+            return image, self._jitter.drawn
+        return self._colour(image=image)["image"], UNCHANGED
 
     def _reference(self, reference: Pixels, view: CropView, random: np.random.Generator) -> Pixels:
         jitter = draw_jitter(view.middle, self._settings.reference_jitter, random)
         return (view if jitter is None else view.after(jitter)).image(reference)
 
 
-def _colour(settings: AugmentConfig) -> list[A.BasicTransform]:
+def _jitter(settings: AugmentConfig, kind: type[A.ColorJitter]) -> A.ColorJitter:
     strength = settings.strength
-    return [
-        A.ColorJitter(
-            brightness=(1 - strength, 1 + strength),
-            contrast=(1 - strength, 1 + strength),
-            saturation=(1 - strength, 1 + strength),
-            hue=(-strength / 5, strength / 5),
-            p=settings.colour,
-        )
-    ]
+    return kind(
+        brightness=(1 - strength, 1 + strength),
+        contrast=(1 - strength, 1 + strength),
+        saturation=(1 - strength, 1 + strength),
+        hue=(-strength / 5, strength / 5),
+        p=settings.colour,
+    )

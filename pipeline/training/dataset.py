@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +19,21 @@ from pipeline.training.augmentation import Augmenter
 Key = tuple[int, int, int]
 
 
-class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Augmented crops: image CHW as its source reads it, planes CHW and validity 1HW uint8."""
+class Batch(NamedTuple):
+    """Augmented crops; of a single one, the same without the first dimension."""
+
+    images: Tensor
+    """N×C×H×W as the source reads them."""
+    planes: Tensor
+    """N×classes×H×W uint8."""
+    valid: Tensor
+    """N×1×H×W uint8."""
+    colour: Tensor
+    """N×sources×8 float32: what `change_colours` is to do on the device."""
+
+
+class TrainingSet(Dataset[Batch]):
+    """Augmented crops by key."""
 
     def __init__(
         self,
@@ -40,19 +54,19 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> Batch:
         epoch, position, index = key
         sample = self._samples[index]
         decoded = self._cache.get(sample)
         if decoded is None:
             decoded = decode(sample, self._reader, self._shown)
             self._cache.put(sample, decoded)
-        image, planes, valid = self._augmenter(*decoded, [self._settings.seed, epoch, position])
-        channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
-        return (
-            torch.from_numpy(channels_first),
-            torch.from_numpy(np.ascontiguousarray(planes)),
-            torch.from_numpy(np.ascontiguousarray(valid)[None]),
+        crop = self._augmenter(*decoded, [self._settings.seed, epoch, position])
+        return Batch(
+            torch.from_numpy(np.ascontiguousarray(crop.image.transpose(2, 0, 1))),
+            torch.from_numpy(np.ascontiguousarray(crop.planes)),
+            torch.from_numpy(np.ascontiguousarray(crop.valid)[None]),
+            torch.from_numpy(crop.colour),
         )
 
 

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
+from pipeline.training.dataset import Batch
+from pipeline.training.device_colour import change_colours
 from pipeline.training.ema import MovingAverage
-from pipeline.training.loader import Batch
 from pipeline.training.member import TrainJob
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.resume_state import Progress, random_state, restore_random_state
 from pipeline.training.schedules import learning_rate
 from pipeline.training.setup import make_fabric, seed_everything
+from pipeline.training.upload import uploader
 
 
 class Learner:
@@ -30,6 +32,7 @@ class Learner:
     def __init__(self, job: TrainJob, device: str, total: int) -> None:
         self.job, self.settings, self.total = job, job.model.train, total
         self.device = torch.device(device)
+        self._upload = uploader(self.device)
         self.precision = resolve(self.settings.precision, device)
         self.fabric = make_fabric(self.precision, device)
         seed_everything(self.settings.seed)
@@ -54,7 +57,7 @@ class Learner:
         for group in self.rates.param_groups:
             group["lr"] = learning_rate(step, self.total, self.settings)
         with plain_float32(self.precision):
-            loss = self._loss(*batch)
+            loss = self._loss(batch)
             self.fabric.backward(loss)
             if self.settings.clip:
                 self.fabric.clip_gradients(
@@ -69,11 +72,13 @@ class Learner:
                 self.average.update(self.plain, step + 1)
         return loss.detach()
 
-    def _loss(self, images: Tensor, planes: Tensor, valid: Tensor) -> Tensor:
-        inputs = images.to(self.device, non_blocking=True).float()
-        inputs.div_(self.job.reader.source.scale)
-        truth = planes.to(self.device, non_blocking=True).float()
-        counted = valid.to(self.device, non_blocking=True).float()
+    def _loss(self, batch: Batch) -> Tensor:
+        images = self._upload(batch.images)
+        if self.settings.augment.colour_on == "device":
+            images = change_colours(images, batch.colour)
+        inputs = images.float().div_(self.job.reader.source.scale)
+        truth = self._upload(batch.planes).float()
+        counted = self._upload(batch.valid).float()
 
         def loss(logits: Tensor) -> Tensor:
             return weighted_loss(self.job.losses, logits, truth, counted, self.job.multiclass)

@@ -19,16 +19,13 @@ from typing import Any
 
 import cv2
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torch.utils.data.dataloader import default_collate
 
 from pipeline.config import TrainConfig
 from pipeline.errors import MaskmillError, ResourceError
 from pipeline.interruption import ignore_signals, started_without_signals
-from pipeline.training.dataset import Key, TrainingSet, epoch_batches
-
-Batch = tuple[Tensor, Tensor, Tensor]
+from pipeline.training.dataset import Batch, Key, TrainingSet, epoch_batches
 
 MOST_DEATHS = 3
 """Loader processes that may die in one epoch: one more shows that it will not get better."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from pipeline.training.loader import Batch
+from pipeline.training.dataset import Batch
 from pipeline.training.resume_state import Progress
 
 

@@ -25,10 +25,10 @@ from pipeline.execution.executor import JobContext
 from pipeline.manifests import write_manifest
 from pipeline.metrics import metric_of
 from pipeline.models.checkpoint import save_weights
-from pipeline.training.dataset import TrainingSet, steps_an_epoch
+from pipeline.training.dataset import Batch, TrainingSet, steps_an_epoch
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.learner import Learner
-from pipeline.training.loader import Batch, EpochLoader
+from pipeline.training.loader import EpochLoader
 from pipeline.training.loader_wait import timed
 from pipeline.training.member import TrainJob
 from pipeline.training.out_of_memory import naming_the_batch

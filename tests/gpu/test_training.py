@@ -19,12 +19,16 @@ from tests.helpers.competitions import context
 pytestmark = pytest.mark.gpu
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize(
+    ("precision", "colour_on"),
+    [("fp32", "cpu"), ("bf16", "cpu"), ("fp16", "cpu"), ("bf16", "device")],
+)
 def test_the_loss_falls_in_every_format(
-    device: str, discs: Path, tmp_path: Path, precision: str
+    device: str, discs: Path, tmp_path: Path, precision: str, colour_on: str
 ) -> None:
     """In fp16 gradients are scaled, and steps whose scale was too large are left out."""
-    settings = {"epochs": 4, "steps": 15, "precision": precision, "ema": 0.9, "lr": 3e-3}
+    settings = {"epochs": 4, "steps": 15, "precision": precision, "ema": 0.9, "lr": 3e-3,
+                "augment": {"colour_on": colour_on}}  # fmt: skip
     job = train.list_jobs(context(discs, tmp_path, train=settings))["a", 0]
     train_member(job, JobContext(device, JobProgress(tmp_path / "progress", "job"), StopFlag()))
     losses = pd.read_csv(job.paths.history)["loss"]

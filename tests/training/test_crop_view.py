@@ -114,7 +114,7 @@ def test_inside_the_image_no_pixel_is_mirrored(rotate: float, size: tuple[int, i
     planes = np.indices((240, 240)).astype(np.uint8)
     inside = 0
     for position in range(300):
-        _, moved, _ = augment(np.zeros((240, 240, 3), np.uint8), planes, None, [2, 0, position])
+        moved = augment(np.zeros((240, 240, 3), np.uint8), planes, None, [2, 0, position]).planes
         at = np.c_[np.indices(size).reshape(2, -1).T, np.ones(size[0] * size[1])]
         plane = moved.reshape(2, -1).T.astype(float)
         fit, *_ = np.linalg.lstsq(at, plane, rcond=None)
@@ -128,7 +128,7 @@ def test_the_crop_is_exact_where_nothing_turns() -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     augment = Augmenter((50, 70), AugmentConfig(affine=0, colour=0, flips=()))
     planes, valid = image.transpose(2, 0, 1).copy(), image[..., 0] > 99
-    seen, moved, counted = augment(image, planes, valid, [0])
+    seen, moved, counted, _ = augment(image, planes, valid, [0])
     assert (seen == image).all() and (moved == planes).all() and (counted == valid).all()
 
 
@@ -136,7 +136,7 @@ def test_the_crop_is_exact_where_nothing_turns() -> None:
 def test_images_smaller_than_the_crop_are_centred_and_reflected(shape: tuple[int, int]) -> None:
     planes = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(1, *shape)
     augment = Augmenter((16, 24), AugmentConfig(affine=0, colour=0, flips=()))
-    _, moved, _ = augment(np.zeros((*shape, 3), np.uint8), planes, None, [0])
+    moved = augment(np.zeros((*shape, 3), np.uint8), planes, None, [0]).planes
     above, left = (16 - shape[0]) // 2, max(0, (24 - shape[1]) // 2)
     pads = [(above, 16 - shape[0] - above), (left, max(0, 24 - shape[1] - left))]
     mode = "reflect" if min(shape) > 1 else "edge"

@@ -38,7 +38,7 @@ def test_mask_validity_and_reference_move_with_the_image(
     blob = _gradient(*image_size)
     image = np.repeat(blob[..., None] * np.uint8(255), 6, axis=2)
     for seed in range(20):
-        seen, planes, valid = augment(image, blob[None], blob == 0, [seed])
+        seen, planes, valid, _ = augment(image, blob[None], blob == 0, [seed])
         assert seen.shape == (*size, 6) and planes.shape == (1, *size) and valid.shape == size
         assert (valid == 1 - planes[0]).all()
         assert (seen[..., :3] == seen[..., 3:]).all()
@@ -84,7 +84,7 @@ def test_jitter_moves_the_reference_alone_and_no_further_than_said(pixels: float
     augment = Augmenter((96, 96), _without_motion(reference_jitter={"shift": pixels}))
     moves = []
     for seed in range(30):
-        seen, same, _ = augment(image, planes, None, [seed])
+        seen, same, *_ = augment(image, planes, None, [seed])
         assert (seen[..., :3] == image[..., :3]).all() and (same == planes).all()
         pair = [seen[8:-8, 8:-8, channel].astype(np.float32) for channel in (0, 3)]
         moves.append(cv2.phaseCorrelate(pair[0].copy(), pair[1].copy())[0])
