@@ -210,5 +210,5 @@ def _out_of_reach(data: DataConfig) -> set[Path]:
 
 def near_misses(data: DataConfig) -> list[str]:
     """Files that the pattern of images may mean, where it takes none."""
-    beside = _unmatched(data.root, data.images, set())
+    beside = _unmatched(data.root, data.of_first_band(data.images), set())
     return [shown_path(path, data.root) for path in sorted(_out_of_reach(data) | beside)]

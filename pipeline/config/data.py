@@ -7,7 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from pipeline.config.bands import COLOURS, BandName
 from pipeline.config.base import Block
+from pipeline.config.expressions import check_expression
 from pipeline.config.limits import PixelValue, Shift
 from pipeline.config.patterns import FilePath, compiled, file_pattern
 from pipeline.config.tables import GroupTable, MaskTable
@@ -55,6 +57,18 @@ class DataConfig(Block):
     object) or `masks/{class}/{id}.png` (one file a class); or a table of run lengths."""
     test: str | None = None
     """Pattern of the test images; null: cross-validation only."""
+    bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)
+    """Names of the channels of an image, in the order of the file; or, with `{band}` in the pattern
+    of the images, of its files. null: 8-bit RGB. With it any type of number is read as it is."""
+    derive: dict[BandName, Annotated[str, Field(max_length=500)]] = Field({}, max_length=64)
+    """More bands, computed: `{ndvi: (nir - red) / (nir + red)}`. Division by zero is no data."""
+    no_data: float | None = None
+    """Value of pixels without data, besides the one that a file names itself and NaN."""
+    array: Annotated[str, Field(max_length=200)] | None = None
+    """Name of the array in an npz or zarr file that holds several."""
+    show: tuple[BandName, ...] | None = None
+    """The band, or the three, that people are shown in reports; null: red, green and blue where
+    there are such names, else the first ones."""
     reference: str | None = None
     """Pattern of the references of the training images: the same thing without the defect."""
     test_reference: str | None = None
@@ -93,7 +107,7 @@ class DataConfig(Block):
     @field_validator("images", "test", "reference", "test_reference")
     @classmethod
     def _finds_files(cls, pattern: str | None) -> str | None:
-        return None if pattern is None else file_pattern(pattern, ("{id}",))
+        return None if pattern is None else file_pattern(pattern, ("{id}", "{band}"))
 
     @field_validator("masks")
     @classmethod
@@ -111,7 +125,8 @@ class DataConfig(Block):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if problems := [*self._class_problems(), *self._mask_problems()]:
+        problems = [*self._class_problems(), *self._mask_problems(), *self._band_problems()]
+        if problems:
             raise ValueError("; ".join(problems))
         return self
 
@@ -130,6 +145,45 @@ class DataConfig(Block):
         if (self.multiclass or self.void is not None) and not self.has_values:
             key = "multiclass: true" if self.multiclass else f"void: {self.void}"
             yield f"{key} needs masks with one file of pixel values per image"
+
+    def _band_problems(self) -> Iterator[str]:
+        named, patterns = self.bands is not None, [self.images, self.test, self.reference]
+        if not named:
+            if any("{band}" in pattern for pattern in patterns if pattern is not None):
+                yield "a pattern with {band} needs the names of the bands in bands: [...]"
+            for key in ("derive", "no_data", "array", "show"):
+                if getattr(self, key) not in (None, {}):
+                    yield f"{key} needs bands: [...], the names of an image's channels"
+            return
+        known = self.band_names
+        if len(set(known)) != len(known):
+            yield "bands, derive: a name stands twice"
+        for name, text in self.derive.items():
+            try:
+                check_expression(text, self.bands or ())
+            except ValueError as error:
+                yield f"derive.{name}: {error}"
+        if self.show is not None and len(self.show) not in (1, 3):
+            yield "show takes one band, or three"
+        for name in sorted(set(self.show or ()) - set(known)):
+            yield f"show: there is no band {name!r}; bands: {', '.join(known)}"
+        if self.exif is not None:
+            yield "exif turns 8-bit images only; leave it out where bands are named"
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Of an image as it is read: those of its file, then the derived ones."""
+        return COLOURS if self.bands is None else (*self.bands, *self.derive)
+
+    def by_band(self, pattern: str) -> dict[str | None, str]:
+        """The pattern of each band's files; of all together, under None, where they have none."""
+        if self.bands is None or "{band}" not in pattern:
+            return {None: pattern}
+        return {band: pattern.replace("{band}", band) for band in self.bands}
+
+    def of_first_band(self, pattern: str) -> str:
+        """The pattern of the file that stands for an image, where each band has its own."""
+        return next(iter(self.by_band(pattern).values()))
 
     @property
     def masks_by_class(self) -> bool:

@@ -16,6 +16,7 @@ from pipeline.config.folds import FoldsConfig
 from pipeline.config.model import ModelSpec
 from pipeline.config.submission import SubmissionConfig
 from pipeline.config.training import InferConfig, InputConfig, TrainConfig
+from pipeline.suggestions import did_you_mean
 from pipeline.workspace import Workspace
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
@@ -126,6 +127,7 @@ class Experiment(Block):
         problems = [*self._weights_problems(), *self._threshold_problems()]
         problems += [*self._submission_problems(), *self._reference_problems()]
         problems += [*self._dtype_problems(), *self._multiclass_problems()]
+        problems += self._band_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -189,6 +191,27 @@ class Experiment(Block):
             if model.reference in ("difference", "siamese")
         ]
 
+    def _band_problems(self) -> list[str]:
+        problems, known = [], self.data.band_names
+        for name, model in self.models.items():
+            shown, rules = model.input.bands or known, model.input.normalise
+            if strange := sorted(set(shown) - set(known)):
+                problems.append(
+                    f"models.{name}.input.bands: there is no band {strange[0]!r}"
+                    f"{did_you_mean(strange[0], known)}"
+                )
+            if isinstance(rules, dict) and set(rules) != set(shown):
+                problems.append(
+                    f"models.{name}.input.normalise: give one rule for all bands, or one for each "
+                    f"of {', '.join(shown)}"
+                )
+            if self.data.bands is not None and _changes_values(model.infer.tta):
+                problems.append(
+                    f"models.{name}.infer.tta: brightness and gamma are for 8-bit RGB, and not for "
+                    "data.bands"
+                )
+        return problems
+
     @property
     def metric_name(self) -> str:
         """The metric's name in the registry."""
@@ -198,6 +221,10 @@ class Experiment(Block):
     def losses(self) -> dict[str, float]:
         """The losses that `loss: null` selects."""
         return {"ce" if self.data.multiclass else "bce": 1.0, "dice": 1.0}
+
+
+def _changes_values(views: tuple[str, ...]) -> bool:
+    return any(name in view for view in views for name in ("brightness", "gamma"))
 
 
 def slug(text: str) -> str:

@@ -37,7 +37,7 @@ def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
     if "**" in pattern:
         raise ValueError("`**` is not supported; `*` matches anything within one name")
     for name in path_in_bounds(Path(pattern)).parts:
-        if len(re.findall(r"\*|\{id\}|\{class\}", name)) > _MOST_WILD:
+        if len(re.findall(r"\*|\{id\}|\{class\}|\{band\}", name)) > _MOST_WILD:
             raise ValueError(f"more than {_MOST_WILD} of {', '.join(known)}, * in {name!r}")
     return with_placeholder(pattern, "{id}")
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from pipeline.config.bands import BandName, RuleText
 from pipeline.config.base import Block, check_names
 from pipeline.config.choices import (
     CacheWish,
@@ -48,11 +49,14 @@ class AugmentConfig(Block):
     colour: Probability = 0.5
     """Share of the samples whose brightness, contrast, hue and saturation change."""
     strength: float = Field(0.2, ge=0, le=1)
-    """How much they change; image and reference change independently."""
+    """How much they change; image and reference change independently. Of `data.bands` it is
+    brightness, contrast, gamma and noise of each band by itself."""
     colour_on: Literal["cpu", "device"] = "cpu"
     """Where colours are changed. device: on the GPU, for machines whose cores are too few to keep
     it busy (the column `waiting` of history.csv). The changes are drawn alike; pixels differ by a
     few levels."""
+    band_drop: Probability = 0
+    """Share of the samples in which one band of `data.bands` has no data."""
     reference_jitter: JitterConfig = JitterConfig()
     """Random movement of the reference, so that models tolerate errors of alignment."""
     reference_drop: Probability = 0
@@ -64,6 +68,15 @@ class InputConfig(Block):
 
     resize: float | ImageSize | None = None
     """Factor or [H, W] to which images are resized. Maps come back at the size of the image."""
+    bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)
+    """The bands that the network is shown, in this order; null: all. Pretrained networks expect
+    colours first: red, green, blue."""
+    normalise: RuleText | dict[BandName, RuleText] | None = None
+    """How values become those that the network is shown, for all bands or by band. zscore: mean 0
+    and deviation 1; minmax, percentile(1, 99): the lowest value to the highest as 0..1, measured;
+    range(low, high), window(centre, width): the same, given; encoder: 0..255, as its
+    pretraining was. Statistics are those of the member's own training images. null: encoder for
+    8-bit RGB, zscore for data.bands."""
 
     @field_validator("resize")
     @classmethod

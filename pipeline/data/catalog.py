@@ -55,14 +55,15 @@ def list_samples(data: DataConfig) -> Catalog:
     """Find every sample. DataError when the folder or all training images are missing."""
     if not data.root.is_dir():
         raise DataError(f"data.root: there is no folder {data.root}; set it, or give DATA=…")
-    images = find_files(data.root, data.images)
+    images = find_files(data.root, data.of_first_band(data.images))
     if not images:
         raise NoImagesError(f"data.images: no file matches {data.root / data.images}")
     pattern = mask_format(data).pattern
     masks = find_files(data.root, pattern) if pattern else {}
-    references = find_files(data.root, data.reference) if data.reference else {}
-    test = find_files(data.root, data.test) if data.test else {}
-    test_references = find_files(data.root, data.test_reference) if data.test_reference else {}
+    references, test, test_references = (
+        find_files(data.root, data.of_first_band(pattern)) if pattern else {}
+        for pattern in (data.reference, data.test, data.test_reference)
+    )
     kept = {each: paths for each, paths in images.items() if each not in data.drop}
     return Catalog(
         train=_samples("train", kept, masks, references),
@@ -82,7 +83,12 @@ def patterns_of(data: DataConfig) -> dict[str, str]:
         "data.reference": data.reference,
         "data.test_reference": data.test_reference,
     }
-    return {key: pattern for key, pattern in patterns.items() if pattern is not None}
+    return {
+        key if name is None else f"{key} ({name})": of_band
+        for key, pattern in patterns.items()
+        if pattern is not None
+        for name, of_band in data.by_band(pattern).items()
+    }
 
 
 def matching(root: Path, pattern: str) -> dict[Path, str]:

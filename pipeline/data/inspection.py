@@ -58,7 +58,9 @@ class Record:
 
 def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
     """A text that changes when any file of the sample changes."""
-    paths = [sample.image, *sample.masks, *([sample.reference] if sample.reference else [])]
+    source = image_source(data)
+    shown = [sample.image, *([sample.reference] if sample.reference else [])]
+    paths = [*(file for each in shown for file in source.files(each)), *sample.masks]
     if part == "train":
         paths += mask_format(data).shared_files
     return hashlib.sha256(
@@ -130,7 +132,8 @@ def _facts(sample: Sample, part: Part, data: DataConfig, masks: MaskFormat) -> d
     picture, same = digest.hexdigest()[:24], False
     if sample.reference is not None:
         reference = read_bytes(sample.reference)
-        same = np.array_equal(source.decode(reference, sample.reference), image.pixels[:])
+        decoded = source.decode(reference, sample.reference)
+        same = np.array_equal(decoded, image.pixels[:], equal_nan=decoded.dtype.kind == "f")
         digest.update(reference)
     if not data.turns:
         digest.update(b"as stored")  # other pixels than those of the same bytes, turned
@@ -165,7 +168,10 @@ def _examined(path: Path, source: ImageSource) -> tuple[Examined, hashlib._Hash]
         with opened(path) as stream:
             return image, hashlib.file_digest(stream, "sha256")
     encoded = read_bytes(path)
-    return source.examine(encoded, path), hashlib.sha256(encoded)
+    digest = hashlib.sha256(encoded)
+    for further in source.files(path)[1:]:
+        digest.update(read_bytes(further))
+    return source.examine(encoded, path), digest
 
 
 def _truth(sample: Sample, size: Size, image: Examined, masks: MaskFormat) -> Truth:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import Channels
-from pipeline.config import DataConfig, FrameConfig
+from pipeline.config import DataConfig, FrameConfig, InputConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.frame import bands_without_padding, into_frame, without_padding
 from pipeline.data.ground_truth import Truth
-from pipeline.data.image_sources.registry import image_source
+from pipeline.data.image_sources.registry import image_source, shown_bands
 from pipeline.data.image_sources.source import ImageSource, PixelRows, Pixels
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.registry import mask_format
@@ -40,7 +40,12 @@ class SampleReader:
     @property
     def channels(self) -> Channels:
         """Of an image, and of its reference behind it."""
-        return Channels(self.source.channels, references=self.aligned is not None)
+        source, references = self.source, self.aligned is not None
+        return Channels(source.channels, references=references, scale=source.scale)
+
+    def channels_for(self, shown: InputConfig) -> Channels:
+        """The same, with those that a network is shown."""
+        return replace(self.channels, shown=shown_bands(self.source, shown))
 
     @cached_property
     def source(self) -> ImageSource:

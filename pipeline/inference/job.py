@@ -106,7 +106,7 @@ def predict_range(job: InferJob, context: JobContext) -> None:
 
 def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     """The predictor of one model, its members' weights verified and loaded."""
-    channels = job.reader.channels
+    channels = job.reader.channels_for(output.model.input)
     networks = [
         fold(load_network(output.model, _verified_file(weights), job.classes, channels), channels)
         for weights in output.members

@@ -21,7 +21,8 @@ from pipeline.suggestions import check_name
 def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> SegmentationModel:
     """The model that `spec` describes, on the CPU; random parts come from torch's global RNG.
 
-    channels: of an image, and of its reference behind it where there is one.
+    channels: of an image, and of its reference behind it where there is one; which of them the
+    network is shown.
     Raises ConfigError for unknown names and for weights that are missing or of another network.
     """
     check_name("decoder", spec.decoder, DECODERS)
@@ -29,15 +30,16 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
     wish = Wish(
         weights=spec.weights if whole is None else None,
         allow_partial=spec.allow_partial,
-        in_channels=input_shape(spec.reference, channels)[1],
+        in_channels=input_shape(spec.reference, channels.seen)[1],
         output_stride=_wanted_stride(spec),
         strict=spec.output_stride is not None,
     )
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
-    encoder = Encoder(graft, channels, DECODERS[spec.decoder].finest, spec.reference)
+    encoder = Encoder(graft, channels.seen, DECODERS[spec.decoder].finest, spec.reference)
     features = Features(encoder.channels, encoder.output_stride, graft.ends_with_pool)
-    model = SegmentationModel(encoder, build_parts(spec.decoder, features, classes))
+    parts = build_parts(spec.decoder, features, classes)
+    model = SegmentationModel(encoder, parts, channels)
     if whole is not None:
         load_whole(model, whole, allow_partial=spec.allow_partial)
     return model

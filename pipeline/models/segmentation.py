@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from pipeline.channels import Channels
 from pipeline.config.limits import SMALLEST_SIDE
+from pipeline.models.band_input import BandInput
 from pipeline.models.decoders.parts import Parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.padding import repeat_to_multiple
 
 
 class SegmentationModel(nn.Module):
-    """Images N x C x H x W float 0..1, any H, W >= 32 -> logits N x classes x H x W.
+    """Images N x C x H x W float, any H, W >= 32 -> logits N x classes x H x W.
 
+    Values are 0..1 for images in colour; a network that is shown bands normalises them itself.
     In training a model with an auxiliary head returns (logits, auxiliary logits) of the same
     shape, the second to be weighted by `auxiliary_weight`.
     """
 
-    def __init__(self, encoder: Encoder, parts: Parts) -> None:
+    def __init__(self, encoder: Encoder, parts: Parts, channels: Channels) -> None:
         super().__init__()
+        self.in_channels = channels.total
+        self.bands: BandInput | None = None
+        if channels.shown is not None:
+            mean, std = (_of_all(each, channels.seen.total) for each in (encoder.mean, encoder.std))
+            self.bands = BandInput(channels, mean, std)
         self.encoder = encoder
         self.decoder = parts.decoder
         self.head = parts.head
@@ -26,7 +34,9 @@ class SegmentationModel(nn.Module):
         self.auxiliary_weight = parts.auxiliary_weight
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        _check(images, self.encoder.in_channels)
+        _check(images, self.in_channels)
+        if self.bands is not None:
+            images = self.bands(images)
         height, width = images.shape[2:]
         padded = repeat_to_multiple(images, self.encoder.step)
         features = self.encoder(padded)
@@ -35,6 +45,12 @@ class SegmentationModel(nn.Module):
         if self.auxiliary is None or not self.training:
             return logits
         return logits, self.auxiliary(features[-2])[..., :height, :width]
+
+
+def _of_all(statistic: Tensor, channels: int) -> Tensor:
+    """The encoder's statistic of each channel that a network is given, 1 x channels x 1 x 1."""
+    places = [channel % statistic.shape[1] for channel in range(channels)]
+    return statistic[:, places]
 
 
 def _check(images: Tensor, channels: int) -> None:

@@ -7,6 +7,7 @@ SMP's hold where it has the same encoder and decoder, and names the encoder's te
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -57,6 +58,8 @@ def load_whole(
 
     Raises ConfigError as `load_weights` does.
     """
+    own = {key: each for key, each in model.state_dict().items() if key.startswith("bands.")}
+    weights = replace(weights, state={**own, **weights.state})  # measured when it is trained
     load_weights(
         model, weights, whole=frozenset(), allow_partial=allow_partial, kind="encoder and decoder"
     )

@@ -121,7 +121,7 @@ def network_of(
     data, config = finished.experiment.data, finished.experiment.models[model]
     reader = SampleReader(data)
     networks = [
-        load_network(config, weights.path, len(data.classes), reader.channels)
+        load_network(config, weights.path, len(data.classes), reader.channels_for(config.input))
         for weights in members
     ]
     return ExportedNetwork(

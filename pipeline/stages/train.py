@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.atomic_files import sweep, write_atomic
 from pipeline.channels import Channels
-from pipeline.config import ModelConfig
+from pipeline.config import ModelConfig, ModelSpec
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room
 from pipeline.execution.executor import Job, JobContext
@@ -138,17 +138,22 @@ def _reason(job: TrainJob) -> str | None:
 
 def _check_room(context: StageContext, stale: list[TrainJob]) -> None:
     """ResourceError unless the checkpoints fit; that needs each network's size, so it is built."""
-    first = {job.model.network: job for job in reversed(stale)}
-    each = {network: _footprint(job) for network, job in first.items()}
-    kept = sum(each[job.model.network].kept for job in stale)
+    first = {_kind(job): job for job in reversed(stale)}
+    each = {kind: _footprint(job) for kind, job in first.items()}
+    kept = sum(each[_kind(job)].kept for job in stale)
     at_once = min(len(context.machine.devices), len(stale))
     working = at_once * max(footprint.working for footprint in each.values())
     folders = [job.paths.folder for job in stale]
     check_room("train", kept + working, folders, context.workspace.run, "")
 
 
+def _kind(job: TrainJob) -> tuple[ModelSpec, Channels]:
+    """What the size of a network depends on."""
+    return job.model.network, job.reader.channels_for(job.model.input)
+
+
 def _footprint(job: TrainJob) -> Footprint:
-    network = _unweighted(job.model, len(job.classes), job.reader.channels)
+    network = _unweighted(job.model, len(job.classes), job.reader)
     return footprint(network, job.model.train)
 
 
@@ -157,7 +162,7 @@ def _rehearse(context: StageContext, reader: SampleReader) -> None:
     for name in context.models():
         model = context.experiment.models[name]
         if model.train.batch == 1:
-            network = _unweighted(model, len(context.experiment.data.class_names), reader.channels)
+            network = _unweighted(model, len(context.experiment.data.class_names), reader)
             check_batch(name, network, reader.channels.total, model.train)
 
 
@@ -165,14 +170,14 @@ def _make_networks(context: StageContext, reader: SampleReader) -> None:
     """ConfigError where a chosen model cannot be made, or not with its weights."""
     classes = len(context.experiment.data.class_names)
     for name in context.models():
-        network = context.experiment.models[name].network
-        build_model(network, classes=classes, channels=reader.channels)
+        model = context.experiment.models[name]
+        build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
 
 
-def _unweighted(model: ModelConfig, classes: int, channels: Channels) -> SegmentationModel:
+def _unweighted(model: ModelConfig, classes: int, reader: SampleReader) -> SegmentationModel:
     """The model with random numbers, which has the size and shapes of the trained one."""
     spec = model.network.model_copy(update={"weights": None})
-    return build_model(spec, classes=classes, channels=channels)
+    return build_model(spec, classes=classes, channels=reader.channels_for(model.input))
 
 
 def _train(job: TrainJob, context: JobContext) -> None:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import must not look at the network
-
-import random as python_random
 from typing import NamedTuple
 
-import albumentations as A
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +12,8 @@ from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.source import ImageSource, Pixels
 from pipeline.size import Size
 from pipeline.training.crop_view import CropView, draw_jitter, draw_view
-from pipeline.training.drawn_colour import UNCHANGED, Drawn, DrawnJitter
+from pipeline.training.drawn_colour import UNCHANGED, Drawn
+from pipeline.training.value_changes import value_change
 
 RGB = RgbImages()
 
@@ -37,7 +32,7 @@ class Crop(NamedTuple):
 
 
 class Augmenter:
-    """Crop, geometry and colour of one sample at a time.
+    """Crop, geometry and values of one sample at a time.
 
     Geometry moves image, reference, planes and validity together; colour changes image and
     reference each on its own, as two cameras would. The reference may be moved a little besides,
@@ -48,9 +43,7 @@ class Augmenter:
         self._size = size
         self._source = source
         self._settings = settings
-        later = settings.colour_on == "device"
-        self._jitter = _jitter(settings, DrawnJitter if later else A.ColorJitter)
-        self._colour = A.Compose([self._jitter])
+        self._colour = value_change(settings, source)
 
     def __call__(
         self,
@@ -70,9 +63,8 @@ class Augmenter:
         seen = [view.image(image[..., :channels])]
         if image.shape[2] > channels:
             seen.append(self._reference(image[..., channels:], view, reference))
-        # one stream for all transforms: generators of one seed would all draw the same numbers
-        self._colour.set_random_state(colour, python_random.Random(int(colour.integers(2**63))))
-        coloured = [self._coloured(each) for each in seen]
+        self._colour.begin(colour)
+        coloured = [self._colour(each) for each in seen]
         if len(seen) > 1 and reference.random() < self._settings.reference_drop:
             coloured[1] = np.full_like(seen[1], self._source.blank), UNCHANGED
         return Crop(
@@ -82,25 +74,6 @@ class Augmenter:
             np.stack([drawn for _, drawn in coloured]),
         )
 
-    def _coloured(self, image: Pixels) -> tuple[Pixels, Drawn]:
-        """With other colours, or what is to be done to them."""
-        if isinstance(self._jitter, DrawnJitter):
-            self._jitter.drawn = UNCHANGED
-            self._colour(image=image)
-            return image, self._jitter.drawn
-        return self._colour(image=image)["image"], UNCHANGED
-
     def _reference(self, reference: Pixels, view: CropView, random: np.random.Generator) -> Pixels:
         jitter = draw_jitter(view.middle, self._settings.reference_jitter, random)
         return (view if jitter is None else view.after(jitter)).image(reference)
-
-
-def _jitter(settings: AugmentConfig, kind: type[A.ColorJitter]) -> A.ColorJitter:
-    strength = settings.strength
-    return kind(
-        brightness=(1 - strength, 1 + strength),
-        contrast=(1 - strength, 1 + strength),
-        saturation=(1 - strength, 1 + strength),
-        hue=(-strength / 5, strength / 5),
-        p=settings.colour,
-    )

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from pipeline.config import AugmentConfig, JitterConfig
 from pipeline.data.image_sources.source import Pixels
 
+_AT_ONCE = 3  # channels; OpenCV takes 4 at most
+
 Matrix = NDArray[np.float64]
 """3×3, from (x, y, 1) to (x, y, 1)."""
 
@@ -32,7 +34,12 @@ class CropView:
 
     def image(self, image: Pixels) -> Pixels:
         """The crop of an HWC image, bilinear; beyond its edges the image is reflected."""
-        return self._warped(image, cv2.INTER_LINEAR).reshape(self.height, self.width, -1)
+        parts = [
+            self._warped(image[..., first : first + _AT_ONCE], cv2.INTER_LINEAR)
+            for first in range(0, image.shape[2], _AT_ONCE)
+        ]
+        shaped = [part.reshape(self.height, self.width, -1) for part in parts]
+        return shaped[0] if len(shaped) == 1 else np.concatenate(shaped, axis=2)
 
     def plane(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The crop of an HW plane of labels: the nearest pixel's."""

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from pipeline.config import InputConfig, TrainConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.decoded import Cache, MemoryCache, decode
+from pipeline.data.decoded_file import Decoded
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
 
@@ -54,13 +55,17 @@ class TrainingSet(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, key: Key) -> Batch:
-        epoch, position, index = key
-        sample = self._samples[index]
+    def decoded(self, sample: Sample) -> Decoded:
+        """The whole sample; DataError naming a file that cannot be read."""
         decoded = self._cache.get(sample)
         if decoded is None:
             decoded = decode(sample, self._reader, self._shown)
             self._cache.put(sample, decoded)
+        return decoded
+
+    def __getitem__(self, key: Key) -> Batch:
+        epoch, position, index = key
+        decoded = self.decoded(self._samples[index])
         crop = self._augmenter(*decoded, [self._settings.seed, epoch, position])
         return Batch(
             torch.from_numpy(np.ascontiguousarray(crop.image.transpose(2, 0, 1))),

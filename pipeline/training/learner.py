@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.inference.precision import plain_float32, resolve
+from pipeline.models.band_input import BandStatistics
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.training.dataset import Batch
@@ -29,7 +31,14 @@ class Learner:
     of the whole training.
     """
 
-    def __init__(self, job: TrainJob, device: str, total: int) -> None:
+    def __init__(
+        self,
+        job: TrainJob,
+        device: str,
+        total: int,
+        statistics: Sequence[BandStatistics] | None = None,
+    ) -> None:
+        """statistics: of all bands of an image, where the network normalises by them."""
         self.job, self.settings, self.total = job, job.model.train, total
         self.device = torch.device(device)
         self._upload = uploader(self.device)
@@ -37,8 +46,13 @@ class Learner:
         self.fabric = make_fabric(self.precision, device)
         seed_everything(self.settings.seed)
         network = build_model(
-            job.model.network, classes=len(job.classes), channels=job.reader.channels
-        ).to(self.device)
+            job.model.network,
+            classes=len(job.classes),
+            channels=job.reader.channels_for(job.model.input),
+        )
+        if statistics is not None and network.bands is not None:
+            network.bands.measured(statistics)
+        network = network.to(self.device)
         if self.device.type == "cuda":
             network = network.to(memory_format=torch.channels_last)
         self.average = MovingAverage(network, self.settings.ema) if self.settings.ema else None

@@ -25,6 +25,7 @@ from pipeline.execution.executor import JobContext
 from pipeline.manifests import write_manifest
 from pipeline.metrics import metric_of
 from pipeline.models.checkpoint import save_weights
+from pipeline.training.band_statistics import measured_bands
 from pipeline.training.dataset import Batch, TrainingSet, steps_an_epoch
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.learner import Learner
@@ -74,10 +75,11 @@ class TrainingRun:
         self.loader = EpochLoader(data, self.settings, workers, pin, self._warn)
         self.steps = steps_an_epoch(len(job.train), self.settings)
         self.total = self.steps * self.settings.epochs
-        self.learner = Learner(job, context.device, self.total)
-        self.progress = Progress()
+        state = load_state(job.paths.state, job.fingerprint)
+        statistics = None if state is not None else measured_bands(job, data, context)
+        self.learner = Learner(job, context.device, self.total, statistics)
+        self.progress = Progress() if state is None else self.learner.restore(state)
         self._saved_at = time.monotonic()
-        self._resume()
         self.notes = EpochNotes(
             metric_of(job.metric).name, self.settings.epochs, self.total, self.progress.step
         )
@@ -182,11 +184,6 @@ class TrainingRun:
         content = self.learner.state(self.progress)
         save_state(self.job.paths.state, self.job.fingerprint, content)
         self._saved_at = time.monotonic()
-
-    def _resume(self) -> None:
-        state = load_state(self.job.paths.state, self.job.fingerprint)
-        if state is not None:
-            self.progress = self.learner.restore(state)
 
     def _workers(self) -> int:
         if self.settings.workers != "auto":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.config import DataConfig
+from pipeline.channels import ShownBand
+from pipeline.config import DataConfig, InputConfig
+from pipeline.config.bands import COLOURS, parse_rule
+from pipeline.data.image_sources.band_images import BandImages
 from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.source import ImageSource
 from pipeline.errors import ConfigError
 
-SOURCES: tuple[type[ImageSource], ...] = (RgbImages,)
+SOURCES: tuple[type[ImageSource], ...] = (BandImages, RgbImages)
 
 
 def image_source(data: DataConfig) -> ImageSource:
@@ -17,3 +20,17 @@ def image_source(data: DataConfig) -> ImageSource:
         if found is not None:
             return found
     raise ConfigError(f"data.images: no image source reads {data.images!r}")
+
+
+def shown_bands(source: ImageSource, shown: InputConfig) -> tuple[ShownBand, ...] | None:
+    """The bands that a network is shown, with their rules; None: all, as the encoder expects them.
+
+    `shown` names bands of the source only: the experiment has been checked.
+    """
+    names, rules = shown.bands or source.bands, shown.normalise or source.default_rule
+    if names == source.bands == COLOURS and rules == "encoder":
+        return None
+    by_name = rules if isinstance(rules, dict) else dict.fromkeys(names, rules)
+    bands = [ShownBand(source.bands.index(each), parse_rule(by_name[each])) for each in names]
+    # one or two are repeated: encoders look for three colours
+    return tuple(bands[place % len(bands)] for place in range(max(len(bands), len(COLOURS))))

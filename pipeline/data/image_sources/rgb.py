@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.config import DataConfig
+from pipeline.config.bands import COLOURS
 from pipeline.data.bit_depth import lost_levels
 from pipeline.data.containers import size_in_header
 from pipeline.data.decoding_memory import SURELY_FITS
@@ -35,12 +36,17 @@ class RgbImages:
     channels: ClassVar[int] = 3
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
     scale: ClassVar[float] = 255
+    bands: ClassVar[tuple[str, ...]] = COLOURS
+    default_rule: ClassVar[str] = "encoder"
     blank: ClassVar[float] = 128
     suffix: ClassVar[str] = ".png"
 
     @classmethod
     def of(cls, data: DataConfig) -> Self | None:
-        return cls(turn=data.turns)
+        return cls(turn=data.turns) if data.bands is None else None
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        return (path,)
 
     def read(self, path: Path) -> Pixels:
         return read_rgb(path, turn=self.turn)

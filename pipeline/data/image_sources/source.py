@@ -68,6 +68,16 @@ class ImageSource(Protocol):
         ...
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of the channels."""
+        ...
+
+    @property
+    def default_rule(self) -> str:
+        """How values are normalised where `input.normalise` says nothing (`config.bands`)."""
+        ...
+
+    @property
     def blank(self) -> float:
         """The value of all pixels of a reference that is missing."""
         ...
@@ -97,6 +107,10 @@ class ImageSource(Protocol):
         """`examine` for a file too large to be in memory, where it can be decoded by rows; None
         for others.
         """
+        ...
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """All files of the image that `path` stands for."""
         ...
 
     def size_of(self, path: Path) -> Size:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.channels import Channels
 from pipeline.checks.finding import Finding
-from pipeline.data.image_sources.registry import image_source
+from pipeline.data.image_sources.registry import image_source, shown_bands
 from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint, is_fresh, write_manifest
 from pipeline.models.factory import build_model
@@ -22,22 +22,29 @@ def misfits(context: StageContext) -> list[Finding]:
     """
     data = context.experiment.data
     chosen = {
-        name: model.network
+        name: model
         for name, model in context.experiment.models.items()
         if model.weights not in (None, PRETRAINED)
     }
     if not chosen:
         return []
-    channels = Channels(image_source(data).channels, references=data.reference is not None)
-    networks = {name: [spec, starting_point(spec)] for name, spec in chosen.items()}
-    made_from = fingerprint("weights/1", networks, channels.total)
+    source, references = image_source(data), data.reference is not None
+    channels = {
+        name: Channels(source.channels, references, source.scale, shown_bands(source, model.input))
+        for name, model in chosen.items()
+    }
+    networks = {
+        name: [model.network, starting_point(model.network), channels[name].seen.total]
+        for name, model in chosen.items()
+    }
+    made_from = fingerprint("weights/2", networks)
     if is_fresh(context.workspace.weights_manifest, made_from):
         return []
 
     def found() -> Iterator[Finding]:
-        for name, spec in chosen.items():
+        for name, model in chosen.items():
             try:
-                build_model(spec, classes=len(data.classes), channels=channels)
+                build_model(model.network, classes=len(data.classes), channels=channels[name])
             except ConfigError as error:
                 yield Finding("error", f"models.{name}.weights", str(error))
 

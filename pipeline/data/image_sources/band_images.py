@@ -1,0 +1,128 @@
+"""Images of any bands and any type of number: float32, with NaN where there is no data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import DataConfig
+from pipeline.config.bands import COLOURS
+from pipeline.data.array_files.registry import open_array
+from pipeline.data.image_sources.band_files import files_of
+from pipeline.data.image_sources.band_rows import BandRows
+from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
+from pipeline.errors import DataError
+from pipeline.size import Size
+
+STRETCH = (2, 98)
+"""The percentiles of a band that people are shown as black and white."""
+
+
+@dataclass(frozen=True)
+class BandImages:
+    """The bands of `data.bands` and `data.derive`, in this order; see `ImageSource`.
+
+    Where each band has a file of its own, the first one's stands for the image, and bands of
+    another resolution are brought to its.
+    """
+
+    data: DataConfig
+
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
+    scale: ClassVar[float] = 1
+    blank: ClassVar[float] = float("nan")
+    suffix: ClassVar[str] = ".npy"
+    default_rule: ClassVar[str] = "zscore"
+
+    @classmethod
+    def of(cls, data: DataConfig) -> Self | None:
+        return cls(data) if data.bands is not None else None
+
+    @property
+    def channels(self) -> int:
+        return len(self.bands)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        return self.data.band_names
+
+    def read(self, path: Path) -> Pixels:
+        return self._rows(path)[:]
+
+    def rows(self, path: Path) -> PixelRows:
+        return self._rows(path)
+
+    def decode(self, data: bytes, path: Path) -> Pixels:
+        return self.read(path)
+
+    def examine(self, data: bytes, path: Path) -> Examined:
+        rows = self._rows(path)
+        pixels = rows[:]
+        notes = dict.fromkeys(note for file in rows.files for note in file.notes)
+        return Examined(pixels, 1, (*notes, *self._notes(pixels)))
+
+    def examine_rows(self, path: Path) -> Examined | None:
+        return None
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        return files_of(self.data, path)
+
+    def size_of(self, path: Path) -> Size:
+        height, width = self._rows(path).shape[:2]
+        return height, width
+
+    def shown(self, pixels: Pixels) -> NDArray[np.uint8]:
+        planes = [_stretched(pixels[..., self.bands.index(name)]) for name in self._shown_bands]
+        return np.dstack(planes if len(planes) == len(COLOURS) else planes[:1] * len(COLOURS))
+
+    def write(self, pixels: Pixels, stream: BinaryIO) -> None:
+        np.save(stream, np.asarray(pixels, self.dtype))
+
+    def read_written(self, path: Path) -> Pixels:
+        try:
+            written: Pixels = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} cannot be read: {error}; run align again") from None
+        return written
+
+    def _rows(self, path: Path) -> BandRows:
+        data, files = self.data, self.files(path)
+        opened = tuple(open_array(file, key=data.array) for file in files)
+        assert data.bands is not None
+        return BandRows(opened, data.bands, data.derive, data.no_data)
+
+    @cached_property
+    def _shown_bands(self) -> tuple[str, ...]:
+        if self.data.show is not None:
+            return self.data.show
+        if set(COLOURS) <= set(self.bands):
+            return COLOURS
+        return self.bands[:3] if len(self.bands) >= len(COLOURS) else self.bands[:1]
+
+    def _notes(self, pixels: Pixels) -> Iterator[str]:
+        nothing = np.isnan(pixels)
+        share = nothing.any(axis=2).mean()
+        if share:
+            yield f"{share:.1%} of the pixels lack data in some band"
+        for number, name in enumerate(self.bands):
+            values = pixels[..., number][~nothing[..., number]]
+            if not values.size:
+                yield f"band {name} has no data at all"
+            elif values.min() == values.max():
+                yield f"band {name} is constant ({values.min():g})"
+
+
+def _stretched(band: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """0..255 from the lower to the upper percentile; 0 where there is no data."""
+    there = band[np.isfinite(band)]
+    if not there.size:
+        return np.zeros(band.shape, np.uint8)
+    low, high = np.percentile(there, STRETCH)
+    grey = (band - low) * (255 / max(high - low, 1e-12))
+    return np.asarray(np.nan_to_num(grey.clip(0, 255), nan=0), np.uint8)

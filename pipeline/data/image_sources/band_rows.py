@@ -1,0 +1,79 @@
+"""The rows of an image of bands: read from its files, without-data marked, derived bands added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.array_files.array_file import ArrayFile
+from pipeline.data.derived_bands import evaluate
+from pipeline.errors import DataError
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BandRows:
+    """An image HWC float32 as `PixelRows`.
+
+    files: one for all bands, or one a band; names: of the bands in them; derived: expressions of
+    further ones; no_data: the value that means it, besides those that files name and NaN.
+    """
+
+    files: tuple[ArrayFile, ...]
+    names: tuple[str, ...]
+    derived: Mapping[str, str]
+    no_data: float | None
+
+    def __post_init__(self) -> None:
+        for file in self.files:
+            count = file.shape[-1] if file.axes.endswith("C") else 1
+            expected = len(self.names) if len(self.files) == 1 else 1
+            if "Z" in file.axes:
+                raise DataError(f"{file.path} holds {file.shape[0]} planes, not one image")
+            if count != expected:
+                raise DataError(
+                    f"{file.path} has {count} channel(s), and data.bands names "
+                    f"{expected}: {', '.join(self.names)}"
+                )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        height, width = self.files[0].shape[:2]
+        return height, width, len(self.names) + len(self.derived)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32)
+
+    def __getitem__(self, rows: slice) -> Values:
+        start, stop, _ = rows.indices(self.shape[0])
+        read = [self._read(file, slice(start, stop)) for file in self.files]
+        stored = np.concatenate(read, axis=2)
+        bands = dict(zip(self.names, np.moveaxis(stored, 2, 0), strict=True))
+        more = [evaluate(text, bands)[..., None] for text in self.derived.values()]
+        return np.concatenate([stored, *more], axis=2) if more else stored
+
+    def _read(self, file: ArrayFile, rows: slice) -> Values:
+        """HWC of the first file's size; NaN where there is no data."""
+        if file.shape[:2] == self.files[0].shape[:2]:
+            return self._marked(file, file.read(rows))
+        height, width = self.files[0].shape[:2]
+        whole = self._marked(file, file.read())
+        brought = cv2.resize(whole, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(brought, np.float32).reshape(height, width, 1)[rows]
+
+    def _marked(self, file: ArrayFile, stored: NDArray[Any]) -> Values:
+        planes = stored.reshape(*stored.shape[:2], -1)
+        values = planes.astype(np.float32)
+        for nothing in {file.no_data, self.no_data} - {None}:
+            assert nothing is not None
+            values[planes == planes.dtype.type(nothing)] = np.nan
+        if planes.dtype.kind == "f":
+            values[~np.isfinite(values)] = np.nan
+        return values

@@ -1,0 +1,143 @@
+"""Images of bands, from check to submission, prediction and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline import cli, open_run
+from pipeline.models.checkpoint import load_weights
+from pipeline.stages import train
+from tests.helpers.competitions import TINY
+from tests.helpers.kelp import BANDS, INDEX, NO_DATA, draw_kelp, kelp_experiment
+
+FIVE = ["red", "green", "blue", "nir", "ndvi"]
+
+
+@pytest.fixture(scope="module")
+def kelp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kelp")
+    draw_kelp(folder)
+    return folder
+
+
+def _write(folder: Path, raw: dict[str, Any]) -> Path:
+    path = folder / "kelp.yaml"
+    path.write_text(yaml.safe_dump({**raw, "name": "kelp"}))
+    return path
+
+
+def _make(folder: Path, *words: str) -> int:
+    return cli.main([*words, "--config", "kelp.yaml", "--jobs", "1"])
+
+
+def test_from_files_of_bands_to_masks(
+    kelp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    models = {
+        "five": {"decoder": "unet", **TINY, "input": {"bands": FIVE}},
+        "all": {"decoder": "linknet", **TINY, "input": {"normalise": "percentile(1, 99)"}},
+    }
+    augment = {"colour": 0.5, "band_drop": 0.1, "flips": ["horizontal", "vertical"]}
+    raw = kelp_experiment(kelp, models=models, train={"augment": augment, "epochs": 1})
+    run = open_run(_write(tmp_path, raw))
+    assert _make(tmp_path, "all") == 0, capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "lack data in some band" in shown.out + shown.err
+    assert "band clouds is" not in shown.err  # noise: it is not constant
+    (submission,) = (tmp_path / "submissions" / "kelp").glob("*.csv")
+    assert len(submission.read_text().splitlines()) == 1 + 4
+    predict = run.predictor()
+    mask = predict(kelp / "test" / "k01.npy")
+    assert mask.shape == (1, 48, 64) and mask.dtype == np.bool_
+    assert _make(tmp_path, "predict", f"--images={kelp}/test/*.npy", "--out=masks") == 0
+    assert len(list((tmp_path / "masks").glob("*.png"))) == 4
+    assert _make(tmp_path, "export", "--model=five", "--fold=0", "--format=onnx") == 0
+    assert (tmp_path / "runs/kelp/report.html").is_file()
+
+
+def test_statistics_are_those_of_the_own_training_images(
+    kelp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rules = {"nir": "zscore", "ndvi": "range(-1, 1)", "red": "minmax"}
+    models = {
+        "a": {"decoder": "unet", **TINY, "input": {"bands": list(rules), "normalise": rules}}
+    }
+    training = {"epochs": 1, "steps": 1}
+    run = open_run(_write(tmp_path, kelp_experiment(kelp, models=models, train=training)))
+    run.train()
+    jobs = train.list_jobs(run.context("train"))
+    nir, red = BANDS.index("nir"), BANDS.index("red")
+    for job in jobs.values():
+        network = train._unweighted(job.model, 1, job.reader)  # noqa: SLF001
+        load_weights(job.paths.weights("ema"), network)
+        pixels = np.concatenate([np.load(each.image).reshape(-1, 7) for each in job.train])
+        there = pixels[(pixels != NO_DATA).all(axis=1)].astype(float)
+        assert network.bands is not None
+        offset, factor = network.bands.offset.flatten(), network.bands.factor.flatten()
+        low, high = there[:, red].min(), there[:, red].max()
+        assert float(offset[2]) == pytest.approx(low) and float(factor[2]) == pytest.approx(
+            1 / (high - low)
+        )
+        assert float(offset[1]) == pytest.approx(-1) and float(factor[1]) == pytest.approx(0.5)
+        mean, std = float(network.encoder.mean[0, 0]), float(network.encoder.std[0, 0])
+        seen = (there[:, nir] - float(offset[0])) * float(factor[0])
+        assert ((seen - mean) / std).mean() == pytest.approx(0, abs=1e-3)
+        assert ((seen - mean) / std).std() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"bands": list(BANDS[:6])}, "has 7 channel(s), and data.bands names 6"),
+        ({"bands": list(BANDS), "derive": {"x": "nir + infrared"}}, "there is no band 'infrared'"),
+        ({"bands": list(BANDS), "derive": {"x": "__import__('os')"}}, "only numbers, bands"),
+        ({"bands": list(BANDS), "derive": {"nir": INDEX}}, "a name stands twice"),
+        ({"bands": list(BANDS), "show": ["nir", "red"]}, "show takes one band, or three"),
+        ({"bands": None, "derive": {}, "no_data": 0}, "no_data needs bands"),
+        ({"images": "train/{band}/{id}.npy", "bands": None, "derive": {}, "no_data": None},
+         "needs the names of the bands"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said(
+    kelp: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data: dict[str, Any],
+    says: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write(tmp_path, kelp_experiment(kelp, data=data))
+    assert _make(tmp_path, "check") in (1, 2)
+    assert says in capsys.readouterr().err
+
+
+def test_a_file_a_band(
+    kelp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bands of half the resolution are brought to the first one's; a missing one is named."""
+    monkeypatch.chdir(tmp_path)
+    for path in (kelp / "train").glob("*.npy"):
+        scene = np.load(path)
+        for name in ("red", "nir", "height"):
+            band = scene[..., BANDS.index(name)]
+            folder = tmp_path / "data" / "scenes" / path.stem
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(folder / f"{name}.npy", band[::2, ::2] if name == "height" else band)
+    (tmp_path / "data" / "masks").symlink_to(kelp / "masks")
+    data = {"images": "scenes/{id}/{band}.npy", "bands": ["red", "nir", "height"], "test": None}
+    raw = kelp_experiment(tmp_path / "data", data=data)
+    run = open_run(_write(tmp_path, raw))
+    assert _make(tmp_path, "check") == 0, capsys.readouterr().err
+    reader = train.list_jobs(run.context("train"))["a", 0].reader
+    (tmp_path / "data/scenes/k03/nir.npy").unlink()
+    assert _make(tmp_path, "check") == 1
+    assert "k03" in (said := capsys.readouterr().err) and "nir.npy" in said
+    assert reader.source.bands == ("red", "nir", "height", "ndvi")
