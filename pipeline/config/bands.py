@@ -39,7 +39,7 @@ def parse_rule(text: str) -> Rule:
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
     if match is None or match[1] not in _ARGUMENTS:
         raise ValueError(f"{text!r} is none of {_FORMS}")
-    names, given = _ARGUMENTS[match[1]], [each for each in (match[2] or "").split(",") if each]
+    names, given = _ARGUMENTS[match[1]], match[2].split(",") if match[2] else []
     try:
         numbers = tuple(float(each) for each in given)
     except ValueError:

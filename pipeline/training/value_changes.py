@@ -98,7 +98,7 @@ class BandChange:
         if not there.size or there.min() == there.max():
             return band
         low, high, deviation = there.min(), there.max(), there.std()
-        bent = ((band - low) / (high - low)).clip(0, 1) ** np.exp(gamma) * (high - low) + low
+        bent = ((band - low) / (high - low)).clip(0, 1) ** np.exp(gamma / 2) * (high - low) + low
         middle = float(there.mean())
         changed = (bent - middle) * (1 + contrast) + middle + brightness * deviation
         grain = self._random.standard_normal(band.shape, np.float32)
