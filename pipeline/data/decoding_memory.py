@@ -15,7 +15,8 @@ SURELY_FITS = 5 * 10**7  # pixels
 _BYTES_A_PIXEL = 12  # Pillow's own pixels, a converted copy of them, and the array
 _BYTES_AN_RGB_PIXEL = 8  # of which Pillow makes no copy
 _SHARE_OF_FREE = 0.75
-_large = threading.Lock()
+_SURELY_FIT = 2**28  # bytes
+_large = threading.RLock()
 """Held while a large image is decoded, so that two threads do not count on the same memory."""
 
 
@@ -45,5 +46,20 @@ def _large_picture(image: Image.Image) -> Iterator[None]:
             raise RefusedError(
                 f"has {image.width}×{image.height} pixels, which take {needed / 1e9:.1f} GB to "
                 f"decode; {free / 1e9:.1f} GB of memory are free"
+            )
+        yield
+
+
+@contextmanager
+def memory_for_bytes(needed: int) -> Iterator[None]:
+    """Refuse an array that does not fit into memory; hold the lock if it is large."""
+    if needed <= _SURELY_FIT:
+        yield
+        return
+    with _large:
+        free = available_bytes()
+        if needed > _SHARE_OF_FREE * free:
+            raise RefusedError(
+                f"takes {needed / 1e9:.1f} GB to read; {free / 1e9:.1f} GB of memory are free"
             )
         yield
