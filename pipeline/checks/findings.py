@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.checks.band_findings import shifted_bands
 from pipeline.checks.finding import Finding
 from pipeline.checks.image_findings import (
     identity_problems,
@@ -49,6 +50,7 @@ def find_problems(
         *(submission_problems(catalog, experiment) if sample else ()),
         *weight_problems(experiment),
         *metric_problems(experiment),
+        *shifted_bands(records, experiment.data),
         *oddities_of_images(records),
     ]
     return sorted(findings, key=lambda finding: finding.severity)

@@ -66,6 +66,9 @@ class DataConfig(Block):
     """Value of pixels without data, besides the one that a file names itself and NaN."""
     array: Annotated[str, Field(max_length=200)] | None = None
     """Name of the array in an npz or zarr file that holds several."""
+    axes: Annotated[str, Field(pattern="^[ZYXC_]{2,8}$")] | None = None
+    """Meaning of the sides of an array, a letter each, where its file does not say it: `CYX` are
+    bands before rows and columns; `_` is a side of length one that means nothing."""
     show: tuple[BandName, ...] | None = None
     """The band, or the three, that people are shown in reports; null: red, green and blue where
     there are such names, else the first ones."""
@@ -151,7 +154,7 @@ class DataConfig(Block):
         if not named:
             if any("{band}" in pattern for pattern in patterns if pattern is not None):
                 yield "a pattern with {band} needs the names of the bands in bands: [...]"
-            for key in ("derive", "no_data", "array", "show"):
+            for key in ("derive", "no_data", "array", "axes", "show"):
                 if getattr(self, key) not in (None, {}):
                     yield f"{key} needs bands: [...], the names of an image's channels"
             return

@@ -50,6 +50,12 @@ class Record:
     """Hash of the image's bytes alone."""
     colours: str = ""
     """`index #rrggbb`, comma-separated: what was read by the indices of a palette."""
+    bands: str = ""
+    """Mean of each band of `data.bands`, space-separated; nan where it has no data."""
+
+    @property
+    def band_means(self) -> tuple[float, ...]:
+        return tuple(float(mean) for mean in self.bands.split())
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -141,6 +147,7 @@ def _facts(sample: Sample, part: Part, data: DataConfig, masks: MaskFormat) -> d
     if same:
         notes.append("reference identical to the image")
     facts: dict[str, Any] = {"height": size[0], "width": size[1]}
+    facts["bands"] = " ".join(f"{mean:.6g}" for mean in image.means)
     if part == "train":
         truth = _truth(sample, size, image, masks)
         notes += [f"mask: {note}" for note in truth.notes]

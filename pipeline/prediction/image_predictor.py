@@ -15,7 +15,6 @@ from pipeline.data.frame import into_frame
 from pipeline.data.image_sources.source import PixelRows
 from pipeline.data.samples import SampleReader
 from pipeline.ensemble.blending.stream import SummedMaps
-from pipeline.errors import DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import FinishedRun, refuse_references, verify_weights
@@ -37,18 +36,19 @@ class ImagePredictor:
 
     @overload
     def __call__(
-        self, image: NDArray[np.uint8] | str | Path, *, probabilities: Literal[False] = False
+        self, image: NDArray[Any] | str | Path, *, probabilities: Literal[False] = False
     ) -> NDArray[np.bool_]: ...
 
     @overload
     def __call__(
-        self, image: NDArray[np.uint8] | str | Path, *, probabilities: Literal[True]
+        self, image: NDArray[Any] | str | Path, *, probabilities: Literal[True]
     ) -> NDArray[np.float32]: ...
 
     def __call__(
-        self, image: NDArray[np.uint8] | str | Path, *, probabilities: bool = False
+        self, image: NDArray[Any] | str | Path, *, probabilities: bool = False
     ) -> NDArray[Any]:
-        """HWC uint8 RGB of any size, or its file → bool CHW, a plane a class of `classes`.
+        """An image HWC of any size (uint8 RGB, or the bands of `data.bands`), or its file → bool
+        CHW, a plane a class of `classes`.
 
         probabilities: the blended ones instead, float32 CHW 0..1, before thresholds and
         post-processing. Raises DataError for what is no such image.
@@ -56,11 +56,11 @@ class ImagePredictor:
         sums, recipe = self._sums(self._seen(image)), self._blend.recipe
         return recipe.blend(sums) if probabilities else recipe.decide(sums)
 
-    def _seen(self, image: NDArray[np.uint8] | str | Path) -> PixelRows:
+    def _seen(self, image: NDArray[Any] | str | Path) -> PixelRows:
         """What networks are shown of it."""
         if isinstance(image, str | Path):
             return self._reader.rows(Sample(Path(image).stem, Path(image)))
-        return into_frame(_checked(image), self._reader.data.frame)
+        return into_frame(self._reader.source.given(np.asarray(image)), self._reader.data.frame)
 
     def _sums(self, seen: PixelRows) -> SummedMaps:
         """The sums of all models; in a temporary file where a model predicts in tiles."""
@@ -91,13 +91,3 @@ def job_of(
         reader=reader,
         samples=tuple(samples),
     )
-
-
-def _checked(image: object) -> NDArray[np.uint8]:
-    array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
-        raise DataError(
-            f"an image is HWC uint8 RGB, and this is {array.shape} {array.dtype}; convert it, or "
-            "give the path of its file"
-        )
-    return np.ascontiguousarray(array)

@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import must not look at the network
 
 import random as python_random
-from typing import Protocol
+from typing import Any, Protocol
 
 import albumentations as A
 import numpy as np
@@ -31,7 +31,7 @@ class ValueChange(Protocol):
 def value_change(settings: AugmentConfig, source: ImageSource) -> ValueChange:
     """The change that suits the images of a source."""
     is_colour = source.dtype == np.uint8
-    return ColourChange(settings) if is_colour else BandChange(settings)
+    return ColourChange(settings) if is_colour else BandChange(settings, source.blank)
 
 
 class ColourChange:
@@ -66,11 +66,11 @@ class BandChange:
     """Brightness, contrast, gamma and noise of each band by itself, and bands that drop out.
 
     All are relative to the mean, deviation and range of the band in the crop, since nothing is
-    known of its units. Pixels without data (NaN) stay so; a band that drops out has none.
+    known of its units. Pixels without data (NaN) stay so. blank: the value of one that drops out.
     """
 
-    def __init__(self, settings: AugmentConfig) -> None:
-        self._settings = settings
+    def __init__(self, settings: AugmentConfig, blank: float = float("nan")) -> None:
+        self._settings, self._blank = settings, blank
         self._random = np.random.default_rng(0)
 
     def begin(self, random: np.random.Generator) -> None:
@@ -85,10 +85,10 @@ class BandChange:
             planes = [
                 self._changed(image[..., number], *draws[number]) for number in range(len(draws))
             ]
-            image = np.stack(planes, axis=2)
+            image = _as_type(np.stack(planes, axis=2), image.dtype)
         if drops:
             image = image.copy()
-            image[..., dropped] = np.nan
+            image[..., dropped] = self._blank
         return image, UNCHANGED
 
     def _changed(
@@ -103,3 +103,10 @@ class BandChange:
         changed = (bent - middle) * (1 + contrast) + middle + brightness * deviation
         grain = self._random.standard_normal(band.shape, np.float32)
         return np.asarray(changed + grain * (abs(noise) / 4 * deviation), np.float32)
+
+
+def _as_type(values: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    return np.rint(values).clip(limits.min, limits.max).astype(dtype)

@@ -66,16 +66,14 @@ def test_statistics_are_those_of_the_own_training_images(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rules = {"nir": "zscore", "ndvi": "range(-1, 1)", "red": "minmax"}
-    models = {
-        "a": {"decoder": "unet", **TINY, "input": {"bands": list(rules), "normalise": rules}}
-    }
+    models = {"a": {"decoder": "unet", **TINY, "input": {"bands": list(rules), "normalise": rules}}}
     training = {"epochs": 1, "steps": 1}
     run = open_run(_write(tmp_path, kelp_experiment(kelp, models=models, train=training)))
     run.train()
     jobs = train.list_jobs(run.context("train"))
     nir, red = BANDS.index("nir"), BANDS.index("red")
     for job in jobs.values():
-        network = train._unweighted(job.model, 1, job.reader)  # noqa: SLF001
+        network = train._unweighted(job.model, 1, job.reader)
         load_weights(job.paths.weights("ema"), network)
         pixels = np.concatenate([np.load(each.image).reshape(-1, 7) for each in job.train])
         there = pixels[(pixels != NO_DATA).all(axis=1)].astype(float)

@@ -15,7 +15,7 @@ from pipeline.config import DataConfig
 from pipeline.config.bands import COLOURS
 from pipeline.data.array_files.registry import open_array
 from pipeline.data.image_sources.band_files import files_of
-from pipeline.data.image_sources.band_rows import BandRows
+from pipeline.data.image_sources.band_rows import BandRows, marked, with_derived
 from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
 from pipeline.errors import DataError
 from pipeline.size import Size
@@ -65,7 +65,8 @@ class BandImages:
         rows = self._rows(path)
         pixels = rows[:]
         notes = dict.fromkeys(note for file in rows.files for note in file.notes)
-        return Examined(pixels, 1, (*notes, *self._notes(pixels)))
+        means = tuple(_mean(pixels[..., number]) for number in range(self.channels))
+        return Examined(pixels, 1, (*notes, *self._notes(pixels)), means)
 
     def examine_rows(self, path: Path) -> Examined | None:
         return None
@@ -91,9 +92,19 @@ class BandImages:
             raise DataError(f"{path} cannot be read: {error}; run align again") from None
         return written
 
+    def given(self, image: NDArray[Any]) -> Pixels:
+        names = self.data.bands
+        assert names is not None
+        if image.ndim != 3 or image.shape[2] != len(names) or image.dtype.kind not in "uif":
+            raise DataError(
+                f"an image is HWC with the bands {', '.join(names)}, and this is {image.shape} "
+                f"{image.dtype}; convert it, or give the path of its file"
+            )
+        return with_derived(marked(image, (self.data.no_data,)), names, self.data.derive)
+
     def _rows(self, path: Path) -> BandRows:
         data, files = self.data, self.files(path)
-        opened = tuple(open_array(file, key=data.array) for file in files)
+        opened = tuple(open_array(file, key=data.array, axes=data.axes) for file in files)
         assert data.bands is not None
         return BandRows(opened, data.bands, data.derive, data.no_data)
 
@@ -116,6 +127,11 @@ class BandImages:
                 yield f"band {name} has no data at all"
             elif values.min() == values.max():
                 yield f"band {name} is constant ({values.min():g})"
+
+
+def _mean(band: NDArray[np.float32]) -> float:
+    there = band[~np.isnan(band)]
+    return float(there.mean(dtype=np.float64)) if there.size else float("nan")
 
 
 def _stretched(band: NDArray[np.float32]) -> NDArray[np.uint8]:

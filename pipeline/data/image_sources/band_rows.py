@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,26 +54,34 @@ class BandRows:
     def __getitem__(self, rows: slice) -> Values:
         start, stop, _ = rows.indices(self.shape[0])
         read = [self._read(file, slice(start, stop)) for file in self.files]
-        stored = np.concatenate(read, axis=2)
-        bands = dict(zip(self.names, np.moveaxis(stored, 2, 0), strict=True))
-        more = [evaluate(text, bands)[..., None] for text in self.derived.values()]
-        return np.concatenate([stored, *more], axis=2) if more else stored
+        return with_derived(np.concatenate(read, axis=2), self.names, self.derived)
 
     def _read(self, file: ArrayFile, rows: slice) -> Values:
         """HWC of the first file's size; NaN where there is no data."""
         if file.shape[:2] == self.files[0].shape[:2]:
-            return self._marked(file, file.read(rows))
+            return self._marked(file, rows)
         height, width = self.files[0].shape[:2]
-        whole = self._marked(file, file.read())
+        whole = self._marked(file, slice(None))
         brought = cv2.resize(whole, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(brought, np.float32).reshape(height, width, 1)[rows]
 
-    def _marked(self, file: ArrayFile, stored: NDArray[Any]) -> Values:
-        planes = stored.reshape(*stored.shape[:2], -1)
-        values = planes.astype(np.float32)
-        for nothing in {file.no_data, self.no_data} - {None}:
-            assert nothing is not None
-            values[planes == planes.dtype.type(nothing)] = np.nan
-        if planes.dtype.kind == "f":
-            values[~np.isfinite(values)] = np.nan
-        return values
+    def _marked(self, file: ArrayFile, rows: slice) -> Values:
+        return marked(file.read(rows), (file.no_data, self.no_data))
+
+
+def marked(stored: NDArray[Any], no_data: Iterable[float | None]) -> Values:
+    """HW or HWC of any type → HWC float32, NaN for these values and for what is not finite."""
+    planes = stored.reshape(*stored.shape[:2], -1)
+    values = planes.astype(np.float32)
+    for nothing in no_data:
+        if nothing is not None:
+            values[planes == nothing] = np.nan
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def with_derived(stored: Values, names: Sequence[str], derived: Mapping[str, str]) -> Values:
+    """HWC of the stored bands → the same, with the derived ones behind them."""
+    bands = dict(zip(names, np.moveaxis(stored, 2, 0), strict=True))
+    more = [evaluate(text, bands)[..., None] for text in derived.values()]
+    return np.concatenate([stored, *more], axis=2) if more else stored

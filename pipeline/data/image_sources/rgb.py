@@ -13,12 +13,15 @@ from PIL import Image
 
 from pipeline.config import DataConfig
 from pipeline.config.bands import COLOURS
+from pipeline.data.array_files.tiff import STARTS as TIFF_STARTS
 from pipeline.data.bit_depth import lost_levels
 from pipeline.data.containers import size_in_header
 from pipeline.data.decoding_memory import SURELY_FITS
+from pipeline.data.image_sources.band_hint import band_hint
 from pipeline.data.image_sources.source import TURNED, Examined, PixelRows, Pixels
 from pipeline.data.image_sources.tiff_rows import tiff_rows
 from pipeline.data.images import DecodedImage, decode_image, decode_rgb, opened, read_rgb
+from pipeline.errors import DataError
 from pipeline.size import Size
 
 SMALLER = "smaller copies in the same file are left out"
@@ -58,8 +61,11 @@ class RgbImages:
         return decode_rgb(data, path, turn=self.turn)
 
     def examine(self, data: bytes, path: Path) -> Examined:
-        found = decode_image(data, path, turn=self.turn)
-        return Examined(found.rgb, found.header.orientation, tuple(self._notes(data, found)))
+        try:
+            found = decode_image(data, path, turn=self.turn)
+        except DataError as error:
+            raise DataError(f"{error}{band_hint(path)}") from None
+        return Examined(found.rgb, found.header.orientation, tuple(self._notes(data, found, path)))
 
     def examine_rows(self, path: Path) -> Examined | None:
         height, width = self.size_of(path)
@@ -74,6 +80,14 @@ class RgbImages:
             notes.append(CONSTANT)
         return Examined(rows, 1, tuple(notes))
 
+    def given(self, image: NDArray[Any]) -> Pixels:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise DataError(
+                f"an image is HWC uint8 RGB, and this is {image.shape} {image.dtype}; convert it, "
+                "or give the path of its file"
+            )
+        return np.ascontiguousarray(image)
+
     def size_of(self, path: Path) -> Size:
         with opened(path) as stream:
             return size_in_header(stream, path, turn=self.turn)
@@ -87,13 +101,13 @@ class RgbImages:
     def read_written(self, path: Path) -> Pixels:
         return read_rgb(path)
 
-    def _notes(self, data: bytes, image: DecodedImage) -> Iterator[str]:
+    def _notes(self, data: bytes, image: DecodedImage, path: Path) -> Iterator[str]:
         header = image.header
         if header.orientation != 1:
             how = "as viewers show it" if self.turn else "as its pixels are stored"
             yield f"{TURNED}: read, and submitted, {how} (data.exif)"
         if image.mode not in ("RGB", "L", "P"):
-            yield f"{image.mode} read as RGB"
+            yield f"{image.mode} read as RGB{band_hint(path)}{_fourth(data, image)}"
         if header.previews:
             yield SMALLER
         if lost := lost_levels(data, image):
@@ -102,3 +116,13 @@ class RgbImages:
         stored = image.rgb if image.deep is None else image.deep
         if (stored == stored[:1, :1]).all():
             yield CONSTANT
+
+
+def _fourth(data: bytes, image: DecodedImage) -> str:
+    """Satellites' fourth bands are often tagged as alpha."""
+    if image.mode != "RGBA" or not data.startswith(TIFF_STARTS):
+        return ""
+    return (
+        "; its fourth channel, tagged as alpha, is left out: if it is data, set data.bands: "
+        "[red, green, blue, nir]"
+    )

@@ -42,6 +42,8 @@ class Examined:
     """As EXIF counts: 1 is upright, 5 to 8 lie on their side."""
     notes: tuple[str, ...]
     """Possible problems of the image, and information lost in reading it."""
+    means: tuple[float, ...] = ()
+    """Of each band, where they are no colours; NaN where it has no data."""
 
 
 class ImageSource(Protocol):
@@ -111,6 +113,10 @@ class ImageSource(Protocol):
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """All files of the image that `path` stands for."""
+        ...
+
+    def given(self, image: NDArray[Any]) -> Pixels:
+        """`read` for an image that a caller has in memory; DataError where it is no such image."""
         ...
 
     def size_of(self, path: Path) -> Size:

@@ -30,8 +30,10 @@ BANDS = np.random.default_rng(0).integers(0, 10_001, (48, 40, 5)).astype(np.uint
 
 
 @dataclass(frozen=True)
-class BandImages:
+class FiveBands:
     channels: ClassVar[int] = 5
+    bands: ClassVar[tuple[str, ...]] = ("a", "b", "c", "d", "e")
+    default_rule: ClassVar[str] = "range(0, 10000)"
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint16)
     scale: ClassVar[float] = 10_000
     blank: ClassVar[float] = 0
@@ -40,6 +42,12 @@ class BandImages:
     @classmethod
     def of(cls, data: DataConfig) -> Self | None:
         return cls() if data.images.endswith(".npy") else None
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        return (path,)
+
+    def given(self, image: NDArray[Any]) -> Pixels:
+        return image
 
     def read(self, path: Path) -> Pixels:
         return np.asarray(np.load(path))
@@ -72,7 +80,7 @@ class BandImages:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
-    monkeypatch.setattr(registry, "SOURCES", (BandImages, *registry.SOURCES))
+    monkeypatch.setattr(registry, "SOURCES", (FiveBands, *registry.SOURCES))
     (tmp_path / "images").mkdir()
     np.save(tmp_path / "images/a.npy", BANDS)
     save(tmp_path / "masks/a.png", np.eye(48, 40, dtype=np.uint8))
@@ -99,7 +107,7 @@ def test_networks_are_trained_on_all_their_bands(data: DataConfig) -> None:
         {"size": [48, 40], "augment": {"colour": 0, "affine": 0, "flips": []}}
     )
     drawn = TrainingSet(list_samples(data).train, SampleReader(data), settings, InputConfig())
-    image, planes, _ = drawn[0, 0, 0]
+    image, planes, *_ = drawn[0, 0, 0]
     assert np.array_equal(image.numpy(), BANDS.transpose(2, 0, 1)) and planes.shape[1:] == (48, 40)
 
 
