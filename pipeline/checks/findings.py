@@ -21,6 +21,7 @@ from pipeline.checks.setting_findings import (
     submission_problems,
     weight_problems,
 )
+from pipeline.checks.stack_findings import stack_problems
 from pipeline.config import Experiment
 from pipeline.data.catalog import Catalog
 from pipeline.data.inspection import Record
@@ -51,6 +52,7 @@ def find_problems(
         *weight_problems(experiment),
         *metric_problems(experiment),
         *shifted_bands(records, experiment.data),
+        *stack_problems(catalog, experiment.data),
         *oddities_of_images(records),
     ]
     return sorted(findings, key=lambda finding: finding.severity)

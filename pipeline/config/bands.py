@@ -75,5 +75,24 @@ def _valid_name(name: str) -> str:
     return name
 
 
+def of_neighbour(name: str, offset: int) -> str:
+    """The name of a band in the image so many positions further on in its stack."""
+    return f"{name}@{offset:+d}" if offset else name
+
+
+def own_name(name: str) -> str:
+    """The band's name without the neighbour's position."""
+    return name.partition("@")[0]
+
+
+def _valid_choice(name: str) -> str:
+    _valid_name(own_name(name))
+    if not re.fullmatch(r"\w+(@[+-][1-9]\d*)?", name):
+        raise ValueError(f"{name!r}: a neighbour's band is written {own_name(name)}@+1 or …@-1")
+    return name
+
+
 BandName = Annotated[str, Field(max_length=60), AfterValidator(_valid_name)]
+ChosenBand = Annotated[str, Field(max_length=70), AfterValidator(_valid_choice)]
+"""A band, or that of a neighbour in a stack."""
 RuleText = Annotated[str, Field(max_length=100), AfterValidator(_valid_rule)]

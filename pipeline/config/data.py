@@ -7,11 +7,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from pipeline.config.bands import COLOURS, BandName
+from pipeline.config.bands import COLOURS, BandName, of_neighbour
 from pipeline.config.base import Block
 from pipeline.config.expressions import check_expression
 from pipeline.config.limits import PixelValue, Shift
 from pipeline.config.patterns import FilePath, compiled, file_pattern
+from pipeline.config.stack import StackConfig
 from pipeline.config.tables import GroupTable, MaskTable
 
 MaskSource = str | MaskTable
@@ -87,6 +88,9 @@ class DataConfig(Block):
     classes, exactly one a pixel."""
     void: PixelValue | None = None
     """Pixel value that no loss, metric or search counts."""
+    stack: StackConfig | None = None
+    """Images that are slices of a volume or frames of a film, to show networks their neighbours;
+    needs bands."""
     drop: tuple[str, ...] = ()
     """Ids of training images to leave out (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
@@ -154,11 +158,11 @@ class DataConfig(Block):
         if not named:
             if any("{band}" in pattern for pattern in patterns if pattern is not None):
                 yield "a pattern with {band} needs the names of the bands in bands: [...]"
-            for key in ("derive", "no_data", "array", "axes", "show"):
+            for key in ("derive", "no_data", "array", "axes", "show", "stack"):
                 if getattr(self, key) not in (None, {}):
                     yield f"{key} needs bands: [...], the names of an image's channels"
             return
-        known = self.band_names
+        known = self.own_bands
         if len(set(known)) != len(known):
             yield "bands, derive: a name stands twice"
         for name, text in self.derive.items():
@@ -175,7 +179,15 @@ class DataConfig(Block):
 
     @property
     def band_names(self) -> tuple[str, ...]:
-        """Of an image as it is read: those of its file, then the derived ones."""
+        """Of an image as it is read: its own, or those of each neighbour in turn."""
+        if self.stack is None:
+            return self.own_bands
+        offsets = self.stack.neighbours
+        return tuple(of_neighbour(name, offset) for offset in offsets for name in self.own_bands)
+
+    @property
+    def own_bands(self) -> tuple[str, ...]:
+        """Those of the image itself: of its file, then the derived ones."""
         return COLOURS if self.bands is None else (*self.bands, *self.derive)
 
     def by_band(self, pattern: str) -> dict[str | None, str]:

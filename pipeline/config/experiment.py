@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.alignment import AlignSettings
+from pipeline.config.bands import own_name
 from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig
 from pipeline.config.ensemble import EnsembleConfig
@@ -200,10 +201,11 @@ class Experiment(Block):
                     f"models.{name}.input.bands: there is no band {strange[0]!r}"
                     f"{did_you_mean(strange[0], known)}"
                 )
-            if isinstance(rules, dict) and set(rules) != set(shown):
+            own = dict.fromkeys(map(own_name, shown))
+            if isinstance(rules, dict) and set(rules) != set(own):
                 problems.append(
                     f"models.{name}.input.normalise: give one rule for all bands, or one for each "
-                    f"of {', '.join(shown)}"
+                    f"of {', '.join(own)}"
                 )
             if self.data.bands is not None and _changes_values(model.infer.tta):
                 problems.append(

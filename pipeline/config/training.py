@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pipeline.config.bands import BandName, RuleText
+from pipeline.config.bands import BandName, ChosenBand, RuleText
 from pipeline.config.base import Block, check_names
 from pipeline.config.choices import (
     CacheWish,
@@ -68,7 +68,7 @@ class InputConfig(Block):
 
     resize: float | ImageSize | None = None
     """Factor or [H, W] to which images are resized. Maps come back at the size of the image."""
-    bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)
+    bands: tuple[ChosenBand, ...] | None = Field(None, min_length=1, max_length=256)
     """The bands that the network is shown, in this order; null: all. Pretrained networks expect
     colours first: red, green, blue."""
     normalise: RuleText | dict[BandName, RuleText] | None = None

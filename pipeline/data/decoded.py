@@ -93,7 +93,7 @@ class DiskCache:
         if not self._settings:
             truth = data.masks, data.classes, data.multiclass, data.void
             self._settings = fingerprint(VERSION, self.shown.resize, data.frame, data.exif, truth)
-        parts = [sample.id, stamp_of(sample, "train", data), self._settings]
+        parts = [sample.id, stamp_of(sample, "train", data, self.reader.source), self._settings]
         if aligned is not None:
             parts.append(stat_of(aligned_path(aligned, sample, self.reader.source)))
         name = hashlib.sha256("|".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -12,6 +12,7 @@ from pipeline.config import DataConfig, GroupTable
 from pipeline.data.catalog import Catalog
 from pipeline.data.listing import listed
 from pipeline.data.row_keys import as_matched
+from pipeline.data.stacks import Stacks
 from pipeline.data.tables import read_table
 from pipeline.errors import DataError
 
@@ -27,7 +28,12 @@ def groups_or_error(catalog: Catalog, data: DataConfig) -> dict[str, str] | Data
 
 
 def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
-    """id → group; without `data.group` every image is its own. DataError names ids with none."""
+    """id → group; without `data.group` the image's stack, or the image itself.
+
+    DataError names ids with none.
+    """
+    if data.group is None and data.stack is not None:
+        return {each: place.stack for each, place in Stacks.of(ids, data.stack).places.items()}
     if data.group is None:
         return {each: each for each in ids}
     if isinstance(data.group, GroupTable):

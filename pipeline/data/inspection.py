@@ -62,9 +62,8 @@ class Record:
         return tuple(float(share) for share in self.coverage.split())
 
 
-def stamp_of(sample: Sample, part: Part, data: DataConfig) -> str:
+def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) -> str:
     """A text that changes when any file of the sample changes."""
-    source = image_source(data)
     shown = [sample.image, *([sample.reference] if sample.reference else [])]
     paths = [*(file for each in shown for file in source.files(each)), *sample.masks]
     if part == "train":
@@ -94,9 +93,9 @@ def inspect(
 
     What is wrong with a sample is in its record; DataError for a faulty table of masks.
     """
-    masks = mask_format(data)
+    masks, source = mask_format(data), image_source(data)
     tasks = [
-        (sample, part, stamp_of(sample, part, data))
+        (sample, part, stamp_of(sample, part, data, source))
         for part in PARTS
         for sample in catalog.by_id[part].values()
     ]
@@ -104,7 +103,7 @@ def inspect(
     if fresh:
         masks.expect(catalog.by_id["train"])
     pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
-    read = pool(joblib.delayed(_inspect_one)(*task, data, masks) for task in fresh)
+    read = pool(joblib.delayed(_inspect_one)(*task, data, masks, source) for task in fresh)
     found = {(record.part, record.id): record for record in _counted(read, advance)}
     return [found.get((part, sample.id)) or known[part, sample.id] for sample, part, _ in tasks]
 
@@ -122,17 +121,23 @@ def _counted(records: Iterable[Record], advance: Callable[[int], None]) -> Itera
 
 
 def _inspect_one(
-    sample: Sample, part: Part, stamp: str, data: DataConfig, masks: MaskFormat
+    sample: Sample,
+    part: Part,
+    stamp: str,
+    data: DataConfig,
+    masks: MaskFormat,
+    source: ImageSource,
 ) -> Record:
     try:
-        facts = _facts(sample, part, data, masks)
+        facts = _facts(sample, part, data, masks, source)
     except DataError as error:
         return Record(sample.id, part, stamp, problem=str(error))
     return replace(Record(sample.id, part, stamp), **facts)
 
 
-def _facts(sample: Sample, part: Part, data: DataConfig, masks: MaskFormat) -> dict[str, Any]:
-    source = image_source(data)
+def _facts(
+    sample: Sample, part: Part, data: DataConfig, masks: MaskFormat, source: ImageSource
+) -> dict[str, Any]:
     image, digest = _examined(sample.image, source)
     size = (image.pixels.shape[0], image.pixels.shape[1])
     picture, same = digest.hexdigest()[:24], False

@@ -19,6 +19,7 @@ from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_
 from pipeline.config import DataConfig, FrameConfig
 from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples
 from pipeline.data.groups import groups_or_error
+from pipeline.data.image_sources.registry import image_source
 from pipeline.data.inspection import (
     PARTS,
     VERSION,
@@ -147,8 +148,9 @@ def _doubts(catalog: Catalog, data: DataConfig) -> list[Finding]:
 def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], bool]:
     """The record of every sample, and whether any had to be made."""
     data, workspace = context.experiment.data, context.workspace
+    source = image_source(data)
     stamps = [
-        (part, each.id, stamp_of(each, part, data))
+        (part, each.id, stamp_of(each, part, data, source))
         for part in PARTS
         for each in catalog.by_id[part].values()
     ]

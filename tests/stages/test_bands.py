@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from pipeline import cli, open_run
+from pipeline.data.catalog import list_samples
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.inspection import stamp_of
 from pipeline.models.checkpoint import load_weights
 from pipeline.stages import train
 from tests.helpers.competitions import TINY
 from tests.helpers.kelp import BANDS, INDEX, NO_DATA, draw_kelp, kelp_experiment
+from tests.helpers.kidney import draw_kidney, kidney_experiment
 
 FIVE = ["red", "green", "blue", "nir", "ndvi"]
 
@@ -139,3 +145,46 @@ def test_a_file_a_band(
     assert _make(tmp_path, "check") == 1
     assert "k03" in (said := capsys.readouterr().err) and "nir.npy" in said
     assert reader.source.bands == ("red", "nir", "height", "ndvi")
+
+
+def test_neighbours_in_stacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_kidney(tmp_path / "data", stacks=3, slices=4)
+    monkeypatch.chdir(tmp_path)
+    flat = {"decoder": "unet", **TINY, "input": {"bands": ["gray"]}}
+    models = {"three": {"decoder": "unet", **TINY}, "flat": flat}
+    raw = kidney_experiment(tmp_path / "data", models=models, train={"epochs": 1, "steps": 2})
+    run = open_run(_write(tmp_path, raw))
+    assert _make(tmp_path, "all") == 0, capsys.readouterr().err
+    reader = train.list_jobs(run.context("train"))["three", 0].reader
+    by_id = {path.stem: path for path in (tmp_path / "data/train").iterdir()}
+    planes = {name: np.asarray(Image.open(path), np.float32) for name, path in by_id.items()}
+    seen = reader.source.read(by_id["kidney0_00"])
+    assert reader.source.bands == ("gray@-1", "gray", "gray@+1")
+    for number, name in enumerate(("kidney0_00", "kidney0_00", "kidney0_01")):
+        assert np.array_equal(seen[..., number], planes[name])
+    table = (tmp_path / "folds/kelp.csv").read_text()
+    folds = {line.split(",")[0][:7]: set() for line in table.splitlines()[1:]}
+    for line in table.splitlines()[1:]:
+        folds[line.split(",")[0][:7]].add(line.split(",")[-1])
+    assert all(len(each) == 1 for each in folds.values()), "a stack stays in one fold"
+    by_id["kidney1_01"].unlink()
+    (tmp_path / "data/masks/kidney1_01.png").unlink()
+    assert _make(tmp_path, "check") == 0
+    assert "1 position(s) without an image in kidney1" in capsys.readouterr().err
+
+
+def test_a_changed_neighbour_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_kidney(tmp_path / "data", stacks=2, slices=3)
+    monkeypatch.chdir(tmp_path)
+    run = open_run(_write(tmp_path, kidney_experiment(tmp_path / "data")))
+    context = run.context("check")
+    source = image_source(context.experiment.data)
+    catalog = list_samples(context.experiment.data)
+    first = catalog.by_id["train"]["kidney0_00"]
+    before = stamp_of(first, "train", context.experiment.data, source)
+    os.utime(tmp_path / "data/train/kidney0_01.png", ns=(1, 1))
+    after = stamp_of(first, "train", context.experiment.data, source)
+    os.utime(tmp_path / "data/train/kidney0_02.png", ns=(1, 1))
+    assert before != after == stamp_of(first, "train", context.experiment.data, source)

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig
 from pipeline.config.bands import COLOURS
 from pipeline.data.array_files.registry import open_array
+from pipeline.data.catalog import matching
 from pipeline.data.image_sources.band_files import files_of
 from pipeline.data.image_sources.band_rows import BandRows, marked, with_derived
 from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
+from pipeline.data.image_sources.stacked_rows import StackedRows
+from pipeline.data.stacks import Stacks
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -53,18 +56,22 @@ class BandImages:
         return self.data.band_names
 
     def read(self, path: Path) -> Pixels:
-        return self._rows(path)[:]
+        return self.rows(path)[:]
 
     def rows(self, path: Path) -> PixelRows:
-        return self._rows(path)
+        stack = self.data.stack
+        if stack is None:
+            return self._rows(path)
+        return StackedRows(
+            tuple(None if each is None else self._rows(each) for each in self._slices(path))
+        )
 
     def decode(self, data: bytes, path: Path) -> Pixels:
         return self.read(path)
 
     def examine(self, data: bytes, path: Path) -> Examined:
-        rows = self._rows(path)
-        pixels = rows[:]
-        notes = dict.fromkeys(note for file in rows.files for note in file.notes)
+        pixels = self.read(path)
+        notes = dict.fromkeys(note for file in self._rows(path).files for note in file.notes)
         means = tuple(_mean(pixels[..., number]) for number in range(self.channels))
         return Examined(pixels, 1, (*notes, *self._notes(pixels)), means)
 
@@ -72,7 +79,9 @@ class BandImages:
         return None
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        return files_of(self.data, path)
+        slices = (path,) if self.data.stack is None else self._slices(path)
+        several = [each for each in (path, *slices) if each is not None]
+        return tuple(dict.fromkeys(file for each in several for file in files_of(self.data, each)))
 
     def size_of(self, path: Path) -> Size:
         height, width = self._rows(path).shape[:2]
@@ -94,6 +103,8 @@ class BandImages:
 
     def given(self, image: NDArray[Any]) -> Pixels:
         names = self.data.bands
+        if self.data.stack is not None:
+            raise DataError("the neighbours of an array are not known; give the path of its file")
         assert names is not None
         if image.ndim != 3 or image.shape[2] != len(names) or image.dtype.kind not in "uif":
             raise DataError(
@@ -103,18 +114,48 @@ class BandImages:
         return with_derived(marked(image, (self.data.no_data,)), names, self.data.derive)
 
     def _rows(self, path: Path) -> BandRows:
-        data, files = self.data, self.files(path)
+        data, files = self.data, files_of(self.data, path)
         opened = tuple(open_array(file, key=data.array, axes=data.axes) for file in files)
         assert data.bands is not None
         return BandRows(opened, data.bands, data.derive, data.no_data)
+
+    def _slices(self, path: Path) -> tuple[Path | None, ...]:
+        """The files of the neighbours of an image, and its own."""
+        stack = self.data.stack
+        assert stack is not None
+        for ids, stacks in self._stacks:
+            if path in ids:
+                paths = {each: file for file, each in ids.items()}
+                found = [
+                    stacks.neighbour(ids[path], offset, repeat=stack.edges == "repeat")
+                    for offset in stack.neighbours
+                ]
+                return tuple(None if each is None else paths[each] for each in found)
+        raise DataError(
+            f"{path} belongs to no stack of data.images or data.test, so its neighbours are not "
+            "known; put it there"
+        )
+
+    @cached_property
+    def _stacks(self) -> list[tuple[dict[Path, str], Stacks]]:
+        """Of each part, the id of every file, and the order of the ids."""
+        data = self.data
+        assert data.stack is not None
+        found = []
+        for pattern in (data.images, data.test):
+            if pattern is not None:
+                ids = matching(data.root, data.of_first_band(pattern))
+                found.append((ids, Stacks.of(ids.values(), data.stack)))
+        return found
 
     @cached_property
     def _shown_bands(self) -> tuple[str, ...]:
         if self.data.show is not None:
             return self.data.show
-        if set(COLOURS) <= set(self.bands):
+        own = self.data.own_bands
+        if set(COLOURS) <= set(own):
             return COLOURS
-        return self.bands[:3] if len(self.bands) >= len(COLOURS) else self.bands[:1]
+        return own[:3] if len(own) >= len(COLOURS) else own[:1]
 
     def _notes(self, pixels: Pixels) -> Iterator[str]:
         nothing = np.isnan(pixels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.channels import ShownBand
 from pipeline.config import DataConfig, InputConfig
-from pipeline.config.bands import COLOURS, parse_rule
+from pipeline.config.bands import COLOURS, Rule, own_name, parse_rule
 from pipeline.data.image_sources.band_images import BandImages
 from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.source import ImageSource
@@ -30,7 +30,10 @@ def shown_bands(source: ImageSource, shown: InputConfig) -> tuple[ShownBand, ...
     names, rules = shown.bands or source.bands, shown.normalise or source.default_rule
     if names == source.bands == COLOURS and rules == "encoder":
         return None
-    by_name = rules if isinstance(rules, dict) else dict.fromkeys(names, rules)
-    bands = [ShownBand(source.bands.index(each), parse_rule(by_name[each])) for each in names]
+
+    def rule(band: str) -> Rule:
+        return parse_rule(rules[own_name(band)] if isinstance(rules, dict) else rules)
+
+    bands = [ShownBand(source.bands.index(each), rule(each)) for each in names]
     # one or two are repeated: encoders look for three colours
     return tuple(bands[place % len(bands)] for place in range(max(len(bands), len(COLOURS))))
