@@ -190,6 +190,13 @@ class DataConfig(Block):
         """Those of the image itself: of its file, then the derived ones."""
         return COLOURS if self.bands is None else (*self.bands, *self.derive)
 
+    @property
+    def band_settings(self) -> tuple[object, ...]:
+        """All that decides, besides the files, which numbers are read; nothing for 8-bit RGB."""
+        if self.bands is None:
+            return ()
+        return self.bands, self.derive, self.no_data, self.array, self.axes, self.stack
+
     def by_band(self, pattern: str) -> dict[str | None, str]:
         """The pattern of each band's files; of all together, under None, where they have none."""
         if self.bands is None or "{band}" not in pattern:

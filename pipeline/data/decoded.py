@@ -92,7 +92,8 @@ class DiskCache:
         data, aligned = self.reader.data, self.reader.aligned
         if not self._settings:
             truth = data.masks, data.classes, data.multiclass, data.void
-            self._settings = fingerprint(VERSION, self.shown.resize, data.frame, data.exif, truth)
+            read = data.frame, data.exif, *data.band_settings
+            self._settings = fingerprint(VERSION, self.shown.resize, *read, truth)
         parts = [sample.id, stamp_of(sample, "train", data, self.reader.source), self._settings]
         if aligned is not None:
             parts.append(stat_of(aligned_path(aligned, sample, self.reader.source)))

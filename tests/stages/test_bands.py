@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline import cli, open_run
 from pipeline.data.catalog import list_samples
+from pipeline.data.decoded import DiskCache
 from pipeline.data.image_sources.registry import image_source
 from pipeline.data.inspection import stamp_of
 from pipeline.models.checkpoint import load_weights
@@ -188,3 +189,17 @@ def test_a_changed_neighbour_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyP
     after = stamp_of(first, "train", context.experiment.data, source)
     os.utime(tmp_path / "data/train/kidney0_02.png", ns=(1, 1))
     assert before != after == stamp_of(first, "train", context.experiment.data, source)
+
+
+@pytest.mark.parametrize("changed", [{"no_data": -1}, {"derive": {"ndvi": "nir / red"}}])
+def test_another_reading_is_another_member(
+    kelp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    for data in ({}, changed):
+        run = open_run(_write(tmp_path, kelp_experiment(kelp, data=data)))
+        job = train.list_jobs(run.context("train"))["a", 0]
+        cache = DiskCache(tmp_path, job.reader, job.model.input)
+        seen.append((job.fingerprint, cache.path(job.train[0]).name))
+    assert seen[0][0] != seen[1][0] and seen[0][1] != seen[1][1]

@@ -96,6 +96,8 @@ def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[st
         "training images": [images],
         "alignment": [None if without else align.settings_of(context)],
     }
+    if data.bands is not None:
+        parts["bands"] = [*data.band_settings]
     return {name: fingerprint(*values) for name, values in parts.items()}
 
 
