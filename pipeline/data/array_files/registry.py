@@ -5,13 +5,13 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from pipeline.data.array_files import numpy_files, pictures, tiff
+from pipeline.data.array_files import dicom, numpy_files, pictures, tiff
 from pipeline.data.array_files.array_file import ArrayFile, errors_named
 from pipeline.data.images import opened
 
 _ZIP = b"PK\x03\x04"
 _HEAD = 512  # bytes that tell the formats apart
-_ENDINGS = (".npy", ".npz")
+_ENDINGS = (".npy", ".npz", ".dcm", ".dicom")
 
 
 def open_array(
@@ -25,6 +25,8 @@ def open_array(
     with opened(path) as stream:
         start = stream.read(_HEAD)
     with errors_named(path):
+        if dicom.is_dicom(path, start):  # some of them can be read as TIFF, too
+            return dicom.describe(path)
         if start.startswith(tiff.STARTS):
             return tiff.describe(path, axes, turn)
         if start.startswith(numpy_files.START):
@@ -45,6 +47,8 @@ def is_array_file(path: Path) -> bool:
             start = stream.read(_HEAD)
     except OSError:
         return False
+    if dicom.is_dicom(path, start):
+        return True
     if start.startswith(tiff.STARTS):
         return not tiff.is_eight_bit_rgb(path)
     return (
