@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -17,6 +18,8 @@ from pipeline.data.array_files.description import described
 from pipeline.data.array_files.extras import library
 from pipeline.data.array_files.layout import LEFT_OUT, Layout, layout_of, named_layout
 from pipeline.data.array_files.numpy_files import chosen
+from pipeline.data.array_files.zarr_chunks import require_whole_chunks
+from pipeline.data.decoding_memory import memory_for_bytes
 from pipeline.data.pages import RefusedError
 
 _MARKS = ("zarr.json", ".zarray", ".zgroup")
@@ -34,9 +37,14 @@ class ZarrPixels:
     layout: Layout
 
     def read(self, start: int, stop: int, plane: int) -> NDArray[Any]:
-        stored = _opened(self.path)
-        array = stored[self.key] if self.key else stored
-        return self.layout.arranged(np.asarray(array[self.layout.cut(start, stop, plane)]))
+        with _opened(self.path) as stored:
+            array = stored[self.key] if self.key else stored
+            cut = self.layout.cut(start, stop, plane)
+            if self.path.is_dir():
+                require_whole_chunks(self.path / self.key, array, cut)
+            with memory_for_bytes(prod(array.chunks) * array.dtype.itemsize):
+                part = np.asarray(array[cut])
+        return self.layout.arranged(part)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,12 @@ def describe(path: Path, key: str | None, axes: str | None) -> ArrayFile:
 
     axes: for arrays that do not name their sides; as `layout_of` has them.
     """
-    stored, group_type = _opened(path), library("zarr", "zarr", "zarr").Group
+    with _opened(path) as stored:
+        return _described(path, stored, key, axes)
+
+
+def _described(path: Path, stored: Any, key: str | None, axes: str | None) -> ArrayFile:
+    group_type = library("zarr", "zarr", "zarr").Group
     node, place = (stored, "") if key is None else (_at(stored, key), key.strip("/"))
     level = None
     if isinstance(node, group_type):
@@ -74,6 +87,7 @@ def describe(path: Path, key: str | None, axes: str | None) -> ArrayFile:
         node = _at(node, inner)
     if isinstance(node, group_type):
         raise RefusedError(f"names a group, {place}, where an array should be")
+    _refuse_pickles(node)
     names = level.names if level else _names(node)
     layout, note = _layout(tuple(node.shape), names, axes)
     notes = [note] if note else []
@@ -91,11 +105,22 @@ def describe(path: Path, key: str | None, axes: str | None) -> ArrayFile:
     )
 
 
-def _opened(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The group or array at the root."""
     zarr = library("zarr", "zarr", "zarr")
-    if path.is_dir():
-        return zarr.open(str(path), mode="r")
-    return zarr.open(zarr.storage.ZipStore(path, mode="r"), mode="r")
+    kind = zarr.storage.LocalStore if path.is_dir() else zarr.storage.ZipStore
+    store = kind(path, **({"read_only": True} if path.is_dir() else {"mode": "r"}))
+    try:
+        yield zarr.open(store, mode="r")
+    finally:
+        store.close()
+
+
+def _refuse_pickles(array: Any) -> None:
+    """Chunks may be stored as pickled objects, and reading those would run code."""
+    if "pickle" in str(array.metadata.to_dict()).lower():
+        raise RefusedError("holds pickled objects, which are never read; save it as plain numbers")
 
 
 def _at(group: Any, key: str) -> Any:
@@ -154,11 +179,8 @@ def _layout(shape: tuple[int, ...], names: tuple[str, ...], axes: str | None) ->
         raise RefusedError(
             f"holds {frames} frames of {slices} slices each; save each frame as a file of its own"
         )
-    depth = "t" if frames > 1 else "z"
     sides = [
-        LEFT_OUT
-        if letter in "tz" and letter != depth or letter == "c" and size == 1
-        else ("Z" if letter == "t" else letter.upper())
+        LEFT_OUT if size == 1 and letter in "tzc" else {"t": "Z"}.get(letter, letter.upper())
         for letter, size in sizes.items()
     ]
     note = f"{frames} frames are read as slices" if frames > 1 else ""
