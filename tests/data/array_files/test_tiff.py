@@ -179,8 +179,21 @@ def test_pages_are_slices_unless_axes_call_them_bands(tmp_path: Path) -> None:
     bands = open_array(tmp_path / "a.tif", axes="CYX")
     assert bands.axes == "YXC" and not bands.notes
     assert np.array_equal(bands.read(slice(3, 9)), np.moveaxis(values, 0, 2)[3:9])
-    with pytest.raises(DataError, match="axes 'YXC'"):
-        open_array(tmp_path / "a.tif", axes="YXC")
+    for wrong in ("YX", "CZYX", "YYX", "zyx"):
+        with pytest.raises(DataError, match=f"axes '{wrong}'"):
+            open_array(tmp_path / "a.tif", axes=wrong)
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "zlib"}])
+def test_bands_saved_as_columns_of_pages_are_asked_for(how: Any, tmp_path: Path) -> None:
+    path, values = tmp_path / "a.tif", numbers((40, 30, 5), "f4")
+    tifffile.imwrite(path, values, **how)
+    with pytest.raises(DataError, match=r"a\.tif has 40 pages of 30×5: .*axes: ZYX, or YXC"):
+        open_array(path)
+    found = open_array(path, axes="YXC")
+    assert found.shape == (40, 30, 5) and np.array_equal(found.read(), values)
+    assert np.array_equal(found.read(slice(11, 20)), values[11:20])
+    assert np.array_equal(open_array(path, axes="ZYX").read(plane=39), values[39])
 
 
 @pytest.mark.parametrize("sub", [True, False])
