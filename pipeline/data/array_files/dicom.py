@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.array_files import dicom_codecs
 from pipeline.data.array_files.array_file import ArrayFile
 from pipeline.data.array_files.description import described
 from pipeline.data.array_files.dicom_values import Values, values_of
@@ -145,6 +146,9 @@ def _decoded(pixels: Any, source: Any, dataset: Any, frame: int) -> NDArray[Any]
     try:
         return np.asarray(pixels.pixel_array(source, index=frame))
     except RuntimeError as error:  # what pydicom raises if none of its decoders can do it
+        found = dicom_codecs.decoded(dataset, frame)
+        if found is not None:
+            return found
         name = dataset.file_meta.TransferSyntaxUID.name
         reason = str(error).strip().splitlines()[-1].strip()
         raise RefusedError(

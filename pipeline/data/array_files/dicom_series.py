@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.data.array_files import dicom
 from pipeline.data.array_files.array_file import ArrayFile, errors_named
 from pipeline.data.array_files.description import described
+from pipeline.data.array_files.dicom_values import RESCALED
 from pipeline.data.array_files.numbers import read_as
 from pipeline.errors import DataError
 
@@ -79,7 +80,6 @@ def open_series(paths: Sequence[Path]) -> ArrayFile:
     arrays = tuple(each.array for each in ordered)
     no_data = next((each.no_data for each in arrays if each.no_data is not None), None)
     stored = np.result_type(*(each.dtype for each in arrays))
-    kept = dict.fromkeys([*notes, *(note for each in arrays for note in each.notes)])
     with errors_named(first.path.parent):
         return described(
             first.path.parent,
@@ -89,8 +89,18 @@ def open_series(paths: Sequence[Path]) -> ArrayFile:
             stored=stored,
             no_data=no_data,
             spacing=(step, *first.spacing) if step and first.spacing else None,
-            notes=tuple(kept),
+            notes=(*notes, *_notes(arrays)),
         )
+
+
+def _notes(arrays: tuple[ArrayFile, ...]) -> list[str]:
+    """Those of all slices, each once."""
+    found = list(dict.fromkeys(note for each in arrays for note in each.notes))
+    rescaled = [note for note in found if note.startswith(RESCALED)]
+    if len(rescaled) < 2:
+        return found
+    others = [note for note in found if note not in rescaled]
+    return [f"{RESCALED}, each slice in its own way", *others]
 
 
 def _slice(path: Path) -> Slice:

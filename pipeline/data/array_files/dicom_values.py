@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+RESCALED = "rescaled"
+"""Start of the note about numbers that are not those in the file."""
 _WHITE_IS_LOW = "MONOCHROME1"
 _TYPES = ("u1", "i1", "u2", "i2", "u4", "i4")
 
@@ -57,10 +59,10 @@ class Values:
         if self.inverted:
             yield f"white is stored as low ({_WHITE_IS_LOW}): inverted"
         if len(self.rescales) > 1:
-            yield "rescaled, each frame in its own way"
+            yield f"{RESCALED}, each frame in its own way"
         elif self.rescales[0] != (1, 0):
             slope, intercept = self.rescales[0]
-            yield f"rescaled by {slope:g} {'-' if intercept < 0 else '+'} {abs(intercept):g}"
+            yield f"{RESCALED} by {slope:g} {'-' if intercept < 0 else '+'} {abs(intercept):g}"
 
     def given(self, stored: NDArray[Any], frame: int) -> NDArray[Any]:
         """What is given for stored numbers of a frame."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -78,6 +79,34 @@ def test_compressions_that_no_installed_decoder_knows(monkeypatch: pytest.Monkey
         found.read()
 
 
+def test_jpeg_ls_and_lossless_jpeg_need_no_further_decoders() -> None:
+    found = open_array(FILES / "MR_small_jpeg_ls_lossless.dcm").read()
+    assert np.array_equal(found, pydicom.dcmread(FILES / "MR_small.dcm").pixel_array)
+    for name, same in (("SC_rgb_jpeg_gdcm", "SC_rgb_rle"), ("SC_rgb_jls_lossy_line", None)):
+        seen = open_array(FILES / f"{name}.dcm").read()
+        assert seen.shape == (100, 100, 3) and seen.std() > 50
+        assert same is None or np.array_equal(seen, open_array(FILES / f"{same}.dcm").read())
+    twelve = open_array(FILES / "JPGExtended.dcm").read()
+    assert 255 < twelve.max() < 4096
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("signed", [True, False])
+def test_lossless_jpeg_keeps_every_number(signed: bool, bits: int, tmp_path: Path) -> None:
+    low = -(2 ** (bits - 1)) if signed else 0
+    stored = (RANDOM.integers(0, 2**bits, (2, 20, 30)) + low).astype("i4")
+    frames = [imagecodecs.ljpeg_encode((each & (2**bits - 1)).astype("u2"), bitspersample=bits)
+              for each in stored]  # fmt: skip
+    path = write(
+        tmp_path / "a.dcm", stored.astype("i2" if signed else "u2"), NumberOfFrames=2,
+        BitsStored=bits, HighBit=bits - 1, PixelData=pydicom.encaps.encapsulate(frames),
+        syntax=pydicom.uid.JPEGLosslessSV1,
+    )  # fmt: skip
+    found = open_array(path)
+    for plane in range(2):
+        assert np.array_equal(found.read(plane=plane), stored[plane])
+
+
 def test_without_pydicom_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(DataError, match=r"CT_small\.dcm .*pip install 'maskmill\[dicom\]'"):
@@ -89,7 +118,7 @@ def write(path: Path, stored: NDArray[Any], **tags: Any) -> Path:
     from pydicom.dataset import FileDataset, FileMetaDataset
 
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = tags.pop("syntax", pydicom.uid.ExplicitVRLittleEndian)
     meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
     meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
     dataset = FileDataset(str(path), {}, file_meta=meta, preamble=bytes(128))
@@ -216,6 +245,7 @@ def test_slices_may_be_rescaled_each_in_its_own_way(tmp_path: Path) -> None:
     ]  # fmt: skip
     found = open_series(paths)
     assert found.no_data == 6 and found.dtype == np.float64
+    assert found.notes == ("rescaled, each slice in its own way",)
     expected = volume[1] * 2.5
     expected[1, 0] = 6  # its own padding is 4 * 2.5
     assert np.array_equal(found.read(plane=1), expected)
