@@ -18,6 +18,7 @@ from pipeline.errors import DataError
 
 pydicom = pytest.importorskip("pydicom")
 pixels = pytest.importorskip("pydicom.pixels")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 RANDOM = np.random.default_rng(0)
 AXIAL = [1, 0, 0, 0, 1, 0]

@@ -173,6 +173,14 @@ def test_a_damaged_chunk_is_an_error(version: int, blosc: bool, tmp_path: Path) 
         open_array(path)
 
 
+def test_sharded_arrays(tmp_path: Path) -> None:
+    values = numbers(64, 48)
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    root.create_array("only", data=values, chunks=(8, 8), shards=(32, 16))
+    found = open_array(tmp_path / "a.zarr")
+    assert found.notes == () and np.array_equal(found.read(slice(3, 50)), values[3:50])
+
+
 class Trap:
     def __reduce__(self) -> Any:
         return (pytest.fail, ("unpickled",))
