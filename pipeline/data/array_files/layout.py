@@ -63,16 +63,17 @@ def layout_of(shape: tuple[int, ...], axes: str | None) -> Layout:
         bare = bare[1:]
     if len(bare) == 2:
         letters = "YX"
-    elif len(bare) == 3 and _may_be_bands(bare[2], bare[:2]):
+    elif len(bare) == 3 and may_be_bands(bare[2], bare[:2]):
         letters = "YXC"
-    elif len(bare) == 3 and _may_be_bands(bare[0], bare[1:]):
+    elif len(bare) == 3 and may_be_bands(bare[0], bare[1:]):
         letters = "CYX"
     else:
         raise _unclear(shape)
     return Layout(LEFT_OUT * (len(shape) - len(bare)) + letters, shape)
 
 
-def _may_be_bands(side: int, others: tuple[int, ...]) -> bool:
+def may_be_bands(side: int, others: tuple[int, ...]) -> bool:
+    """True if a side is so short that it is taken for bands."""
     return side <= _MOST_BANDS and side < min(others)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -26,8 +25,8 @@ _PAINTED = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGB
             "YCbCr": "RGB", "LAB": "RGB", "HSV": "RGB"}  # fmt: skip
 _TYPES = {"F": np.dtype(np.float32), "I": np.dtype(np.int32)}
 _SIXTEEN = np.dtype(np.uint16)
-_DEEP = {"PNG": imagecodecs.png_decode, "JPEG2000": imagecodecs.jpeg2k_decode}
-"""Formats whose images of several bands Pillow reads in 8 bits, and what reads all their bits."""
+_DEEP = {"PNG": "png_decode", "JPEG2000": "jpeg2k_decode"}
+"""Formats whose images of several bands Pillow reads in 8 bits, and imagecodecs with all."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -46,7 +45,9 @@ class PicturePixels:
         if self.mode and picture is not None:
             image = picture if picture.mode == self.mode else picture.convert(self.mode)
             return np.asarray(image)[start:stop]
-        return np.asarray(_DEEP[self.format](data))[start:stop]
+        import imagecodecs
+
+        return np.asarray(getattr(imagecodecs, _DEEP[self.format])(data))[start:stop]
 
     @property
     def _by_pillow(self) -> bool:

@@ -5,33 +5,70 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from pipeline.data.array_files import numpy_files, pictures, tiff
+from pipeline.data.array_files import dicom, nifti, numpy_files, pictures, tiff, zarr_groups
 from pipeline.data.array_files.array_file import ArrayFile, errors_named
+from pipeline.data.array_files.dicom_series import open_series
 from pipeline.data.images import opened
+from pipeline.data.pages import RefusedError
+
+__all__ = ["is_array_file", "open_array", "open_series"]
 
 _ZIP = b"PK\x03\x04"
 _HEAD = 512  # bytes that tell the formats apart
-_ENDINGS = (".npy", ".npz")
+_ENDINGS = (".npy", ".npz", ".dcm", ".dicom", ".nii", ".nii.gz", ".zarr")
 
 
 def open_array(
     path: Path, *, key: str | None = None, axes: str | None = None, turn: bool = True
 ) -> ArrayFile:
-    """What is in a file or zarr folder. DataError naming it if nothing reads it.
+    """What is in a file or zarr folder, from its header. DataError naming it if nothing reads it.
 
-    key: the name of the array, where there are several. axes: a letter of Z, Y, X, C for each side
-    of the stored array, where the file does not say it. turn: as EXIF says.
+    key: the name of the array in npz and zarr, where there are several. axes: a letter of Z, Y, X,
+    C for each side of the stored array, where the file does not say it. turn: as EXIF says.
     """
+    if path.is_dir():
+        with errors_named(path):
+            return _of_folder(path, key, axes)
     with opened(path) as stream:
         start = stream.read(_HEAD)
     with errors_named(path):
-        if start.startswith(tiff.STARTS):
-            return tiff.describe(path, axes, turn)
-        if start.startswith(numpy_files.START):
-            return numpy_files.describe_npy(path, axes)
-        if start.startswith(_ZIP):
-            return numpy_files.describe_npz(path, key, axes)
-        return pictures.describe(path, turn)
+        named = _with_names(path, start, key, axes)
+        if named is not None:
+            return named
+        if key is not None:
+            raise RefusedError(f"has one array without a name; take key {key!r} away")
+        return _without_names(path, start, axes, turn)
+
+
+def _of_folder(path: Path, key: str | None, axes: str | None) -> ArrayFile:
+    if not zarr_groups.is_zarr(path):
+        raise RefusedError("is a folder, and none of zarr; name the files in it")
+    return zarr_groups.describe(path, key, axes)
+
+
+def _with_names(path: Path, start: bytes, key: str | None, axes: str | None) -> ArrayFile | None:
+    """The array of a format whose arrays have names; None for other formats."""
+    if not start.startswith(_ZIP):
+        return None
+    if zarr_groups.is_zarr(path):
+        return zarr_groups.describe(path, key, axes)
+    return numpy_files.describe_npz(path, key, axes)
+
+
+def _without_names(path: Path, start: bytes, axes: str | None, turn: bool) -> ArrayFile:
+    if start.startswith(numpy_files.START):
+        return numpy_files.describe_npy(path, axes)
+    if dicom.is_dicom(path, start):  # before TIFF, as which some of them can be read, too
+        found = dicom.describe(path)
+    elif start.startswith(tiff.STARTS):
+        return tiff.describe(path, axes, turn)
+    elif nifti.is_nifti(path, start):
+        found = nifti.describe(path)
+    else:
+        found = pictures.describe(path, turn)
+    if axes is not None and sorted(axes) != sorted(found.axes):
+        raise RefusedError(f"cannot be read with axes {axes!r}: its own are {found.axes}")
+    return found
 
 
 def is_array_file(path: Path) -> bool:
@@ -40,15 +77,19 @@ def is_array_file(path: Path) -> bool:
     """
     if path.name.lower().endswith(_ENDINGS):
         return True
+    if path.is_dir():
+        return zarr_groups.is_zarr(path)
     try:
         with path.open("rb") as stream:
             start = stream.read(_HEAD)
     except OSError:
         return False
+    if start.startswith(numpy_files.START) or dicom.is_dicom(path, start):
+        return True
     if start.startswith(tiff.STARTS):
         return not tiff.is_eight_bit_rgb(path)
     return (
-        start.startswith(numpy_files.START)
-        or (start.startswith(_ZIP) and zipfile.is_zipfile(path))
+        (start.startswith(_ZIP) and zipfile.is_zipfile(path))
+        or nifti.is_nifti(path, start)
         or pictures.is_deep_png(start)
     )

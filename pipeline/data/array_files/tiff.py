@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from pipeline.data.array_files.array_file import ArrayFile, Pixels
 from pipeline.data.array_files.description import described
-from pipeline.data.array_files.layout import Layout
 from pipeline.data.array_files.numbers import type_read
 from pipeline.data.array_files.tiff_colours import (
     check_colours,
@@ -24,7 +23,11 @@ from pipeline.data.array_files.tiff_colours import (
 from pipeline.data.array_files.tiff_pages import Tiff, tiff_of
 from pipeline.data.array_files.tiff_segments import read_page
 from pipeline.data.array_files.turned import TURNS, TurnedPixels
+from pipeline.data.array_files.whole_arrays import whole_array
 from pipeline.data.pages import RefusedError
+
+if TYPE_CHECKING:
+    import tifffile
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -40,24 +43,33 @@ class TiffPixels:
         tiff = tiff_of(self.path, self.axes)
         if tiff.offset is not None:
             return painted(tiff, _plain(self.path, tiff, start, stop, plane))
-        before = tiff.letters[: -len(tiff.within)]
-        if "C" not in before:
-            return painted(tiff, read_page(self.path, tiff, plane, start, stop))
-        bands = [
-            read_page(self.path, tiff, number, start, stop)
-            for number in _pages_of_plane(before, tiff.sides, plane)
-        ]
-        return painted(tiff, np.stack(bands, axis=2))
+        if not tiff.is_by_pages:
+            return painted(tiff, self._through_all_pages(tiff, start, stop, plane))
+        pages = _pages_of_plane(tiff, plane)
+        bands = [read_page(self.path, tiff, number, start, stop) for number in pages]
+        return painted(tiff, np.stack(bands, axis=2) if "C" in tiff.before else bands[0])
+
+    def _through_all_pages(self, tiff: Tiff, start: int, stop: int, plane: int) -> NDArray[Any]:
+        def every() -> NDArray[Any]:
+            height = tiff.key.imagelength
+            pages = [read_page(self.path, tiff, n, 0, height) for n in range(len(tiff.pages))]
+            return np.stack(pages).reshape(tiff.layout.sides)
+
+        needed = tiff.dtype.itemsize * prod(tiff.layout.sides)
+        stored = whole_array(self.path, self.axes or "", needed, every)
+        return tiff.layout.arranged(stored[tiff.layout.cut(start, stop, plane)])
 
 
 def describe(path: Path, axes: str | None, turn: bool) -> ArrayFile:
-    """The image of a TIFF. axes: letters of its sides longer than one, as tifffile orders them."""
+    """The image of a TIFF. axes: a letter for each of its sides that is longer than one: first
+    those along which pages are, then a page's own.
+    """
     tiff = tiff_of(path, axes)
-    if 0 in tiff.sides:
-        raise RefusedError(f"holds no pixels: its array is {'×'.join(map(str, tiff.sides))}")
+    layout = tiff.layout
+    if 0 in layout.sides:
+        raise RefusedError(f"holds no pixels: its array is {'×'.join(map(str, layout.sides))}")
     type_read(tiff.dtype)
     check_colours(tiff)
-    layout = _layout(tiff)
     found, shape = layout.axes, layout.shape
     if is_palette(tiff.key):
         if "C" in found:
@@ -88,24 +100,22 @@ def describe(path: Path, axes: str | None, turn: bool) -> ArrayFile:
     )
 
 
-def _layout(tiff: Tiff) -> Layout:
-    return Layout(tiff.letters.replace("S", "C"), tiff.sides)
-
-
 def _plain(path: Path, tiff: Tiff, start: int, stop: int, plane: int) -> NDArray[Any]:
     """Rows of an image that is stored as one array."""
-    layout = _layout(tiff)
+    layout = tiff.layout
     dtype = np.dtype(tiff.byte_order + tiff.dtype.char)
     assert tiff.offset is not None
-    stored = np.memmap(path, dtype, mode="r", offset=tiff.offset, shape=tiff.sides)
+    stored = np.memmap(path, dtype, mode="r", offset=tiff.offset, shape=layout.sides)
     part = np.array(stored[layout.cut(start, stop, plane)], tiff.dtype)
     return layout.arranged(part)
 
 
-def _pages_of_plane(before: str, sides: tuple[int, ...], plane: int) -> list[int]:
-    """The numbers of the pages that are the bands of a plane. before: Z and C, in their order."""
-    numbers = np.arange(int(np.prod(sides[: len(before)]))).reshape(sides[: len(before)])
-    return [int(each) for each in numbers[Layout(before, sides).cut(0, 0, plane)]]
+def _pages_of_plane(tiff: Tiff, plane: int) -> list[int]:
+    """The numbers of the pages that are the bands of a plane, or of its only page."""
+    sides = tiff.layout.sides[: len(tiff.before)]
+    numbers = np.arange(prod(sides)).reshape(sides)
+    cut = tuple(plane if letter == "Z" else slice(None) for letter in tiff.before)
+    return [int(each) for each in np.ravel(numbers[cut])]
 
 
 def _no_data(tiff: Tiff, notes: list[str]) -> float | None:
@@ -126,6 +136,8 @@ def _no_data(tiff: Tiff, notes: list[str]) -> float | None:
 
 def is_eight_bit_rgb(path: Path) -> bool:
     """True if nothing is lost where a file is read as 8-bit RGB; the header is read."""
+    import tifffile
+
     try:
         with tifffile.TiffFile(path, _multifile=False) as file:
             every = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from pipeline.data.array_files.tiff_pages import Tiff
 from pipeline.data.pages import RefusedError
+
+if TYPE_CHECKING:
+    import tifffile
 
 _WHITE_IS_ZERO, _PALETTE, _YCBCR = 0, 3, 6
 _READ_AS_STORED = {

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
+from pipeline.data.array_files.layout import Layout, may_be_bands, named_layout
 from pipeline.data.pages import RefusedError
+
+if TYPE_CHECKING:
+    import tifffile
 
 _SLIDES = {"svs", "scn", "qpi", "ndpi", "bif", "avs", "philips", "sis"}
 """Kinds of file whose first image is the slide; the others are its label and an overview."""
@@ -27,6 +30,9 @@ _SLICES = {
     "I": "{} pages are read as slices",
     "Q": "{} pages are read as slices",
 }
+
+
+_PAGES = {"I", "Q"}
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,10 @@ class Tiff:
     """As EXIF counts."""
     dtype: np.dtype[Any]
     """As decoded, in native byte order."""
-    letters: str
-    """Of the sides of the image, without those of length one: of Z, C, Y, X, and S for bands
-    within a page."""
-    sides: tuple[int, ...]
+    within: str
+    """The sides of one page: YX, or with S, the bands in it, YXS or SYX."""
+    layout: Layout
+    """Of the whole image, without sides of length one; pages are along the first of them."""
     pages: tuple[Page, ...]
     offset: int | None
     """Of all pixels as one array of `sides`, if they are so stored."""
@@ -68,9 +74,14 @@ class Tiff:
     notes: tuple[str, ...]
 
     @property
-    def within(self) -> str:
-        """The letters of the sides of one page."""
-        return self.letters[len(self.letters) - (3 if "S" in self.letters else 2) :]
+    def before(self) -> str:
+        """The letters of the sides along which pages are."""
+        return self.layout.stored[: -len(self.within)]
+
+    @property
+    def is_by_pages(self) -> bool:
+        """True if Y and X are rows and columns of pages; the user may say that they are not."""
+        return self.layout.stored.endswith(self.within.replace("S", "C"))
 
     @property
     def bands_first(self) -> bool:
@@ -85,6 +96,8 @@ def tiff_of(path: Path, axes: str | None) -> Tiff:
 
 @lru_cache(maxsize=8)
 def _parsed(path: Path, axes: str | None, changed: int, size: int) -> Tiff:
+    import tifffile
+
     with tifffile.TiffFile(path, _multifile=False) as file:
         main, notes = _main_series(file)
         if any(page is None for page in main) or main.is_multifile or main.transform is not None:
@@ -125,11 +138,12 @@ def _tiff(
 ) -> Tiff:
     key = main.keyframe
     letters, sides = _sides(main)
-    letters, note = _named(letters, sides, axes)
+    within = letters[-3:] if "S" in letters else letters[-2:]
+    layout, note = _named(letters, within, sides, axes)
     pages = tuple(_page(each) for each in main if each is not None)
-    within, text = "S" in letters[-3:], key.tags.valueof(_NO_DATA)
-    if main.dataoffset is None and len(pages) != prod(sides[: -3 if within else -2]):
+    if main.dataoffset is None and len(pages) != prod(sides[: -len(within)]):
         raise RefusedError("is cut off: pages that its header names are missing; get it again")
+    text = key.tags.valueof(_NO_DATA)
     return Tiff(
         key=key,
         decode=key.decode,
@@ -138,12 +152,12 @@ def _tiff(
         no_data=None if text is None else str(text).strip().rstrip("\0"),
         orientation=int(key.tags.valueof(_ORIENTATION) or 1),
         dtype=np.dtype(main.dtype),
-        letters=letters,
-        sides=sides,
+        within=within,
+        layout=layout,
         pages=pages,
         offset=main.dataoffset,
         byte_order=file.byteorder,
-        spacing=_spacing(file, key, "Z" in letters),
+        spacing=_spacing(file, key, "Z" in layout.axes),
         notes=(*([note] if note else []), *notes),
     )
 
@@ -164,27 +178,28 @@ def _sides(main: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
     return letters, tuple(side for _, side in pairs)
 
 
-def _named(letters: str, sides: tuple[int, ...], axes: str | None) -> tuple[str, str]:
-    """The letters with Z and C for what is before a page's own, and a note about it."""
-    own = 3 if "S" in letters else 2
-    before, within = letters[:-own], letters[-own:]
+def _named(
+    letters: str, within: str, sides: tuple[int, ...], axes: str | None
+) -> tuple[Layout, str]:
+    """The layout, as the user or the file names it, and a note about it."""
     if axes is not None:
-        stated = within.replace("S", "C")
-        if len(axes) != len(letters) or axes[-own:] != stated or set(axes[:-own]) - {"Z", "C"}:
-            raise RefusedError(
-                f"cannot be read with axes {axes!r}: its sides are {'×'.join(map(str, sides))}, "
-                f"the last of which are {stated}, and those before may be Z or C"
-            )
-        before = axes[:-own]
+        return named_layout(sides, axes), ""
+    before = letters[: -len(within)]
     named = "".join(each if each == "C" else "Z" if each in _SLICES else "?" for each in before)
-    if len(set(named)) != len(named) or "?" in named or ("C" in named and "S" in within):
-        sizes = "×".join(map(str, sides))
+    named += within.replace("S", "C")
+    sizes = "×".join(map(str, sides))
+    if len(set(named)) != len(named) or "?" in named:
         raise RefusedError(
             f"has sides {letters} of {sizes}, of which more than slices, rows, columns and bands "
             "are longer than one; save each image as a file of its own"
         )
+    if before in _PAGES and within == "YX" and may_be_bands(sides[2], sides[:2]):
+        raise RefusedError(
+            f"has {sides[0]} pages of {sides[1]}×{sides[2]}: slices, or an image of {sides[2]} "
+            "bands that was saved so? Name its sides by axes: ZYX, or YXC"
+        )
     notes = [_SLICES.get(each, "").format(side) for each, side in zip(before, sides, strict=False)]
-    return named + within, "" if axes else next((note for note in notes if note), "")
+    return Layout(named, sides), next((note for note in notes if note), "")
 
 
 def _page(page: tifffile.TiffPage | tifffile.TiffFrame) -> Page:

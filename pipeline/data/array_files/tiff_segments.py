@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.array_files.tiff_pages import Page, Tiff
+from pipeline.data.array_files.whole_arrays import whole_array
 from pipeline.data.decoding_memory import memory_for_bytes
 
 _JPEG = {6, 7, 34892, 33007}
@@ -18,6 +20,16 @@ _JPEG = {6, 7, 34892, 33007}
 
 def read_page(path: Path, tiff: Tiff, number: int, start: int, stop: int) -> NDArray[Any]:
     """Rows of one page as YX or YXC."""
+    height = tiff.key.imagelength
+    if _segment(tiff)[0] < height or (start, stop) == (0, height):
+        return _read(path, tiff, number, start, stop)
+    # some rows of a page in one piece: the others will be asked for, too
+    needed = tiff.dtype.itemsize * prod(tiff.key.shaped)
+    part = f"page {number}"
+    return whole_array(path, part, needed, lambda: _read(path, tiff, number, 0, height))[start:stop]
+
+
+def _read(path: Path, tiff: Tiff, number: int, start: int, stop: int) -> NDArray[Any]:
     key, page = tiff.key, tiff.pages[number]
     separate, _, _, width, samples = key.shaped
     found = np.empty((separate, stop - start, width, samples), tiff.dtype)

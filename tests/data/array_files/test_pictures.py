@@ -83,6 +83,15 @@ def test_a_png_that_ends_too_early_is_an_error(deep: bool, tmp_path: Path) -> No
             open_array(path).read()
 
 
+def test_a_large_picture_does_not_wait_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(np.ones((40, 30, 3), np.uint8)))
+    monkeypatch.setattr("pipeline.data.decoding_memory._SURELY_FIT", 0)
+    monkeypatch.setattr("pipeline.data.decoding_memory.SURELY_FITS", 0)
+    assert open_array(tmp_path / "a.png").read().all()
+
+
 def test_a_header_of_a_huge_png_is_refused(tmp_path: Path) -> None:
     data = bytearray(imagecodecs.png_encode(np.ones((40, 30, 3), np.uint16)))
     data[16:24] = (10**9).to_bytes(4, "big") * 2

@@ -118,19 +118,31 @@ def test_jpeg_tiles(tmp_path: Path) -> None:
     assert np.array_equal(open_array(path).read(slice(30, 65)), tifffile.imread(path)[30:65])
 
 
-def test_only_the_tiles_of_the_rows_are_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "a.tif"
-    values = numbers((640, 640), "u2")
-    tifffile.imwrite(path, values, tile=(64, 64), compression="zlib")
-    seen, decoded = [], tiff_segments._decoded
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the segments that are decoded."""
+    numbers, decoded = [], tiff_segments._decoded
 
     def counted(*arguments: Any) -> Any:
-        seen.append(arguments[-1])
+        numbers.append(arguments[-1])
         return decoded(*arguments)
 
     monkeypatch.setattr(tiff_segments, "_decoded", counted)
+    return numbers
+
+
+def test_a_page_in_one_piece_is_decoded_once(tmp_path: Path, seen: list[int]) -> None:
+    path, values = tmp_path / "a.tif", numbers((64, 30, 3), "u2")
+    tifffile.imwrite(path, values, rowsperstrip=64, compression="zlib", photometric="rgb")
+    found = open_array(path)
+    pieces = [found.read(slice(top, top + 16)) for top in range(0, 64, 16)]
+    assert np.array_equal(np.concatenate(pieces), values) and seen == [0]
+
+
+def test_only_the_tiles_of_the_rows_are_decoded(tmp_path: Path, seen: list[int]) -> None:
+    path = tmp_path / "a.tif"
+    values = numbers((640, 640), "u2")
+    tifffile.imwrite(path, values, tile=(64, 64), compression="zlib")
     assert np.array_equal(open_array(path).read(slice(130, 190)), values[130:190])
     assert seen == list(range(20, 30))
 
@@ -179,8 +191,21 @@ def test_pages_are_slices_unless_axes_call_them_bands(tmp_path: Path) -> None:
     bands = open_array(tmp_path / "a.tif", axes="CYX")
     assert bands.axes == "YXC" and not bands.notes
     assert np.array_equal(bands.read(slice(3, 9)), np.moveaxis(values, 0, 2)[3:9])
-    with pytest.raises(DataError, match="axes 'YXC'"):
-        open_array(tmp_path / "a.tif", axes="YXC")
+    for wrong in ("YX", "CZYX", "YYX", "zyx"):
+        with pytest.raises(DataError, match=f"axes '{wrong}'"):
+            open_array(tmp_path / "a.tif", axes=wrong)
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "zlib"}])
+def test_bands_saved_as_columns_of_pages_are_asked_for(how: Any, tmp_path: Path) -> None:
+    path, values = tmp_path / "a.tif", numbers((40, 30, 5), "f4")
+    tifffile.imwrite(path, values, **how)
+    with pytest.raises(DataError, match=r"a\.tif has 40 pages of 30×5: .*axes: ZYX, or YXC"):
+        open_array(path)
+    found = open_array(path, axes="YXC")
+    assert found.shape == (40, 30, 5) and np.array_equal(found.read(), values)
+    assert np.array_equal(found.read(slice(11, 20)), values[11:20])
+    assert np.array_equal(open_array(path, axes="ZYX").read(plane=39), values[39])
 
 
 @pytest.mark.parametrize("sub", [True, False])
