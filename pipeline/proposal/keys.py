@@ -1,0 +1,86 @@
+"""The form in which a column of a table names images, and their classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.data.row_keys import as_matched
+from pipeline.proposal.tables import Table
+
+_MOST_CELLS = 5000
+_SURE = 0.95
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    """A column whose cells name images."""
+
+    name: str
+    form: str
+    """As `submission.key` has it: `{id}`, `{id}.jpg`, `{id}_{class}` …"""
+    ids: tuple[str, ...]
+    """Of each row that is looked at; "" where its key has another form."""
+    classes: tuple[str, ...] = ()
+    """Those that keys name, in their order."""
+    share: float = 1.0
+    """Of the rows whose key has the form."""
+
+    @property
+    def is_repeated(self) -> bool:
+        """True if an image has several rows."""
+        return len(set(self.ids)) < len(self.ids)
+
+
+class Ids:
+    """The ids of images, to be found in keys."""
+
+    def __init__(self, ids: Collection[str], head: str = "", tail: str = "") -> None:
+        self._ids = {as_matched(each): each for each in ids}
+        self._head, self._tail = head, tail
+
+    def split(self, cell: str) -> tuple[str, str, str] | None:
+        """(id, form, class) of a key."""
+        key = as_matched(cell)
+        if (found := self._known(key)) is not None:
+            return (*found, "")
+        for at in (at for at, letter in enumerate(key) if letter in "_-:| "):
+            found, name = self._known(key[:at]), key[at + 1 :]
+            if found is not None and name and "." not in name:
+                return found[0], f"{found[1]}{key[at]}{{class}}", name
+        return None
+
+    def _known(self, text: str) -> tuple[str, str] | None:
+        """(id, form) of a key without a class."""
+        stem, dot, ending = text.rpartition(".")
+        for name, behind in ((text, ""), (stem, f".{ending}") if dot else ("", "")):
+            if name in self._ids:
+                return self._ids[name], f"{{id}}{behind}"
+            inner = name[len(self._head) : len(name) - len(self._tail)]
+            if inner in self._ids and f"{self._head}{inner}{self._tail}" == name:
+                return self._ids[inner], f"{self._head}{{id}}{self._tail}{behind}"
+        return None
+
+
+def find_keys(table: Table, ids: Ids, columns: Iterable[str]) -> KeyColumn | None:
+    """The first column nearly all of whose cells name images, in one form."""
+    for name in columns:
+        found = _keys(name, table.column(name)[:_MOST_CELLS], ids)
+        if found is not None:
+            return found
+    return None
+
+
+def _keys(name: str, cells: Sequence[str], ids: Ids) -> KeyColumn | None:
+    split = [ids.split(each) for each in cells]
+    forms = Counter(each[1] for each in split if each)
+    if not forms:
+        return None
+    form, count = forms.most_common(1)[0]
+    own = [each if each and each[1] == form else ("", "", "") for each in split]
+    classes = dict.fromkeys(each[2] for each in own if each[2])
+    share = count / len(cells)
+    if share < _SURE:
+        return None
+    return KeyColumn(name, form, tuple(each[0] for each in own), tuple(classes), share)
