@@ -10,7 +10,7 @@ from functools import cached_property
 from pipeline.checks.unmatched_files import spelled
 from pipeline.proposal.folders import Place, Template, places_by_template
 from pipeline.proposal.tree import Tree
-from pipeline.proposal.words import Role, is_role, roles_of
+from pipeline.proposal.words import Role, is_detail, is_role, roles_of
 
 _SEPARATORS = "_-. "
 _MOST_AFFIXES = 12  # kinds of files of one image
@@ -135,20 +135,29 @@ def _only(family: Family, stems: set[str]) -> Family:
 
 
 def _affix(stem: str) -> tuple[str, str]:
-    """The words of a role before and behind an id: `_mask`, `_gtFine_labelIds`, `img_`."""
-    middle, tail, head = stem, "", ""
-    while (cut := max(map(middle.rfind, _SEPARATORS))) > 0 and is_role(middle[cut + 1 :]):
-        middle, tail = middle[:cut], middle[cut:] + tail
-    while (cut := _first_separator(middle)) > 0 and is_role(middle[:cut]):
-        middle, head = middle[cut + 1 :], head + middle[: cut + 1]
-    return head, tail
+    """The words of a role before and behind an id: `_mask`, `_gtFine_color`, `img_`."""
+    middle, end = stem, stem
+    while (cut := max(map(end.rfind, _SEPARATORS))) > 0 and is_detail(end[cut + 1 :]):
+        middle = end[:cut] if is_role(end[cut + 1 :]) else middle
+        end = end[:cut]
+    tail, start = stem[len(middle) :], middle
+    while (cut := _first_separator(start)) > 0 and is_role(start[:cut]):
+        start = start[cut + 1 :]
+    return middle[: len(middle) - len(start)], tail
 
 
 def _first_separator(text: str) -> int:
     return min((at for each in _SEPARATORS if (at := text.find(each)) >= 0), default=-1)
 
 
-def common_affix(stems: Sequence[str]) -> tuple[str, str]:
+def likely_affixes(stems: Sequence[str]) -> list[tuple[str, str]]:
+    """What may stand around the ids of all stems: words of a role, or whatever they share."""
+    of_role = {_affix(each) for each in stems}
+    head, tail = _common_affix(stems)
+    return [*(of_role if len(of_role) == 1 else ()), ("", tail), (head, ""), (head, tail)]
+
+
+def _common_affix(stems: Sequence[str]) -> tuple[str, str]:
     """What all stems begin and end with, whole words only, and without the digits of an id."""
     if len(set(stems)) < 2:
         return "", ""
@@ -162,5 +171,7 @@ def common_affix(stems: Sequence[str]) -> tuple[str, str]:
 
 
 def _common_start(one: str, other: str) -> str:
-    at = next((at for at, pair in enumerate(zip(one, other, strict=False)) if len({*pair}) > 1), None)
+    at = next(
+        (at for at, pair in enumerate(zip(one, other, strict=False)) if len({*pair}) > 1), None
+    )
     return one[: min(len(one), len(other)) if at is None else at]

@@ -54,7 +54,10 @@ class Ids:
     def _known(self, text: str) -> tuple[str, str] | None:
         """(id, form) of a key without a class."""
         stem, dot, ending = text.rpartition(".")
-        for name, behind in ((text, ""), (stem, f".{ending}") if dot else ("", "")):
+        for name, behind in (
+            (text, ""),
+            (stem, f".{ending}") if dot and ending.isalnum() else ("", ""),
+        ):
             if name in self._ids:
                 return self._ids[name], f"{{id}}{behind}"
             inner = name[len(self._head) : len(name) - len(self._tail)]

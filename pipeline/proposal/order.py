@@ -15,7 +15,7 @@ from pipeline.data.catalog import list_samples
 from pipeline.data.images import read_bytes
 from pipeline.data.masks.one_class import decode_inside
 from pipeline.errors import DataError
-from pipeline.proposal.findings import Alternative, Found
+from pipeline.proposal.findings import Alternative, Found, Sureness
 from pipeline.proposal.pairs import Pair
 from pipeline.proposal.run_tables import MaskRows
 from pipeline.proposal.samples import KNOWN, Sample
@@ -78,9 +78,9 @@ def order_by_header(sample: Sample | None) -> Found:
     if known is not None:
         order, where = known
         why = f"this header is that of {where}, which counts so"
-        return Found(
-            "order", order, why, "likely", (Alternative(other(order), "if yours does not"),)
-        )
+        sureness: Sureness = "guess" if header[0] == "id" else "likely"  # a name that anyone has
+        doubt = (Alternative(other(order), "if yours does not"),)
+        return Found("order", order, why, sureness, doubt)
     why = "down columns, as in most competitions: their page says it"
     return Found("order", "column", why, "guess", (Alternative("row", "along rows (Carvana)"),))
 

@@ -70,7 +70,7 @@ def propose(root: Path) -> Proposal:
         ],
         "submission": list(propose_submission(layout, classes, order)),
     }
-    return Proposal(blocks, tuple(_notes(layout)), _summary(layout, groups))
+    return Proposal(blocks, tuple(_notes(layout, group)), _summary(layout, groups))
 
 
 def _renamed(values: list[Found], layout: Layout) -> list[Found]:
@@ -106,14 +106,15 @@ def _folds(layout: Layout, root: Path, data: Sequence[Found]) -> tuple[Found, in
     """`folds.count` that the number of groups allows, and that number."""
     raw = {each.key: each.value for each in data if each.is_said}
     ids = list(layout.images.ids)
+    what = "images" if raw.get("group") is None else "groups"
     try:
         groups = groups_of(ids, DataConfig.model_validate({"root": str(root), **raw}))
         count = len(set(groups.values()))
     except DataError:
         count = len(ids)  # `check` says what is wrong with the groups
     if count >= _FOLDS:
-        return Found("count", _FOLDS, f"{count} groups are enough", "default"), count
-    return Found("count", max(2, count), f"there are {count} groups", "sure"), count
+        return Found("count", _FOLDS, f"{count} {what} are enough", "default"), count
+    return Found("count", max(2, count), f"there are {count} {what}", "sure"), count
 
 
 def _crop(layout: Layout) -> Found:
@@ -124,9 +125,10 @@ def _crop(layout: Layout) -> Found:
     return Found("size", crop, why, "default")
 
 
-def _notes(layout: Layout) -> list[str]:
+def _notes(layout: Layout, group: Found) -> list[str]:
     notes = [f"not used: {each}" for each in layout.unused]
     used = {each.table.path for each in (layout.rows, layout.sample) if each}
+    used |= {group.value["csv"]} if isinstance(group.value, dict) else set()
     notes += [
         f"table: {each.path}, columns {', '.join(each.header[:6])}"
         for each in layout.tables

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.proposal.families import Family, common_affix, stem_of
+from pipeline.proposal.families import Family, likely_affixes, stem_of
 from pipeline.proposal.folders import Place
 
 _MOST_CLASSES = 100
@@ -40,8 +40,7 @@ def readings_of(family: Family) -> Iterator[Reading]:
     """All readings of a family, the plainest first."""
     affixes = [(family.head, family.tail)]
     if not (family.head or family.tail):
-        head, tail = common_affix(family.stems)
-        affixes += [each for each in (("", tail), (head, ""), (head, tail)) if any(each)]
+        affixes += likely_affixes(family.stems)
     for head, tail in dict.fromkeys(affixes):
         yield from _by_stem(family, head, tail)
     for position in range(family.folders.count(None)):

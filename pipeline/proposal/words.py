@@ -22,7 +22,19 @@ _WORDS: dict[Role, str] = {
 }
 _ROLES: dict[str, Role] = {word: role for role, words in _WORDS.items() for word in words.split()}
 _ENDINGS = ("mask", "masks", "label", "labels")
-_DETAILS = {"color", "colour", "instance", "instances", "id", "ids", "fine", "coarse", "bit"}
+_DETAILS = {
+    "color",
+    "colour",
+    "instance",
+    "instances",
+    "id",
+    "ids",
+    "fine",
+    "coarse",
+    "bit",
+    "left",
+    "right",
+}
 """Words that say more of an image or a mask, but not which of both it is."""
 GROUP = re.compile(
     r"group|patient|subject|case|study|series|scene|car|video|sequence|tile|slide|specimen|site|"
@@ -41,11 +53,15 @@ def roles_of(text: str) -> frozenset[Role]:
 
 @lru_cache(maxsize=65536)
 def is_role(token: str) -> bool:
-    """True if every word of a name says what a file is: `labelIds`, `leftImg8bit`, `mask`."""
+    """True if the words of a name say what a file is: `labelIds`, `leftImg8bit`, `mask`."""
+    return is_detail(token) and any(map(_of_token, _tokens(token)))
+
+
+@lru_cache(maxsize=65536)
+def is_detail(token: str) -> bool:
+    """True if every word of a name is of a role, or says more of one: `color`, `instanceIds`."""
     words = _tokens(token)
-    known = [bool(_of_token(each)) for each in words]
-    rest = {each for each in words if not _of_token(each)}
-    return any(known) and rest <= (_DETAILS | {"left", "right"})
+    return bool(words) and all(_of_token(each) or each in _DETAILS for each in words)
 
 
 def _tokens(text: str) -> list[str]:
