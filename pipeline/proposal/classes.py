@@ -115,6 +115,8 @@ def _several(values: Values, seen: str) -> list[Found]:
 
 
 def _listed(values: list[int]) -> str:
+    if not values:
+        return "no values that can be read"
     if len(values) > 8:
         return f"{len(values)} values from {values[0]} to {values[-1]}"
     return " and ".join(filter(None, [", ".join(map(str, values[:-1])), str(values[-1])]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from pipeline.proposal.folders import Place, Template, places_by_template
 from pipeline.proposal.tree import Tree
 from pipeline.proposal.words import Role, is_detail, is_role, roles_of
 
-_SEPARATORS = "_-. "
+_SEPARATOR = re.compile(r"([_\-. ])")
 _MOST_AFFIXES = 12  # kinds of files of one image
 _FIXED_NAMES = 6  # files of one folder that stand for one image
 _IN_EACH = 0.6  # share of such folders that have a name
@@ -136,18 +137,16 @@ def _only(family: Family, stems: set[str]) -> Family:
 
 def _affix(stem: str) -> tuple[str, str]:
     """The words of a role before and behind an id: `_mask`, `_gtFine_color`, `img_`."""
-    middle, end = stem, stem
-    while (cut := max(map(end.rfind, _SEPARATORS))) > 0 and is_detail(end[cut + 1 :]):
-        middle = end[:cut] if is_role(end[cut + 1 :]) else middle
-        end = end[:cut]
-    tail, start = stem[len(middle) :], middle
-    while (cut := _first_separator(start)) > 0 and is_role(start[:cut]):
-        start = start[cut + 1 :]
-    return middle[: len(middle) - len(start)], tail
-
-
-def _first_separator(text: str) -> int:
-    return min((at for each in _SEPARATORS if (at := text.find(each)) >= 0), default=-1)
+    words = _SEPARATOR.split(stem)  # every second one is a separator
+    last = len(words)
+    for at in range(len(words) - 1, 0, -2):
+        if not is_detail(words[at]):
+            break
+        last = at - 1 if is_role(words[at]) else last
+    first = 0
+    while first < last - 1 and is_role(words[first]):
+        first += 2
+    return "".join(words[:first]), "".join(words[last:])
 
 
 def likely_affixes(stems: Sequence[str]) -> list[tuple[str, str]]:
@@ -165,9 +164,9 @@ def _common_affix(stems: Sequence[str]) -> tuple[str, str]:
     head = _common_start(first, last)
     backwards = sorted(stem[len(head) :][::-1] for stem in stems)
     tail = _common_start(backwards[0], backwards[-1])[::-1]
-    head = head[: max(map(head.rfind, _SEPARATORS)) + 1]
-    cut = _first_separator(tail)
-    return head, tail[cut:] if cut >= 0 else ""
+    cut = _SEPARATOR.search(tail)
+    whole = _SEPARATOR.split(head)
+    return "".join(whole[:-1]), tail[cut.start() :] if cut else ""
 
 
 def _common_start(one: str, other: str) -> str:

@@ -58,8 +58,10 @@ def _by_prefix(ids: Collection[str], folds: int) -> Found | None:
     enough = [each for each in found if each[1] >= folds] or found
     if not enough:
         return None
-    (regex, count, sureness), *finer = enough
-    more = tuple(Alternative(each[0], f"{each[1]} smaller groups") for each in finer)
+    regex, count, sureness = enough[0]
+    more = tuple(
+        Alternative(other, f"{number} groups") for other, number, _ in found if other != regex
+    )
     return Found("group", regex, _said(count, ids), sureness, more)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.data.listing import enumerated
+from pipeline.data.listing import enumerated, listed
 from pipeline.errors import DataError
-from pipeline.proposal.families import families_of
+from pipeline.proposal.families import families_of, stem_of
 from pipeline.proposal.keys import Ids
 from pipeline.proposal.looks import Reader
 from pipeline.proposal.pairs import (
@@ -41,8 +42,6 @@ class Layout:
     others: tuple[Pair, ...]
     rows: MaskRows | None
     test: Reading | None
-    answered: int
-    """Keys of a sample submission that are ids of test images."""
     sample: Sample | None
     reference: Reading | None
     test_reference: Reading | None
@@ -72,8 +71,7 @@ def find_layout(root: Path) -> Layout:
     if images is None:
         raise DataError(_nothing(tree, families, tables))
     masks = pair.masks if pair else None
-    found = find_test(images, families, masks, keys_of_samples(tables))
-    test, answered = found or (None, 0)
+    test = find_test(images, families, masks, keys_of_samples(tables))
     layout = Layout(
         tree=tree,
         families=families,
@@ -85,12 +83,11 @@ def find_layout(root: Path) -> Layout:
         others=tuple(other_masks(pair, families)) if pair else (),
         rows=rows,
         test=test,
-        answered=answered,
         sample=find_sample(tables, Ids(test.ids, test.head, test.tail)) if test else None,
         reference=find_reference(images, families, test=False),
         test_reference=find_reference(test, families, test=True) if test else None,
     )
-    _refuse_mixtures(layout)
+    _refuse_inexpressible(layout)
     return layout
 
 
@@ -109,15 +106,24 @@ def _images_and_rows(
     return (best[3], best[4]) if best else (None, None)
 
 
-def _refuse_mixtures(layout: Layout) -> None:
+def _refuse_inexpressible(layout: Layout) -> None:
+    """DataError where no pattern takes what was found, and nothing else."""
     masks = layout.pair.masks if layout.pair else None
     for reading in (layout.images, masks, layout.test, layout.reference, layout.test_reference):
-        more = also_taken(reading, layout.families) if reading else None
-        if reading and more:
+        if reading is None:
+            continue
+        odd = [each for each in reading.family.folders if each and re.search(r"[{}*]", each)]
+        if odd or re.search(r"[{}*]", reading.head + reading.tail):
+            names = odd or [reading.family.pattern]
             raise DataError(
-                f"{layout.tree.root}: a pattern that takes {reading.family.pattern} "
-                f"({reading.pattern}) also takes {more.pattern}; move these files to a folder of "
-                "their own, and run init again"
+                f"{layout.tree.root}: patterns cannot hold the braces and asterisks of "
+                f"{listed(names)}; rename that, and run init again"
+            )
+        if more := also_taken(reading, layout.families):
+            raise DataError(
+                f"{layout.tree.root}: the pattern {reading.pattern}, which takes "
+                f"{reading.family.pattern}, also takes {more.pattern}; move one of them to a "
+                "folder of its own, and run init again"
             )
 
 
@@ -133,16 +139,24 @@ def _nothing(tree: Tree, families: Families, tables: Sequence[Table]) -> str:
         ("tables", enumerated(texts)),
         ("other files", enumerated(rest)),
     ]
-    repeated = [each for each in families.all if not families.is_mask(each)]
-    named = {id(each.family) for each in families.images}
-    twice = [each.pattern for each in repeated if id(each) not in named]
-    hint = f" Names repeat in the folders of {enumerated(twice)}, so that they are no ids." * bool(
-        twice
-    )
     shown = "; ".join(f"{what}: {text}" for what, text in there)
     return (
         f"{tree.root}: found no images with masks. Looked for mask files that are called like "
         "images (masks/{id}.png, {id}_mask.png, {id}/masks/*.png, masks/{class}/{id}.png), and for "
         f"tables with a column of image names and one of run lengths. Among {tree.files} file(s) "
-        f"there are {shown}.{hint} Rename or move files, or copy configs/own.yaml and edit it"
+        f"there are {shown}.{_repeated(families)} Rename or move files, or copy configs/own.yaml "
+        "and edit it"
     )
+
+
+def _repeated(families: Families) -> str:
+    """A hint at names that occur in several folders."""
+    named: dict[str, str] = {}
+    for family in families.all:
+        if families.is_mask(family):
+            continue
+        for place in family.places:
+            path = family.path_of(place)
+            if (other := named.setdefault(stem_of(place.name), path)) != path:
+                return f" Names must tell images apart, and {other} and {path} share theirs."
+    return ""

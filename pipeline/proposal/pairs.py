@@ -89,8 +89,8 @@ def other_masks(pair: Pair, families: Families) -> list[Pair]:
 def _pairs(families: Families) -> Iterator[Pair]:
     for images in families.images:
         for masks in families.masks:
-            if images.family is masks.family or _overlap(images.family, masks.family):
-                continue
+            if _overlap(images.family, masks.family) or {*masks.classes} & {*images.family.folders}:
+                continue  # what images are sorted by, too, is no class
             shared = len(images.ids.keys() & masks.ids.keys())
             if shared >= max(1, _HALF * min(len(images.ids), len(masks.ids))):
                 yield Pair(images, masks, shared)
@@ -108,7 +108,8 @@ def _worth(pair: Pair, families: Families) -> tuple[object, ...]:
         not families.look(pair.images.family).is_mask,
         pair.matched,
         bool(look.drawings and not look.coloured and not look.problems),
-        -len({value for some in look.values for value in some}),
+        len(look.pixels) != 1,
+        -len(look.pixels),
         pair.masks.one_each,
         -left,
         pair.images.is_plain + pair.masks.is_plain,
@@ -132,8 +133,8 @@ def find_images(families: Families, wanted: Collection[str]) -> Reading | None:
 
 def find_test(
     images: Reading, families: Families, masks: Reading | None, asked: Collection[str]
-) -> tuple[Reading, int] | None:
-    """The test images, and how many of the keys `asked` of a sample submission they answer."""
+) -> Reading | None:
+    """The test images: those that a sample submission asks for, or that are called so."""
     taken = {id(images.family), id(masks.family) if masks else 0}
     wanted = set(asked)
     found = []
@@ -145,10 +146,7 @@ def find_test(
             alike = _shape(each) == _shape(images)
             photos = not families.look(each.family).is_mask
             found.append(((answers, photos, alike, each.is_plain, len(each.ids)), each))
-    if not found:
-        return None
-    best = max(found, key=lambda each: each[0])
-    return best[1], best[0][0]
+    return max(found, key=lambda each: each[0])[1] if found else None
 
 
 def _overlap(one: Family, other: Family) -> bool:

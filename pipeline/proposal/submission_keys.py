@@ -33,7 +33,7 @@ def _fits(sample: Sample, classes: Sequence[str]) -> bool:
 def _as_in_sample(sample: Sample, layout: Layout) -> Iterator[Found]:
     path = sample.table.path
     yield Found(
-        "sample", path, f"its keys are those of the {layout.answered or 'test'} test images"
+        "sample", path, "its keys are those of the test images"
     )
     yield Found("columns", sample.columns, "its header")
     rows = sample.rows
@@ -58,16 +58,21 @@ def _has_objects(layout: Layout, rows: str) -> bool:
 def _without_sample(
     sample: Sample | None, classes: Sequence[str], layout: Layout
 ) -> Iterator[Found]:
-    why = "no sample submission was found; edit what follows as the competition asks"
+    odd = [each for each in layout.tables if each.is_sample]
     if sample is not None:
-        why = f"{sample.table.path} does not ask for a row an image and class of these classes"
+        path = sample.table.path
+        why = f"{path} does not ask for a row an image and class of these classes"
         if not sample.fits:
-            why = f"{sample.table.path} has columns that are not id, class and run lengths"
-        yield Found(
-            "sample", None, why, "guess", (Alternative(sample.table.path, "if it is to be used"),)
-        )
-        yield Found("columns", sample.columns, f"the header of {sample.table.path}", "likely")
+            why = f"{path} has columns that are not id, class and run lengths"
+        yield Found("sample", None, why, "guess", (Alternative(path, "if it is to be used"),))
+        yield Found("columns", sample.columns, f"the header of {path}", "likely")
+    elif odd and len(odd[0].header) == 2:
+        whose = "the test images that were found" if layout.test else "test images, which are missing"
+        why = f"{odd[0].path} does not name {whose}"
+        yield Found("sample", None, why, "guess", (Alternative(odd[0].path, "if it is right"),))
+        yield Found("columns", list(odd[0].header), f"the header of {odd[0].path}", "likely")
     else:
+        why = "no sample submission was found; edit what follows as the competition asks"
         yield Found("columns", ["id", "rle_mask"], why, "guess")
     if len(classes) > 1:
         reason = "several classes need a row for each"

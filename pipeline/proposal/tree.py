@@ -61,7 +61,8 @@ def list_tree(root: Path) -> Tree:
 
 def _add(tree: Tree, folder: Parts, name: str, known: frozenset[str]) -> None:
     tree.files += 1
-    ending = Path(name).suffix.lower()
+    stem, dot, end = name.rpartition(".")  # pathlib takes seconds for 10^5 names
+    ending = f".{end.lower()}" if stem and dot else ""
     if ending in known:
         tree.images.setdefault(folder, []).append(name)
     elif ending in TABLES:

@@ -60,7 +60,7 @@ def is_role(token: str) -> bool:
 @lru_cache(maxsize=65536)
 def is_detail(token: str) -> bool:
     """True if every word of a name is of a role, or says more of one: `color`, `instanceIds`."""
-    words = _tokens(token)
+    words = () if any(map(str.isdecimal, token[:1])) else _tokens(token)
     return bool(words) and all(_of_token(each) or each in _DETAILS for each in words)
 
 
