@@ -112,7 +112,7 @@ def _by_fixed_name(family: Family) -> list[Family]:
     folders = len({each.varying for each in family.places})
     if not 1 < len(names) <= _FIXED_NAMES or folders < 2 or "mask" in family.roles:
         return []
-    if min(names.values()) < _IN_EACH * folders:
+    if min(names.values()) < _IN_EACH * folders or any(each.isdecimal() for each in names):
         return []
     return [_only(family, {name}) for name in names]
 

@@ -85,7 +85,7 @@ def _belong_together(folder: _Folder, parts: Sequence[dict[Template, list[Place]
         return True
     stems = [set(_stems(each)) for each in parts]
     union = set().union(*stems)
-    if len(union) <= _FIXED_NAMES:
+    if len(union) <= _FIXED_NAMES and not any(each.isdecimal() for each in union):
         return len(parts) > 2 or bool(roles)
     apart = len(union) >= 0.95 * sum(map(len, stems))
     return apart and (len(parts) > 2 or bool(roles))

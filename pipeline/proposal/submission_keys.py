@@ -32,9 +32,7 @@ def _fits(sample: Sample, classes: Sequence[str]) -> bool:
 
 def _as_in_sample(sample: Sample, layout: Layout) -> Iterator[Found]:
     path = sample.table.path
-    yield Found(
-        "sample", path, "its keys are those of the test images"
-    )
+    yield Found("sample", path, "its keys are those of the test images")
     yield Found("columns", sample.columns, "its header")
     rows = sample.rows
     several = "images have several rows in it" if rows == "instance" else "one row an image in it"
@@ -67,7 +65,9 @@ def _without_sample(
         yield Found("sample", None, why, "guess", (Alternative(path, "if it is to be used"),))
         yield Found("columns", sample.columns, f"the header of {path}", "likely")
     elif odd and len(odd[0].header) == 2:
-        whose = "the test images that were found" if layout.test else "test images, which are missing"
+        whose = (
+            "the test images that were found" if layout.test else "test images, which are missing"
+        )
         why = f"{odd[0].path} does not name {whose}"
         yield Found("sample", None, why, "guess", (Alternative(odd[0].path, "if it is right"),))
         yield Found("columns", list(odd[0].header), f"the header of {odd[0].path}", "likely")

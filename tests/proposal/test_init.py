@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from pipeline import cli
 from pipeline.config import load_experiment
+from pipeline.data.rle import encode
 from pipeline.errors import DataError
 from pipeline.proposal.proposal import propose
 from tests.helpers import competition_layouts as layouts
@@ -36,7 +38,7 @@ def test_it_writes_an_experiment_checks_it_and_names_the_next_command(
     assert digests(folder) == before
     assert load_experiment(Path("configs/mine.yaml")).data.masks == "train_masks/{id}_mask.gif"
     lines = Path("configs/mine.yaml").read_text().splitlines()
-    above = {line.split(":")[0].strip(): before for before, line in zip(lines, lines[1:], strict=False)}
+    above = {line.split(":")[0].strip(): before for before, line in pairwise(lines)}
     assert "sure: 18 files" in above["images"]
     assert "likely: ids such as 00a9_01" in above["group"]
     assert "files read" in lines[1]
@@ -182,8 +184,6 @@ def test_what_stays_out_is_said(tmp_path: Path) -> None:
 
 def test_relative_runs_along_rows(tmp_path: Path) -> None:
     """Starts that count from the run before, and the order by what the images show."""
-    from pipeline.data.rle import encode
-
     lines = []
     for number in range(12):
         image, mask = disc(number)

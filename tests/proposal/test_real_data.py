@@ -31,11 +31,14 @@ def agrees(root: Path, config: str) -> None:
     assert len(pairs) == len(set(parts[0].values())) == len(set(parts[1].values()))
 
 
-@pytest.mark.parametrize("name", ["camvid", "dsb2018", "magtile"])
+@pytest.mark.parametrize(
+    "name", ["camvid", "magtile", pytest.param("dsb2018", marks=pytest.mark.slow)]
+)
 def test_a_real_folder(name: str) -> None:
     agrees(shared_data(name), f"{name}.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["deeppcb", "deeppcb_ecc"])
 def test_real_references(name: str) -> None:
     """There is no experiment for these; their page says what is where."""
@@ -47,3 +50,24 @@ def test_real_references(name: str) -> None:
     assert data["test_reference"] == f"test_refs/{{id}}.{ending}"
     assert data["group"] == {"csv": "groups.csv"}
     assert data["classes"] == [f"class_{value}" for value in range(1, 7)]
+
+
+def test_the_first_demo(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    draw_turntable(root, train_cars=5, test_cars=2, views=3, size=(48, 64))
+    agrees(root, "demo.yaml")
+    written = load_experiment(CONFIGS / "demo.yaml").submission
+    proposed = propose(root).raw["submission"]
+    assert proposed == {
+        "sample": str(written.sample),
+        "columns": list(written.columns),
+        "rows": written.rows,
+        "key": written.key,
+        "order": written.order,
+    }
+
+
+def test_the_second_demo(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    draw_screens(root, train_screens=3, test_screens=2, shots=2, photo=(64, 64), reference=(96, 96))
+    agrees(root, "demo_reference.yaml")
