@@ -116,7 +116,7 @@ def _several(values: Values, seen: str) -> list[Found]:
 
 def _listed(values: list[int]) -> str:
     if not values:
-        return "no values that can be read"
+        return "no values that could be read (damaged files, or very large ones)"
     if len(values) > 8:
         return f"{len(values)} values from {values[0]} to {values[-1]}"
     return " and ".join(filter(None, [", ".join(map(str, values[:-1])), str(values[-1])]))

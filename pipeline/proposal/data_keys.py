@@ -73,8 +73,9 @@ def _images(layout: Layout) -> Found:
     if layout.pair is None:
         rows = layout.rows
         assert rows is not None
-        why = f"{len(images.ids)} files, of which {rows.table.path} names {len(set(rows.keys.ids))}"
-        return Found("images", images.pattern, f"{why} or more{_spelling(images)}")
+        named = len({*rows.keys.ids} - {""})
+        why = f"{len(images.ids)} files, {rows.table.path} names {named} of them or more"
+        return Found("images", images.pattern, f"{why}{rows.keys.said_share}{_spelling(images)}")
     matched = layout.pair.matched
     if matched == len(images.ids):
         return Found(

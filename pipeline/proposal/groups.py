@@ -40,12 +40,13 @@ def _in_table(table: Table, ids: Collection[str], folds: int) -> Found | None:
     if table.is_sample or table.run_column:
         return None
     keys = find_keys(table, Ids(ids), table.header)
-    if keys is None or keys.form != "{id}" or keys.is_repeated or len(keys.ids) < len(ids):
+    if keys is None or keys.form != "{id}" or keys.is_repeated or not set(ids) <= set(keys.ids):
         return None
     for name in others(table.header, keys.name):
-        count = len({each.strip() for each in table.column(name)})
+        cells = zip(keys.ids, table.column(name), strict=False)
+        count = len({cell.strip() for each, cell in cells if each})
         called = GROUP.search(name) or (len(table.header) == 2 and GROUP.search(table.path))
-        if called and 1 < count < len(keys.ids):
+        if called and 1 < count < len(ids):
             value = {"csv": table.path, "id": keys.name, "group": name}
             value = {key: each for key, each in value.items() if key == "csv" or each != key}
             return Found("group", value, f"{table.path} names {count} groups of {len(ids)} images")

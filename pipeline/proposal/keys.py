@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pipeline.data.row_keys import as_matched
 from pipeline.proposal.tables import Table
 
-_MOST_CELLS = 5000
-_SURE = 0.95
+_FIRST_LOOK = 200  # cells
+_ENOUGH = 0.5  # share of cells that name these images; others may name those of another part
 
 
 @dataclass(frozen=True)
 class KeyColumn:
-    """A column whose cells name images."""
+    """A column half of whose cells, or more, name images."""
 
     name: str
     form: str
@@ -25,12 +25,18 @@ class KeyColumn:
     classes: tuple[str, ...] = ()
     """Those that keys name, in their order."""
     share: float = 1.0
-    """Of the rows whose key has the form."""
+    """Of the rows whose key names one of the images, in that form."""
 
     @property
     def is_repeated(self) -> bool:
         """True if an image has several rows."""
-        return len(set(self.ids)) < len(self.ids)
+        known = [each for each in self.ids if each]
+        return len(set(known)) < len(known)
+
+    @property
+    def said_share(self) -> str:
+        """For people: how much of the column names images; "" if all does."""
+        return "" if self.share == 1 else f" ({self.share:.1%} of its rows)"
 
 
 class Ids:
@@ -67,15 +73,18 @@ class Ids:
 
 
 def find_keys(table: Table, ids: Ids, columns: Iterable[str]) -> KeyColumn | None:
-    """The first column nearly all of whose cells name images, in one form."""
+    """The first column that names images, in one form."""
     for name in columns:
-        found = _keys(name, table.column(name)[:_MOST_CELLS], ids)
+        found = _keys(name, table.column(name), ids)
         if found is not None:
             return found
     return None
 
 
 def _keys(name: str, cells: Sequence[str], ids: Ids) -> KeyColumn | None:
+    few = cells[:: max(1, len(cells) // _FIRST_LOOK)]
+    if not any(map(ids.split, few)):
+        return None
     split = [ids.split(each) for each in cells]
     forms = Counter(each[1] for each in split if each)
     if not forms:
@@ -84,6 +93,6 @@ def _keys(name: str, cells: Sequence[str], ids: Ids) -> KeyColumn | None:
     own = [each if each and each[1] == form else ("", "", "") for each in split]
     classes = dict.fromkeys(each[2] for each in own if each[2])
     share = count / len(cells)
-    if share < _SURE:
+    if share < _ENOUGH:
         return None
     return KeyColumn(name, form, tuple(each[0] for each in own), tuple(classes), share)

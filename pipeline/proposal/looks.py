@@ -70,7 +70,7 @@ class Reader:
                     size = size_in_header(stream, path)
                 left -= size[0] * size[1]
                 look.sizes.append(size)
-                if left >= 0 or look.files == 1:
+                if left >= 0:
                     _add(look, read_bytes(path), path)
             except DataError as error:
                 look.problems.append(str(error))

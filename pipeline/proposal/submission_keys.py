@@ -32,7 +32,8 @@ def _fits(sample: Sample, classes: Sequence[str]) -> bool:
 
 def _as_in_sample(sample: Sample, layout: Layout) -> Iterator[Found]:
     path = sample.table.path
-    yield Found("sample", path, "its keys are those of the test images")
+    known = f"its keys are those of the test images{sample.keys.said_share}"
+    yield Found("sample", path, known, "sure" if sample.keys.share == 1 else "likely")
     yield Found("columns", sample.columns, "its header")
     rows = sample.rows
     several = "images have several rows in it" if rows == "instance" else "one row an image in it"
