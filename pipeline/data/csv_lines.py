@@ -55,7 +55,7 @@ def read_text(path: Path, most_bytes: int = -1) -> str:
             f"{path} cannot be read as CSV: line {line} holds a NUL byte; the file is damaged, or "
             "UTF-16 without its byte-order mark"
         )
-    return text[: text.rfind("\n") + 1] if is_cut else text
+    return text[: max(map(text.rfind, "\r\n")) + 1] if is_cut else text
 
 
 def records_of(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from pipeline.config import DataConfig
 from pipeline.data.groups import groups_of
 from pipeline.data.row_keys import as_matched
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.proposal.data_keys import propose_drop, propose_sources, propose_values
 from pipeline.proposal.findings import Found
 from pipeline.proposal.groups import propose_groups
@@ -98,7 +99,7 @@ def _order(layout: Layout, root: Path, values: dict[str, Any]) -> Found:
             "masks": rows.source("column"),
             "classes": values["classes"],
         }
-        found = order_by_images(DataConfig.model_validate(raw), rows)
+        found = order_by_images(_valid(raw), rows)
     return found or order_by_header(layout.sample)
 
 
@@ -108,13 +109,27 @@ def _folds(layout: Layout, root: Path, data: Sequence[Found]) -> tuple[Found, in
     ids = list(layout.images.ids)
     what = "images" if raw.get("group") is None else "groups"
     try:
-        groups = groups_of(ids, DataConfig.model_validate({"root": str(root), **raw}))
+        groups = groups_of(ids, _valid({"root": str(root), **raw}))
         count = len(set(groups.values()))
     except DataError:
         count = len(ids)  # `check` says what is wrong with the groups
     if count >= _FOLDS:
         return Found("count", _FOLDS, f"{count} {what} are enough", "default"), count
     return Found("count", max(2, count), f"there are {count} {what}", "sure"), count
+
+
+def _valid(raw: dict[str, Any]) -> DataConfig:
+    """The block, or DataError for what no experiment can say: odd names of classes or files."""
+    try:
+        return DataConfig.model_validate(raw)
+    except ValidationError as error:
+        what = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        )
+        raise ConfigError(
+            f"{raw['root']}: what lies there cannot be said in an experiment ({what}); rename it, "
+            "or copy configs/own.yaml and edit it"
+        ) from None
 
 
 def _crop(layout: Layout) -> Found:
@@ -134,6 +149,8 @@ def _notes(layout: Layout, group: Found) -> list[str]:
         for each in layout.tables
         if each.path not in used
     ]
+    if "*" in layout.images.pattern and group.value is None:
+        notes.append("images lie in several folders; if these are groups, a table must say so")
     if layout.test is not None:
         both = {*map(as_matched, layout.test.ids)} & {*map(as_matched, layout.images.ids)}
         notes += [f"{len(both)} id(s) are in images and in test"] * bool(both)

@@ -84,7 +84,8 @@ def _mask_rows(table: Table, keys: KeyColumn, run_column: str) -> MaskRows:
 def class_column(table: Table, columns: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """The column that is called after classes, and its values."""
     for name in columns:
-        values = tuple(dict.fromkeys(each.strip() for each in table.column(name)))
+        cells = (each.strip() for each in table.column(name))
+        values = tuple(dict.fromkeys(each for each in cells if each))
         if any(word in name.lower() for word in _CLASS_COLUMN) and len(values) <= _MOST_CLASSES:
             return name, values
     return None, ()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.config import slug
 from pipeline.disk_space import disk_errors_reported
-from pipeline.errors import ConfigError, MaskmillError
+from pipeline.errors import ConfigError, DataError
 from pipeline.proposal.proposal import propose
 from pipeline.proposal.write_yaml import as_yaml
 from pipeline.reporting import Reporter, duration
@@ -40,7 +40,7 @@ def run(
     reporter.say(f"init: {proposal.summary} → {path}")
     try:
         check(path)
-    except MaskmillError as error:
+    except (ConfigError, DataError) as error:
         raise type(error)(
             f"{error}\n{path} is written: change what is wrong there, then {program} check"
             f"{arguments}"

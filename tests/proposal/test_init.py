@@ -12,7 +12,7 @@ import pytest
 from pipeline import cli
 from pipeline.config import load_experiment
 from pipeline.data.rle import encode
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.proposal.proposal import propose
 from tests.helpers import competition_layouts as layouts
 from tests.helpers.competition_layouts import disc, put, table
@@ -207,3 +207,44 @@ def test_a_folder_of_many_files_is_sampled(tmp_path: Path) -> None:
     proposal = propose(tmp_path / "many")
     assert "303 of 2000 files read" in proposal.summary
     assert "300 of 1000 were read" in {f.key: f for f in proposal.blocks["data"]}["classes"].why
+
+
+def test_a_class_column_with_blanks(tmp_path: Path) -> None:
+    """Rows of images without any class have an empty cell there, which is no class."""
+    lines = []
+    for number in range(8):
+        image, mask = disc(number)
+        put(tmp_path / f"train/{number}.png", image)
+        lines += [f"{number},{name},{encode(mask == name, 'column')}" for name in (1, 2)]
+    table(tmp_path / "train.csv", "ImageId,ClassId,EncodedPixels", *lines[:-2], "7,,")
+    raw = propose(tmp_path).raw["data"]
+    assert raw["classes"] == ["1", "2"]
+    assert raw["masks"]["class"] == "ClassId"
+
+
+def test_classes_that_no_experiment_can_name(tmp_path: Path) -> None:
+    for number in range(4):
+        image, mask = disc(number)
+        put(tmp_path / f"images/{number}.png", image)
+        for name in ("cat ", "dog"):
+            put(tmp_path / f"masks/{name}/{number}.png", mask)
+    with pytest.raises(ConfigError, match=r"classes.*no spaces at its ends.*; rename it"):
+        propose(tmp_path)
+
+
+def test_a_table_may_name_test_images_too(tmp_path: Path) -> None:
+    layouts.hubmap(tmp_path)
+    path = tmp_path / "HuBMAP-20-dataset_information.csv"
+    path.write_text(path.read_text() + "t1,9\nt2,9\n")
+    group = {each.key: each for each in propose(tmp_path).blocks["data"]}["group"]
+    assert group.value["group"] == "patient_number"
+    assert "6 groups of 12 images" in group.why
+
+
+def test_a_sample_of_other_images_is_not_used(tmp_path: Path) -> None:
+    layouts.carvana(tmp_path)
+    table(tmp_path / "sample_submission.csv", "img,rle_mask", "x.jpg,1 1", "y.jpg,1 1")
+    submission = {each.key: each for each in propose(tmp_path).blocks["submission"]}
+    assert submission["sample"].value is None
+    assert "does not name the test images" in submission["sample"].why
+    assert submission["columns"].value == ["img", "rle_mask"]
