@@ -23,7 +23,7 @@ def propose_groups(tables: Sequence[Table], ids: Collection[str], folds: int) ->
     if tabled:
         rest = (*tabled[1:], *([by_id] if by_id else []))
         more = tuple(Alternative(each.value, each.why) for each in rest)
-        return Found("group", tabled[0].value, tabled[0].why, "sure", more)
+        return Found("group", tabled[0].value, tabled[0].why, tabled[0].sureness, more)
     if by_id is None:
         why = "ids share no beginning, and no table names groups: every image is its own"
         example = Alternative(
@@ -49,7 +49,8 @@ def _in_table(table: Table, ids: Collection[str], folds: int) -> Found | None:
         if called and 1 < count < len(ids):
             value = {"csv": table.path, "id": keys.name, "group": name}
             value = {key: each for key, each in value.items() if key == "csv" or each != key}
-            return Found("group", value, f"{table.path} names {count} groups of {len(ids)} images")
+            why = f"{table.path} names {count} groups of {len(ids)} images"
+            return Found("group", value, why, "sure" if "group" in name.lower() else "likely")
     return None
 
 

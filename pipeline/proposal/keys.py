@@ -58,7 +58,12 @@ class Ids:
         return None
 
     def _known(self, text: str) -> tuple[str, str] | None:
-        """(id, form) of a key without a class."""
+        """(id, form) of a key without a class; it may be a path."""
+        folder, slash, text = text.rpartition("/")
+        found = self._named(text)
+        return (found[0], f"{folder}{slash}{found[1]}") if found else None
+
+    def _named(self, text: str) -> tuple[str, str] | None:
         stem, dot, ending = text.rpartition(".")
         for name, behind in (
             (text, ""),

@@ -187,6 +187,15 @@ def mixed_endings(root: Path) -> None:
         put(root / f"labels/{each}.png", mask)
 
 
+def parts_in_names(root: Path) -> None:
+    for each, image, mask in _draw(_names("train_")):
+        put(root / f"images/{each}.png", image)
+        put(root / f"masks/{each}.png", ((mask > 0) * 255).astype(np.uint8))
+    _test(root, "images/{id}.png", ["test_001", "test_002"])
+    rows = ["image;rle", "images/test_001.png;", "images/test_002.png;"]
+    table(root / "submission_format.csv", *rows)
+
+
 def silent_names(root: Path) -> None:
     for each, image, mask in _draw(_names("")):
         put(root / f"a/{each}.png", image)
@@ -312,6 +321,14 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], dict[str, Any], dict[str, Any]]
             "classes": ["class_1", "class_2"], "multiclass": False,
         },
         {},
+    ),
+    "parts in names": (
+        parts_in_names,
+        {
+            "images": "images/train_{id}.png", "masks": "masks/train_{id}.png",
+            "test": "images/test_{id}.png", "classes": ["object"],
+        },
+        {"sample": "submission_format.csv", "key": "images/test_{id}.png", "rows": "image"},
     ),
     "silent names": (silent_names, {"images": "a/{id}.png", "masks": "b/{id}.png"}, {}),
     "ink": (
