@@ -6,7 +6,7 @@ STAGES := demo check align folds train infer ensemble submit scorecard
 
 # What the user gives is text: make must not expand a `$` in it, nor the shell run anything of it.
 # As variables of := it is exported and inserted as it is; a line break would end the command line.
-GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV IMAGES OUT PROBABILITIES OVERLAY FORMAT
+GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME
 define newline
 
 
@@ -30,10 +30,13 @@ RUN = $(call program,python) -m pipeline
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all $(STAGES) plan borders verify leaderboard predict export help test test-slow gpu lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) init plan borders verify leaderboard predict export help test test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the built-in demo
 	@$(RUN) all $(ARGUMENTS)
+
+init: $(STAMP)           ## look at a folder of data and write configs/<NAME>.yaml: DATA=/folder [NAME=mine]
+	@$(RUN) init $(call option,data,DATA) $(call option,name,NAME)
 
 demo: $(STAMP)           ## draw the built-in demo competition
 check: $(STAMP)          ## inspect the data and list its problems

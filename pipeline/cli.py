@@ -68,6 +68,9 @@ def _run(options: argparse.Namespace, reporter: ConsoleReporter, program: str) -
     def open_context(experiment: Experiment, workspace: Workspace) -> StageContext:
         return _context(options, experiment, workspace, reporter, program)
 
+    if options.command == "init":
+        _init(options, reporter, program)
+        return
     if options.command in finished_commands.NAMES:
         finished_commands.run_finished(options, load, open_context)
         return
@@ -77,6 +80,17 @@ def _run(options: argparse.Namespace, reporter: ConsoleReporter, program: str) -
         for stage in ORDER if options.command == "all" else [options.command]:
             run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
             run(context, *_own_arguments(stage, options))
+
+
+def _init(options: argparse.Namespace, reporter: ConsoleReporter, program: str) -> None:
+    from pipeline.stages import check, init
+
+    def checked(path: Path) -> None:
+        experiment = load_experiment(path, checks=name_checks())
+        asked = argparse.Namespace(**{**vars(options), "config": path, "data": None})
+        check.run(_context(asked, experiment, Workspace(experiment.name), reporter, program))
+
+    init.run(options.data, options.name, reporter, program, checked)
 
 
 def _own_arguments(stage: str, options: argparse.Namespace) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from pipeline.suggestions import did_you_mean
 
 COMMANDS = {
     "all": "every stage, in order",
+    "init": "look at a folder of data and write an experiment for it",
     "demo": "draw the built-in demo competition",
     "check": "inspect the data and list its problems",
     "align": "align references with their images",
@@ -59,6 +60,9 @@ def command_parser(program: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        if name == "init":
+            _add_init(command)
+            continue
         command.add_argument("--config", type=Path, help=f"the experiment file (default: {DEMO})")
         command.add_argument("--data", help="folder of the data (replaces data.root)")
         command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
@@ -80,6 +84,13 @@ def command_parser(program: str) -> argparse.ArgumentParser:
     show.add_argument("id")
     show.add_argument("--out", type=Path, help="the PNG to write (default: <id>.png)")
     return parser
+
+
+def _add_init(command: argparse.ArgumentParser) -> None:
+    """The options of the command that makes an experiment, and those of its check."""
+    command.add_argument("--data", help="folder of the data")
+    command.add_argument("--name", help="names configs/<name>.yaml (default: the folder's name)")
+    command.set_defaults(config=None, overrides=[], jobs=None, devices=None)
 
 
 def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:

@@ -27,9 +27,10 @@ OPTIONS = {
     "IMAGES": "--images",
     "OUT": "--out",
     "FORMAT": "--format",
+    "NAME": "--name",
 }
 TARGETS = {"SCORE": "leaderboard", "LABEL": "leaderboard", "IMAGES": "predict", "OUT": "predict",
-           "FORMAT": "export"}  # fmt: skip
+           "FORMAT": "export", "NAME": "init"}  # fmt: skip
 ODD = [
     "$(shell touch run)",
     "${shell touch run}$(eval all:;touch run)",
@@ -83,8 +84,9 @@ def target_of(name: str) -> str:
 def test_every_variable_arrives_as_it_is_written(
     value: str, environment: bool, tmp_path: Path
 ) -> None:
-    for target in ("train", "leaderboard", "predict", "export"):
-        given = {name: value for name in OPTIONS if target_of(name) == target or name in "DATASET"}
+    for target in ("train", "leaderboard", "predict", "export", "init"):
+        shared = ("DATA",) if target == "init" else ("DATA", "SET")
+        given = {name: value for name in OPTIONS if target_of(name) == target or name in shared}
         words = handed_over(tmp_path, target, given, environment=environment)
         assert words[0] == target
         for name in given:

@@ -24,7 +24,8 @@ def unreadable(records: Sequence[Record]) -> Iterator[Finding]:
     for (part, _), alike in kinds.items():
         shown = alike if len(alike) == _SHOWN + 1 else alike[:_SHOWN]
         for record in shown:
-            yield Finding("error", f"{part} {record.id}", record.problem)
+            problem = record.problem.removeprefix(f"{record.id}: ")
+            yield Finding("error", f"{part} {record.id}", problem)
         if more := [record.id for record in alike[len(shown) :]]:
             yield Finding("error", f"{part} {listed(more)}", "the same as above", len(more))
 

@@ -159,11 +159,12 @@ def _unpacked(path: Path) -> Path:
 
 def _is_like(path: Path, pattern: str) -> bool:
     """True if a file has the ending of a pattern, in any spelling."""
-    ending = _spelled(Path(pattern).suffix)
-    return bool(ending and not re.search(r"[{}*]", ending)) and _spelled(path.suffix) == ending
+    ending = spelled(Path(pattern).suffix)
+    return bool(ending and not re.search(r"[{}*]", ending)) and spelled(path.suffix) == ending
 
 
-def _spelled(ending: str) -> str:
+def spelled(ending: str) -> str:
+    """The usual spelling of a file's ending: `.JPEG` is `.jpg`."""
     lowered = ending.lower()
     return _SAME.get(lowered, lowered)
 

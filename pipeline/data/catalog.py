@@ -54,7 +54,9 @@ class Catalog:
 def list_samples(data: DataConfig) -> Catalog:
     """Find every sample. DataError when the folder or all training images are missing."""
     if not data.root.is_dir():
-        raise DataError(f"data.root: there is no folder {data.root}; set it, or give DATA=…")
+        raise DataError(
+            f"data.root: there is no folder {data.root.absolute()}; set it, or give DATA=…"
+        )
     images = find_files(data.root, data.of_first_band(data.images))
     if not images:
         raise NoImagesError(f"data.images: no file matches {data.root / data.images}")

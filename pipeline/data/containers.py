@@ -40,6 +40,13 @@ _BACK = {
 """Orientation → the transposition that undoes it."""
 
 
+def image_suffixes() -> frozenset[str]:
+    """The endings, in lower case, of files in accepted formats."""
+    return frozenset(
+        suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS
+    )
+
+
 @dataclass(frozen=True)
 class DecodedImage:
     """One decoded image, turned by EXIF if that was asked for, and its header."""

@@ -22,13 +22,16 @@ _ARCHIVES = {b"PK\x03\x04": "a zip archive or an Excel workbook", b"\x1f\x8b": "
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most_bytes: int = -1) -> str:
     """The text of a file: UTF-8, or UTF-16 and -32 with their mark, which is left out.
 
-    DataError, with the line, for content that is not text: another encoding, or a NUL byte.
+    most_bytes: where to stop, after the last whole line before it; -1: at the end. DataError, with
+    the line, for content that is not text: another encoding, or a NUL byte.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(most_bytes)
+            is_cut = bool(stream.read(1))
     except FileNotFoundError:
         raise DataError(f"{path} is missing") from None
     except OSError as error:
@@ -38,7 +41,8 @@ def read_text(path: Path) -> str:
             raise DataError(f"{path} cannot be read as CSV: it is {what}; unpack or export it")
     encoding = next((name for mark, name in _MARKS.items() if raw.startswith(mark)), "utf-8")
     try:
-        text = raw.decode(encoding)
+        cut = codecs.getincrementaldecoder(encoding)()
+        text = cut.decode(raw) if is_cut else raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = _line_at(raw[: error.start].decode(encoding, "replace"))
         raise DataError(
@@ -51,7 +55,7 @@ def read_text(path: Path) -> str:
             f"{path} cannot be read as CSV: line {line} holds a NUL byte; the file is damaged, or "
             "UTF-16 without its byte-order mark"
         )
-    return text
+    return text[: max(map(text.rfind, "\r\n")) + 1] if is_cut else text
 
 
 def records_of(

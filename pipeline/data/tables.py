@@ -58,13 +58,13 @@ def read_table(path: Path, columns: Sequence[str]) -> CsvTable:
     return table
 
 
-def open_table(path: Path, columns: Sequence[str]) -> CsvTable:
+def open_table(path: Path, columns: Sequence[str], most_bytes: int = -1) -> CsvTable:
     """A table of comma-, semicolon- or tab-separated values, its faulty rows marked as such.
 
-    Blank lines, and rows of nothing but empty cells, are left out. DataError when it is no table,
-    lacks one of `columns`, or names a column twice.
+    most_bytes: how much of it is read, -1: all. Blank lines, and rows of nothing but empty cells,
+    are left out. DataError when it is no table, lacks one of `columns`, or names a column twice.
     """
-    text = read_text(path)
+    text = read_text(path, most_bytes)
     delimiter = _delimiter(text, path, columns)
     spaced = f'{delimiter} "' in text
     records = records_of(text, path, delimiter, spaced=spaced)

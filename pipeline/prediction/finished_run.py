@@ -89,7 +89,7 @@ def read_finished_run(folder: Path) -> FinishedRun:
     paths = FinishedPaths(folder)
     members = _members(paths)
     named = named_files(paths.manifest)
-    remedy = "run make ensemble for its experiment again"
+    remedy = "run make ensemble CONFIG=… with its experiment again"
     for path in (paths.experiment, paths.blend):
         verified(path, named[path].sha256 if path in named else "", remedy)
     experiment = _experiment(paths)
@@ -120,8 +120,8 @@ def read_finished_run(folder: Path) -> FinishedRun:
 def verify_weights(run: FinishedRun, models: Sequence[str]) -> None:
     """Read the weights of these models; ArtefactError for those that the blend was not made of."""
     remedy = (
-        "it was trained again after the blend was chosen, or is damaged: run make ensemble for "
-        "its experiment again"
+        "it was trained again after the blend was chosen, or is damaged: run make ensemble "
+        "CONFIG=… with its experiment again"
     )
     for model in models:
         for weights in run.members[model]:
@@ -148,7 +148,8 @@ def _members(paths: FinishedPaths) -> dict[str, list[str]]:
     if manifest is None:
         state = "is damaged" if paths.manifest.exists() else "is missing"
         raise ArtefactError(
-            f"{folder} is not a finished run: {paths.manifest.name} {state}; run make ensemble"
+            f"{folder} is not a finished run: {paths.manifest.name} {state}; run make ensemble "
+            "CONFIG=… with its experiment"
         )
     members: dict[str, list[str]] = manifest["members"]
     return members
@@ -159,8 +160,8 @@ def _experiment(paths: FinishedPaths) -> Experiment:
         return build_experiment(read_yaml(paths.experiment), source=str(paths.experiment))
     except ConfigError as error:
         raise ArtefactError(
-            f"{error}\nthe run was made by another version of this program; run make ensemble for "
-            "its experiment again"
+            f"{error}\nthe run was made by another version of this program; run make "
+            "ensemble CONFIG=… with its experiment again"
         ) from None
 
 
@@ -168,7 +169,9 @@ def _mean(paths: FinishedPaths, experiment: Experiment, named: Mapping[Path, Nam
     name = mean_kind(experiment.ensemble.mean, multiclass=experiment.data.multiclass)
     if name == "rank":
         path = paths.mean_tables
-        verified(path, named[path].sha256 if path in named else "", "run make ensemble again")
+        verified(
+            path, named[path].sha256 if path in named else "", "run make ensemble CONFIG=… again"
+        )
         return read_tables(path)
     return make_mean(name, stored_type(experiment))
 

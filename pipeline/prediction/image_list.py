@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
-from PIL import Image
-
 from pipeline.data.catalog import Sample
-from pipeline.data.containers import FORMATS
+from pipeline.data.containers import image_suffixes
 from pipeline.data.listing import enumerated
 from pipeline.data.samples import SampleReader
 from pipeline.ensemble.blending.threads import ordered
@@ -97,6 +95,4 @@ def matches(pattern: str) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    known = Image.registered_extensions()
-    suffix = path.suffix.lower()
-    return path.is_file() and path.name[0] != "." and known.get(suffix) in FORMATS
+    return path.is_file() and path.name[0] != "." and path.suffix.lower() in image_suffixes()

@@ -19,7 +19,9 @@ from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts import decoded_samples, member_scores
+from pipeline.stages.parts.changed_keys import changed_keys
 from pipeline.stages.parts.member_jobs import FoldSplit, make_job
+from pipeline.stages.parts.starting_weights import fetch_weights
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
 from pipeline.training.member import TrainJob
@@ -60,6 +62,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     if stale:
         _say_why(context, stale)
         _check_room(context, stale)
+        fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
         waiting = [Job(job.name, _train, (job,)) for job in placed]
@@ -133,7 +136,8 @@ def _reason(job: TrainJob) -> str | None:
     if not isinstance(before, dict):
         return "it was trained by an earlier version of this program"
     changed = [name for name, value in job.made_from.items() if before.get(name) != value]
-    return f"changed: {', '.join(changed)}"
+    keys = changed_keys(manifest.get("settings"), job.settings)
+    return f"changed: {', '.join(changed)}{keys}"
 
 
 def _check_room(context: StageContext, stale: list[TrainJob]) -> None:

@@ -168,6 +168,7 @@ class TrainingRun:
             self.job.fingerprint,
             [*files, paths.history],
             made_from=dict(self.job.made_from),
+            settings=self.job.settings,
             history=paths.history.read_text(),
             weights="ema" if average else "plain",
             score=self.progress.history[-1]["score"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,5 +36,7 @@ class TrainJob:
     """The epochs after which `held_out` is scored."""
     made_from: Mapping[str, str]
     """Fingerprints of what the member depends on, by what it is; of them `fingerprint` is made."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the experiment that were not at their default, for a message about changed ones."""
     decoded: Path | None = None
     """Where decoded samples are kept; None: not on the disk."""

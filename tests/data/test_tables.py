@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.tables import read_own_table, read_table
+from pipeline.data.tables import open_table, read_own_table, read_table
 from pipeline.errors import ArtefactError, DataError
 from tests.helpers.data_folders import write
 
@@ -143,3 +143,19 @@ def test_columns_and_marks_of_a_person_are_fine_in_own_tables(tmp_path: Path) ->
     content = b'\xef\xbb\xbfnote,x,id\r\n"why,\r\nnot",1, a \r\n'
     table = read_own_table(write(tmp_path / "t.csv", content), COLUMNS)
     assert table.to_dict("records") == [{"note": "why,\r\nnot", "x": "1", "id": " a "}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_beginning_of_a_table_is_whole_rows(encoding: str, end: str, tmp_path: Path) -> None:
+    """Wherever it is cut: within a row, a line break, or a letter of two bytes."""
+    rows = [("é", "1 2"), ("ü", "3 4"), ("☃", "5 6")]
+    text = end.join(["id,x", *(",".join(row) for row in rows), ""]).encode(encoding)
+    path = write(tmp_path / "t.csv", text)
+    header = len(f"id,x{end}".encode(encoding))
+    for most in range(header, len(text) + 3):
+        table = open_table(path, COLUMNS, most)
+        found = list(zip(table["id"], table["x"], strict=True))
+        assert found == rows[: len(found)]
+        assert not table.ends_in_mid_line
+    assert len(found) == len(rows)

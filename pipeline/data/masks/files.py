@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +19,7 @@ from pipeline.data.masks.meaning import Meaning
 from pipeline.data.masks.one_class import judge_inside
 from pipeline.errors import DataError
 from pipeline.size import Size
+from pipeline.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,22 @@ class MaskFiles:
         check_size(found.pixels.shape, size, path)
         return found
 
+    @property
+    def _missing_folder(self) -> str:
+        """What follows where not even the folder of all masks is there."""
+        fixed = takewhile(
+            lambda part: not re.search(r"[{*]", part), Path(self.pattern).parent.parts
+        )
+        folder, root = Path(*fixed), self.data.root
+        if (root / folder).is_dir() or not root.is_dir():
+            return ""
+        there = [each.name for each in root.iterdir() if each.is_dir()]
+        return f"; there is no folder {root / folder}{did_you_mean(folder.parts[0], there)}"
+
     def required(self, sample_id: str, files: Sequence[Path]) -> Sequence[Path]:
         """`files`; DataError when there are none."""
         if not files:
-            raise DataError(f"{sample_id}: no mask matches {self.pattern}")
+            raise DataError(f"{sample_id}: no mask matches {self.pattern}{self._missing_folder}")
         return files
 
 

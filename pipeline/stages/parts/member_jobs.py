@@ -75,6 +75,7 @@ def make_job(
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
         made_from=parts,
+        settings=config.model_dump(mode="json", exclude_defaults=True),
     )
 
 

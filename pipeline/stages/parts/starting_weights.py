@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pipeline.channels import Channels
 from pipeline.checks.finding import Finding
+from pipeline.config import ModelSpec
 from pipeline.data.image_sources.registry import image_source, shown_bands
 from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint, is_fresh, write_manifest
 from pipeline.models.factory import build_model
-from pipeline.models.grafting.weights import PRETRAINED
+from pipeline.models.grafting.stitch import parse_seam
+from pipeline.models.grafting.weights import PRETRAINED, find_weights, local_source
 from pipeline.models.provenance import starting_point
 from pipeline.stages.context import StageContext
+
+
+def fetch_weights(specs: Iterable[ModelSpec], say: Callable[[str], None]) -> None:
+    """Bring weights that no package or file holds onto this machine, each once.
+
+    Jobs would each wait for a hub that cannot be reached, and each fail. Raises ConfigError.
+    """
+    for name in dict.fromkeys(name for spec in specs for name in _hub_encoders(spec)):
+        say(f"train: pretrained weights of {name}, from timm's cache or hub")
+        find_weights(name, PRETRAINED)
+
+
+def _hub_encoders(spec: ModelSpec) -> Iterator[str]:
+    if spec.weights != PRETRAINED:
+        return
+    seam = parse_seam(spec.encoder)
+    for name in [spec.encoder] if seam is None else [seam.early, seam.late]:
+        if ":" not in name and local_source(name, PRETRAINED) is None:
+            yield name
 
 
 def misfits(context: StageContext) -> list[Finding]:

@@ -1,0 +1,1 @@
+"""Looks at a folder of data and proposes an experiment for it."""
