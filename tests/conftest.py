@@ -31,12 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """List what the fuzz targets tried, wherever they ran."""
+    """List what the fuzz targets tried and what was measured, wherever they ran."""
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             for name, text in report.user_properties:
-                if name == "fuzz" and report.when == "call":
-                    terminalreporter.write_line(f"fuzz {text}")
+                if name in ("fuzz", "figure") and report.when == "call":
+                    terminalreporter.write_line(f"{name} {text}")
 
 
 @pytest.fixture(autouse=True)
