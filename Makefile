@@ -11,6 +11,10 @@ define newline
 
 
 endef
+# Some systems put the machine's name into NAME: only what stands on the command line is meant.
+ifneq ($(origin NAME),command line)
+NAME :=
+endif
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(subst $$(newline), ,$$(value $(name)))))
 quoted = '$(subst ','\'',$(1))'
 option = $(if $($(2)),--$(1)=$(call quoted,$($(2))))

@@ -87,6 +87,8 @@ def test_every_variable_arrives_as_it_is_written(
     for target in ("train", "leaderboard", "predict", "export", "init"):
         shared = ("DATA",) if target == "init" else ("DATA", "SET")
         given = {name: value for name in OPTIONS if target_of(name) == target or name in shared}
+        if environment:
+            given.pop("NAME", None)
         words = handed_over(tmp_path, target, given, environment=environment)
         assert words[0] == target
         for name in given:
@@ -111,6 +113,11 @@ def test_a_line_break_is_a_blank(tmp_path: Path) -> None:
     assert "--data=x' touch run '" in words
 
 
+def test_the_name_of_the_machine_names_no_experiment(tmp_path: Path) -> None:
+    words = handed_over(tmp_path, "init", {"NAME": "host", "DATA": "d"}, environment=True)
+    assert words == ["init", "--data=d"]
+
+
 def test_what_is_not_given_is_not_handed_over(tmp_path: Path) -> None:
     for environment in (False, True):
         empty = {name: "" for name in OPTIONS if name != "CONFIG"}
@@ -121,7 +128,7 @@ def test_what_is_not_given_is_not_handed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"DATA": "$(shell touch run) it's"}, "there is no folder $(shell touch run) it's"),
+        ({"DATA": "$(shell touch run) it's"}, "/$(shell touch run) it's; set it"),
         ({"CONFIG": "$x;touch run.yaml"}, "there is no experiment $x;touch run.yaml"),
     ],
 )
