@@ -21,7 +21,7 @@ def _scores(raw: dict[str, Any], folder: Path) -> dict[str, float]:
     raw = {**raw, "train": TRAINING, "ensemble": {"threshold": 0.5}, "infer": {"tta": ["identity"]}}
     run = open_run(raw, folder=folder, jobs=1, quiet=True)
     run.ensemble()
-    table = run.scorecard()
+    table = run.scorecard().set_index("model")
     return {name: float(table.loc[name, "OOF"]) for name in raw["models"]}
 
 
