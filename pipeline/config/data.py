@@ -11,13 +11,10 @@ from pipeline.config.bands import COLOURS, BandName, of_neighbour
 from pipeline.config.base import Block
 from pipeline.config.expressions import check_expression
 from pipeline.config.limits import PixelValue, Shift
+from pipeline.config.mask_source import MaskSource
 from pipeline.config.patterns import FilePath, compiled, file_pattern
 from pipeline.config.stack import StackConfig
-from pipeline.config.tables import GroupTable, MaskTable
-
-MaskSource = str | MaskTable
-"""A pattern of mask files, or a block of its own. A block has `by_class`, `instances` and
-`problems`; its format in `pipeline.data.masks` finds files and rows."""
+from pipeline.config.tables import GroupTable
 
 
 def _one_line(name: str) -> str:
@@ -55,7 +52,8 @@ class DataConfig(Block):
     matches anything within a name."""
     masks: MaskSource
     """Pattern of the masks: `masks/{id}.png` (one file an image), `masks/{id}/*.png` (one file an
-    object) or `masks/{class}/{id}.png` (one file a class); or a table of run lengths."""
+    object) or `masks/{class}/{id}.png` (one file a class); or a block: a table of run lengths
+    (`csv`), or files of an annotation tool (`annotations`)."""
     test: str | None = None
     """Pattern of the test images; null: cross-validation only."""
     bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)
@@ -97,8 +95,8 @@ class DataConfig(Block):
     """Moves images and references to their masks."""
     exif: Literal["apply", "ignore"] | None = None
     """Images with an EXIF orientation. apply: read, train and submit them as viewers show them;
-    ignore: as their pixels are stored; null: apply, but with a table of run lengths only where the
-    masks prove it."""
+    ignore: as their pixels are stored; null: apply, but with run lengths and annotations only where
+    the masks prove it."""
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -75,9 +75,9 @@ class MaskFiles:
 class MaskSizeError(DataError):
     """A mask file is not of its image's size."""
 
-    def __init__(self, path: Path, found: Size, size: Size) -> None:
+    def __init__(self, where: Path | str, found: Size, size: Size) -> None:
         height, width = found
-        text = f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)"
+        text = f"{where} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)"
         super().__init__(text)
         self.found = found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config import DataConfig
+from pipeline.data.masks.annotated import Annotated
 from pipeline.data.masks.class_files import ClassFiles
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.label_map import LabelMaps
@@ -10,7 +11,13 @@ from pipeline.data.masks.object_files import ObjectFiles
 from pipeline.data.masks.run_lengths import RunLengths
 from pipeline.errors import ConfigError
 
-FORMATS: tuple[type[MaskFormat], ...] = (RunLengths, ClassFiles, ObjectFiles, LabelMaps)
+FORMATS: tuple[type[MaskFormat], ...] = (
+    RunLengths,
+    Annotated,
+    ClassFiles,
+    ObjectFiles,
+    LabelMaps,
+)
 
 
 def mask_format(data: DataConfig) -> MaskFormat:

@@ -35,6 +35,8 @@ TABLE = {"csv": "train.csv"}
         ({"masks": TABLE}, "RunLengths"),
         ({"masks": {**TABLE, "instances": True}}, "RunLengths"),
         ({"classes": CLASSES, "masks": {**TABLE, "class": "c"}}, "RunLengths"),
+        ({"classes": CLASSES, "masks": {"annotations": "train.json"}}, "Annotated"),
+        ({"masks": {"annotations": "labels/{id}.txt"}}, "Annotated"),
     ],
 )
 def test_one_format_takes_the_masks_of_an_experiment(

@@ -1,0 +1,89 @@
+"""Every format of masks, the whole way from check to a submission, on a few drawn triangles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.stages import check, submit
+from pipeline.stages.context import StageContext
+from tests.helpers.annotations import WRITERS, Images, Shape
+from tests.helpers.competitions import ONE_MODEL, context
+from tests.helpers.data_folders import save
+from tests.helpers.polygons import slow_polygon
+
+SIZE = (32, 40)
+IDS = ["a", "b", "c", "d"]
+SUBMISSION = {"submission": {"rows": "class", "key": "{id}_{class}"}}
+Draw = Callable[[Path, Images], dict[str, Any]]
+"""Folder and shapes -> blocks of the experiment; the files of masks are written."""
+
+
+def annotated(kind: str, **blocks: Any) -> Draw:
+    def draw(root: Path, images: Images) -> dict[str, Any]:
+        masks = WRITERS[kind](root, images, SIZE, ["cat", "dog"])
+        return {"data": {"masks": masks, "classes": ["cat", "dog"]}, **SUBMISSION, **blocks}
+
+    return draw
+
+
+FORMATS: dict[str, Draw] = {
+    **{kind: annotated(kind) for kind in WRITERS},
+    "coco": annotated("coco", metric="dsb"),
+}
+THOROUGH = {"coco"}
+"""Formats whose truth has something that others have not; the rest is the same from check on."""
+
+
+def drawn(root: Path) -> Images:
+    """Images of two triangles each, a class each, and two test images."""
+    random, shapes = np.random.default_rng(0), {}
+    for name in [*IDS, "y", "z"]:
+        image = random.integers(0, 80, (*SIZE, 3))
+        two = []
+        for place, kind in enumerate(["cat", "dog"]):
+            corners = np.array([[1, 1], [10, 3], [5, 21]]) + random.uniform(0, 9, (3, 2))
+            points = corners + np.array([20 * place, 0])
+            two.append(Shape(kind, [(float(x), float(y)) for x, y in points]))
+            image[slow_polygon([points], SIZE)] += (60 + 90 * place, 150 - 90 * place, 20)
+        folder = "images" if name in IDS else "test"
+        save(root / folder / f"{name}.png", image.astype(np.uint8))
+        if name in IDS:
+            shapes[name] = two
+    return shapes
+
+
+def started(root: Path, workspace: Path, blocks: dict[str, Any]) -> StageContext:
+    data = {"group": None, **blocks.pop("data")}
+    few = {"train": {"size": list(SIZE), "epochs": 1, "ema": None, "batch": 2}}
+    ensemble = {"ensemble": {"threshold": 0.5}, "infer": {"tta": ["identity"]}}
+    return context(
+        root, workspace, data=data, models=ONE_MODEL["models"], **few, **ensemble, **blocks
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_check_finds_what_was_drawn(kind: str, tmp_path: Path) -> None:
+    shapes = drawn(tmp_path)
+    survey = check.run(started(tmp_path, tmp_path / "w", FORMATS[kind](tmp_path, shapes)))
+    for record in survey.of("train"):
+        assert record.problem == "" and record.note == ""
+        planes = [slow_polygon([np.array(each.points)], SIZE) for each in shapes[record.id]]
+        assert record.shares == pytest.approx([plane.mean() for plane in planes], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in THOROUGH else pytest.param(kind, marks=pytest.mark.slow) for kind in FORMATS],
+)
+def test_every_format_comes_to_a_submission(kind: str, tmp_path: Path) -> None:
+    blocks = FORMATS[kind](tmp_path, drawn(tmp_path))
+    submit.run(started(tmp_path, tmp_path / "w", blocks))
+    (path,) = (tmp_path / "w/submissions/discs").glob("*.csv")
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert len(rows) == 2 * len(blocks.get("data", {}).get("classes", "ab"))
