@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.bands import COLOURS, BandName, of_neighbour
 from pipeline.config.base import Block
+from pipeline.config.colours import Colour
 from pipeline.config.expressions import check_expression
 from pipeline.config.limits import PixelValue, Shift
 from pipeline.config.mask_source import MaskSource
@@ -78,17 +80,18 @@ class DataConfig(Block):
     group: str | GroupTable | None = None
     """Groups that stay in one fold: a regular expression whose first parenthesis captures
     the group from the id, or a table; null: every image is a group."""
-    classes: dict[ClassName, PixelValue] = Field(min_length=1, max_length=1000)
+    classes: dict[ClassName, PixelValue | Colour] = Field(min_length=1, max_length=1000)
     """A list of names for the pixel values 1, 2, …, or `{name: value}`. One class of value 1 covers
-    every non-zero pixel (masks of 0/1 or 0/255)."""
+    every non-zero pixel (masks of 0/1 or 0/255). `{name: '#4080c0'}` or `{name: [64, 128, 192]}`:
+    masks are painted in colours."""
     multiclass: bool = False
     """false: one sigmoid map a class, and classes may overlap; true: softmax over the listed
     classes, exactly one a pixel."""
-    void: PixelValue | None = None
-    """Pixel value that no loss, metric or search counts."""
     stack: StackConfig | None = None
     """Images that are slices of a volume or frames of a film, to show networks their neighbours;
     needs bands."""
+    void: PixelValue | Colour | None = None
+    """Pixel value (or colour, where classes have colours) that no loss, metric or search counts."""
     drop: tuple[str, ...] = ()
     """Ids of training images to leave out (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
@@ -138,7 +141,11 @@ class DataConfig(Block):
     def _class_problems(self) -> Iterator[str]:
         values = list(self.classes.values())
         if len(set(values)) != len(values):
-            yield "two classes share a pixel value"
+            yield f"two classes share a {'colour' if self.has_colours else 'pixel value'}"
+        if len(set(map(type, values))) > 1:
+            yield "some classes have colours, others pixel values"
+        elif self.void is not None and isinstance(self.void, str) != self.has_colours:
+            yield f"void: {self.void} and the classes must all be colours, or all pixel values"
         if self.void is not None and self.void in values:
             yield f"void: {self.void} is also the value of a class"
         if self.multiclass and len(values) < 2:
@@ -150,6 +157,8 @@ class DataConfig(Block):
         if (self.multiclass or self.void is not None) and not self.has_values:
             key = "multiclass: true" if self.multiclass else f"void: {self.void}"
             yield f"{key} needs masks with one file of pixel values per image"
+        elif self.has_colours and not self.has_values:
+            yield "classes: colours need masks with one file per image"
 
     def _band_problems(self) -> Iterator[str]:
         named, patterns = self.bands is not None, [self.images, self.test, self.reference]
@@ -221,6 +230,24 @@ class DataConfig(Block):
     def has_values(self) -> bool:
         """True if an image has one file of pixel values, of which each stands for a class."""
         return isinstance(self.masks, str) and not (self.masks_by_class or self.has_objects)
+
+    @property
+    def has_colours(self) -> bool:
+        """True if classes are colours of masks."""
+        return any(isinstance(each, str) for each in self.classes.values())
+
+    @property
+    def class_values(self) -> dict[str, int]:
+        """The number of each class: its pixel value; its place, from 1, where it is a colour."""
+        numbers = enumerate(self.classes.items(), start=1)
+        return {
+            name: place if isinstance(value, str) else value for place, (name, value) in numbers
+        }
+
+    @property
+    def has_void(self) -> bool:
+        """True if pixels may count nowhere."""
+        return self.void is not None or isinstance(self.masks, AnnotationFiles)
 
     @property
     def turns(self) -> bool:

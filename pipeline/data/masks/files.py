@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig, MaskSource
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
+from pipeline.data.listing import listed
 from pipeline.data.masks.meaning import Meaning
 from pipeline.data.masks.one_class import judge_inside
 from pipeline.errors import DataError
@@ -70,6 +71,15 @@ class MaskFiles:
         if not files:
             raise DataError(f"{sample_id}: no mask matches {self.pattern}{self._missing_folder}")
         return files
+
+    def the_only(self, sample_id: str, files: Sequence[Path]) -> Path:
+        """The file of an image; DataError when there is none, or several."""
+        if len(self.required(sample_id, files)) > 1:
+            names = listed([str(path) for path in files])
+            raise DataError(
+                f"{sample_id}: several masks ({names}); an image has one file for all classes"
+            )
+        return files[0]
 
 
 class MaskSizeError(DataError):

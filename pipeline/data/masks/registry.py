@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.config import DataConfig
 from pipeline.data.masks.annotated import Annotated
 from pipeline.data.masks.class_files import ClassFiles
+from pipeline.data.masks.colours import ColourMaps
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.label_map import LabelMaps
 from pipeline.data.masks.object_files import ObjectFiles
@@ -16,6 +17,7 @@ FORMATS: tuple[type[MaskFormat], ...] = (
     Annotated,
     ClassFiles,
     ObjectFiles,
+    ColourMaps,
     LabelMaps,
 )
 

@@ -27,6 +27,7 @@ TABLE = {"csv": "train.csv"}
     [
         ({}, "LabelMaps"),
         ({"classes": CLASSES}, "LabelMaps"),
+        ({"classes": {"a": "#102030", "b": [1, 2, 3]}}, "ColourMaps"),
         ({"classes": CLASSES, "masks": "masks/{id}_*.png"}, "LabelMaps"),
         ({"masks": "masks/{id}/*.png"}, "ObjectFiles"),
         ({"masks": "masks/{class}/{id}.png"}, "ClassFiles"),
