@@ -6,6 +6,7 @@ from pipeline.config.data import DataConfig, FrameConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.experiment import Experiment, ModelConfig, slug
 from pipeline.config.folds import FoldsConfig
+from pipeline.config.label_maps import LabelMapFiles
 from pipeline.config.loading import build_experiment, load_experiment
 from pipeline.config.mask_source import MaskSource
 from pipeline.config.model import ModelSpec, ReferenceUse
@@ -33,6 +34,7 @@ __all__ = [
     "InferConfig",
     "InputConfig",
     "JitterConfig",
+    "LabelMapFiles",
     "MaskSource",
     "MaskTable",
     "ModelConfig",

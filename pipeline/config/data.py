@@ -55,7 +55,8 @@ class DataConfig(Block):
     masks: MaskSource
     """Pattern of the masks: `masks/{id}.png` (one file an image), `masks/{id}/*.png` (one file an
     object) or `masks/{class}/{id}.png` (one file a class); or a block: a table of run lengths
-    (`csv`), or files of an annotation tool (`annotations`)."""
+    (`csv`), files of an annotation tool (`annotations`), or files that number objects
+    (`label_map`)."""
     test: str | None = None
     """Pattern of the test images; null: cross-validation only."""
     bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)
@@ -92,6 +93,9 @@ class DataConfig(Block):
     needs bands."""
     void: PixelValue | Colour | None = None
     """Pixel value (or colour, where classes have colours) that no loss, metric or search counts."""
+    ignore: str | None = None
+    """Pattern of files of the training images, such as `ignore/{id}.png`: no loss, metric or search
+    counts what is not black there. An image without such a file counts wholly."""
     drop: tuple[str, ...] = ()
     """Ids of training images to leave out (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
@@ -112,7 +116,7 @@ class DataConfig(Block):
             raise ValueError("a class is listed twice")
         return {str(name): value for value, name in enumerate(classes, start=1)}
 
-    @field_validator("images", "test", "reference", "test_reference")
+    @field_validator("images", "test", "reference", "test_reference", "ignore")
     @classmethod
     def _finds_files(cls, pattern: str | None) -> str | None:
         return None if pattern is None else file_pattern(pattern, ("{id}", "{band}"))
@@ -247,7 +251,7 @@ class DataConfig(Block):
     @property
     def has_void(self) -> bool:
         """True if pixels may count nowhere."""
-        return self.void is not None or isinstance(self.masks, AnnotationFiles)
+        return bool(self.void is not None or self.ignore) or isinstance(self.masks, AnnotationFiles)
 
     @property
     def turns(self) -> bool:

@@ -9,10 +9,15 @@ from pydantic import Discriminator, Tag
 
 from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.base import Block
+from pipeline.config.label_maps import LabelMapFiles
 from pipeline.config.tables import MaskTable
 from pipeline.suggestions import ALIKE
 
-_BLOCKS: dict[str, type[Block]] = {"csv": MaskTable, "annotations": AnnotationFiles}
+_BLOCKS: dict[str, type[Block]] = {
+    "csv": MaskTable,
+    "annotations": AnnotationFiles,
+    "label_map": LabelMapFiles,
+}
 """Key that only one block has → that block."""
 
 
@@ -29,7 +34,8 @@ def _kind(value: Any) -> str | None:
 MaskSource = Annotated[
     Annotated[str, Tag("of files")]
     | Annotated[MaskTable, Tag("of csv")]
-    | Annotated[AnnotationFiles, Tag("of annotations")],
+    | Annotated[AnnotationFiles, Tag("of annotations")]
+    | Annotated[LabelMapFiles, Tag("of label_map")],
     Discriminator(
         _kind,
         custom_error_type="mask_source",

@@ -91,7 +91,8 @@ class DiskCache:
         """The file of a sample as its files, and the settings that matter, are now."""
         data, aligned = self.reader.data, self.reader.aligned
         if not self._settings:
-            truth = data.masks, data.classes, data.multiclass, data.void
+            ignored = [data.ignore] if data.ignore else []  # else names are as they were
+            truth = [data.masks, data.classes, data.multiclass, data.void, *ignored]
             read = data.frame, data.exif, *data.band_settings
             self._settings = fingerprint(VERSION, self.shown.resize, *read, truth)
         parts = [sample.id, stamp_of(sample, "train", data, self.reader.source), self._settings]

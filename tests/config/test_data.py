@@ -75,7 +75,7 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
             {"masks": {**CSV, "key": "{id}{class}", "class": "c"}},
             "both key: '{id}{class}' and class",
         ),
-        ({"masks": {"table": "a.json"}}, "needs one of the keys csv, annotations, or a pattern"),
+        ({"masks": {"table": "a.json"}}, "needs one of the keys csv, annotations, label_map, or a"),
         ({"masks": {"annotation": "a.json"}}, "no such key; did you mean annotations"),
         (
             {"masks": {"annotations": "a_*.json"}},

@@ -7,14 +7,17 @@ from pipeline.data.masks.annotated import Annotated
 from pipeline.data.masks.class_files import ClassFiles
 from pipeline.data.masks.colours import ColourMaps
 from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.ignored import WithIgnored
 from pipeline.data.masks.label_map import LabelMaps
 from pipeline.data.masks.object_files import ObjectFiles
+from pipeline.data.masks.object_maps import ObjectMaps
 from pipeline.data.masks.run_lengths import RunLengths
 from pipeline.errors import ConfigError
 
 FORMATS: tuple[type[MaskFormat], ...] = (
     RunLengths,
     Annotated,
+    ObjectMaps,
     ClassFiles,
     ObjectFiles,
     ColourMaps,
@@ -27,5 +30,5 @@ def mask_format(data: DataConfig) -> MaskFormat:
     for each in FORMATS:
         found = each.of(data)
         if found is not None:
-            return found
+            return WithIgnored(found, data) if data.ignore else found
     raise ConfigError(f"data.masks: no mask format reads {data.masks!r}")

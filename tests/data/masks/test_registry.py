@@ -38,6 +38,7 @@ TABLE = {"csv": "train.csv"}
         ({"classes": CLASSES, "masks": {**TABLE, "class": "c"}}, "RunLengths"),
         ({"classes": CLASSES, "masks": {"annotations": "train.json"}}, "Annotated"),
         ({"masks": {"annotations": "labels/{id}.txt"}}, "Annotated"),
+        ({"masks": {"label_map": "labels/{id}.tif"}}, "ObjectMaps"),
     ],
 )
 def test_one_format_takes_the_masks_of_an_experiment(

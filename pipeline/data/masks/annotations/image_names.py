@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from glob import escape
 from pathlib import Path, PurePosixPath
 
 from pipeline.config import DataConfig
 from pipeline.data.listing import listed
+from pipeline.data.masks.named_file import named_file
 from pipeline.data.row_keys import as_matched
 from pipeline.errors import DataError
 
@@ -30,13 +30,7 @@ class ImageName:
 
 def image_name(data: DataConfig, sample_id: str) -> ImageName:
     """The name of the training image with that id."""
-    pattern = data.images
-    path = data.root / pattern.replace("{id}", sample_id)
-    if "*" in pattern:
-        pieces = [escape(piece.replace("{id}", sample_id)) for piece in pattern.split("*")]
-        found = [each for each in data.root.glob("*".join(pieces)) if each.name[0] != "."]
-        path = min(found, default=path)
-    return ImageName(sample_id, path, data.root)
+    return ImageName(sample_id, named_file(data.root, data.images, sample_id), data.root)
 
 
 @dataclass
