@@ -96,6 +96,9 @@ class DataConfig(Block):
     ignore: str | None = None
     """Pattern of files of the training images, such as `ignore/{id}.png`: no loss, metric or search
     counts what is not black there. An image without such a file counts wholly."""
+    soft: bool = False
+    """true: gray levels of masks are probabilities (0..255, or floats 0..1 in an npy); the files of
+    a pattern with `*` are one an annotator, and averaged."""
     drop: tuple[str, ...] = ()
     """Ids of training images to leave out (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
@@ -161,6 +164,10 @@ class DataConfig(Block):
         if (self.multiclass or self.void is not None) and not self.has_values:
             key = "multiclass: true" if self.multiclass else f"void: {self.void}"
             yield f"{key} needs masks with one file of pixel values per image"
+        elif self.soft and (
+            not isinstance(self.masks, str) or self.masks_by_class or len(self.classes) > 1
+        ):
+            yield "soft: true needs one class, and masks by a pattern without {class}"
         elif self.has_colours and not self.has_values:
             yield "classes: colours need masks with one file per image"
 
@@ -228,12 +235,15 @@ class DataConfig(Block):
         """True if masks tell one object from another: a file or a row for each."""
         if not isinstance(self.masks, str):
             return self.masks.instances
-        return len(self.classes) == 1 and "*" in self.masks and not self.masks_by_class
+        alone = len(self.classes) == 1 and not self.soft
+        return alone and "*" in self.masks and not self.masks_by_class
 
     @property
     def has_values(self) -> bool:
         """True if an image has one file of pixel values, of which each stands for a class."""
-        return isinstance(self.masks, str) and not (self.masks_by_class or self.has_objects)
+        return isinstance(self.masks, str) and not (
+            self.masks_by_class or self.has_objects or self.soft
+        )
 
     @property
     def has_colours(self) -> bool:

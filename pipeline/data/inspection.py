@@ -164,6 +164,8 @@ def _facts(
         shares = truth.planes.sum(axis=(1, 2), dtype=np.int64) / max(1, valid)
         facts["coverage"] = " ".join(f"{share:.6g}" for share in shares)
         digest.update(np.packbits(truth.planes).tobytes())
+        if truth.soft is not None:
+            digest.update(truth.soft.tobytes())
         if truth.valid is not None:
             digest.update(np.packbits(truth.valid).tobytes())
         if truth.instances is not None:

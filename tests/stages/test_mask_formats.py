@@ -64,14 +64,25 @@ def partly_ignored(root: Path, images: Images) -> dict[str, Any]:
     return {**blocks, "data": {**blocks["data"], "ignore": "ignore/{id}.png"}}
 
 
+def soft(root: Path, images: Images) -> dict[str, Any]:
+    """Two annotators, of whom one sees both triangles, and the other half as surely."""
+    for name, shapes in images.items():
+        planes = [slow_polygon([np.array(each.points)], SIZE) for each in shapes]
+        both = np.any(planes, axis=0)
+        save(root / f"masks/{name}/one.png", both.astype(np.uint8) * np.uint8(255))
+        save(root / f"masks/{name}/two.png", both.astype(np.uint8) * np.uint8(128))
+    return {"data": {"masks": "masks/{id}/*.png", "classes": ["thing"], "soft": True}}
+
+
 FORMATS: dict[str, Draw] = {
     **{kind: annotated(kind) for kind in WRITERS},
     "coco": annotated("coco", metric="dsb"),
     "colours": colours,
     "label-map": numbered,
     "ignore": partly_ignored,
+    "soft": soft,
 }
-THOROUGH = {"ignore"}
+THOROUGH = {"ignore", "soft"}
 """Formats whose truth has something that others have not; the rest is the same from check on."""
 
 

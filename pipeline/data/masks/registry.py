@@ -12,12 +12,14 @@ from pipeline.data.masks.label_map import LabelMaps
 from pipeline.data.masks.object_files import ObjectFiles
 from pipeline.data.masks.object_maps import ObjectMaps
 from pipeline.data.masks.run_lengths import RunLengths
+from pipeline.data.masks.soft_maps import SoftMaps
 from pipeline.errors import ConfigError
 
 FORMATS: tuple[type[MaskFormat], ...] = (
     RunLengths,
     Annotated,
     ObjectMaps,
+    SoftMaps,
     ClassFiles,
     ObjectFiles,
     ColourMaps,

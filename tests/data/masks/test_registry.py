@@ -38,6 +38,8 @@ TABLE = {"csv": "train.csv"}
         ({"classes": CLASSES, "masks": {**TABLE, "class": "c"}}, "RunLengths"),
         ({"classes": CLASSES, "masks": {"annotations": "train.json"}}, "Annotated"),
         ({"masks": {"annotations": "labels/{id}.txt"}}, "Annotated"),
+        ({"soft": True}, "SoftMaps"),
+        ({"soft": True, "masks": "masks/{id}/*.png"}, "SoftMaps"),
         ({"masks": {"label_map": "labels/{id}.tif"}}, "ObjectMaps"),
     ],
 )
