@@ -136,5 +136,9 @@ def test_every_format_comes_to_a_submission(kind: str, tmp_path: Path) -> None:
     blocks = FORMATS[kind](tmp_path, drawn(tmp_path))
     submit.run(started(tmp_path, tmp_path / "w", dict(blocks)))
     (path,) = (tmp_path / "w/submissions/discs").glob("*.csv")
+    losses = pd.concat(map(pd.read_csv, (tmp_path / "w/runs").glob("*/*/fold*/history.csv")))[
+        "loss"
+    ]
+    assert len(losses) == 2 and losses.between(0.1, 3).all(), "as of probabilities"
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     assert len(rows) == 2 * len(blocks["data"]["classes"])
