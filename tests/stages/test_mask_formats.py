@@ -82,8 +82,17 @@ FORMATS: dict[str, Draw] = {
     "ignore": partly_ignored,
     "soft": soft,
 }
+CHECKED = {"coco", "colours", "label-map", "ignore", "soft"}
+"""Formats that `check` reads by default; the others' truths are compared in tests/data/masks."""
 THOROUGH = {"ignore", "soft"}
 """Formats whose truth has something that others have not; the rest is the same from check on."""
+
+
+def but_slow_beyond(kinds: set[str]) -> list[Any]:
+    """All formats, those that are not of these as slow tests."""
+    return [
+        kind if kind in kinds else pytest.param(kind, marks=pytest.mark.slow) for kind in FORMATS
+    ]
 
 
 def drawn(root: Path) -> Images:
@@ -113,7 +122,7 @@ def started(root: Path, workspace: Path, blocks: dict[str, Any]) -> StageContext
     )
 
 
-@pytest.mark.parametrize("kind", sorted(FORMATS))
+@pytest.mark.parametrize("kind", but_slow_beyond(CHECKED))
 def test_check_finds_what_was_drawn(kind: str, tmp_path: Path) -> None:
     shapes = drawn(tmp_path)
     survey = check.run(started(tmp_path, tmp_path / "w", FORMATS[kind](tmp_path, shapes)))
@@ -128,10 +137,7 @@ def test_check_finds_what_was_drawn(kind: str, tmp_path: Path) -> None:
         assert record.shares[:2] == pytest.approx(wanted, rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [kind if kind in THOROUGH else pytest.param(kind, marks=pytest.mark.slow) for kind in FORMATS],
-)
+@pytest.mark.parametrize("kind", but_slow_beyond(THOROUGH))
 def test_every_format_comes_to_a_submission(kind: str, tmp_path: Path) -> None:
     blocks = FORMATS[kind](tmp_path, drawn(tmp_path))
     submit.run(started(tmp_path, tmp_path / "w", dict(blocks)))

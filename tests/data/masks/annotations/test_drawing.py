@@ -29,7 +29,7 @@ POINT = st.tuples(
 RINGS = st.lists(st.lists(POINT, min_size=3, max_size=9), min_size=1, max_size=3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(RINGS)
 def test_a_pixel_is_inside_where_its_centre_is(points: list[list[tuple[float, float]]]) -> None:
     """Crossings, holes, points outside and outlines through centres: the even-odd rule."""
