@@ -119,10 +119,15 @@ class DataConfig(Block):
             raise ValueError("a class is listed twice")
         return {str(name): value for value, name in enumerate(classes, start=1)}
 
-    @field_validator("images", "test", "reference", "test_reference", "ignore")
+    @field_validator("images", "test", "reference", "test_reference")
     @classmethod
     def _finds_files(cls, pattern: str | None) -> str | None:
         return None if pattern is None else file_pattern(pattern, ("{id}", "{band}"))
+
+    @field_validator("ignore")
+    @classmethod
+    def _finds_ignored(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else file_pattern(pattern, ("{id}",))
 
     @field_validator("masks")
     @classmethod

@@ -75,6 +75,7 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
             {"masks": {**CSV, "key": "{id}{class}", "class": "c"}},
             "both key: '{id}{class}' and class",
         ),
+        ({"ignore": "{id}_{band}.png"}, "unknown placeholder {band}; known: {id}"),
         ({"masks": {"table": "a.json"}}, "needs one of the keys csv, annotations, label_map, or a"),
         ({"masks": {"annotation": "a.json"}}, "no such key; did you mean annotations"),
         (

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.data.catalog import list_samples
 from pipeline.data.ground_truth import Truth
+from pipeline.data.image_sources.registry import image_source
 from pipeline.data.inspection import inspect, stamp_of
 from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
@@ -73,7 +74,7 @@ def test_a_change_of_a_file_is_seen(tmp_path: Path) -> None:
     catalog = list_samples(data)
 
     def looked() -> tuple[str, str]:
-        stamp = stamp_of(catalog.train[0], "train", data)
+        stamp = stamp_of(catalog.train[0], "train", data, image_source(data))
         return stamp, inspect(catalog, data, {}, lambda _: None)[0].digest
 
     first = looked()

@@ -30,7 +30,8 @@ class ImageName:
 
 def image_name(data: DataConfig, sample_id: str) -> ImageName:
     """The name of the training image with that id."""
-    return ImageName(sample_id, named_file(data.root, data.images, sample_id), data.root)
+    pattern = data.of_first_band(data.images)
+    return ImageName(sample_id, named_file(data.root, pattern, sample_id), data.root)
 
 
 @dataclass

@@ -139,6 +139,15 @@ def test_a_name_goes_beyond_the_id(tmp_path: Path) -> None:
         assert truth_of(tmp_path, masks, "7", images=pattern).planes.sum() == 30
 
 
+def test_a_name_may_be_that_of_a_band_or_the_id(tmp_path: Path) -> None:
+    for name in ("7_red.png", "7.png"):
+        save(tmp_path / "images/7_red.png", smooth(*SIZE)[..., 0])
+        images = [{"id": 1, "file_name": name}]
+        masks = write_coco(tmp_path, {"segmentation": [BOX]}, images=images)
+        keys = {"images": "images/{id}_{band}.png", "bands": ["red"]}
+        assert truth_of(tmp_path, masks, "7", **keys).planes.sum() == 30
+
+
 def test_an_image_is_found_by_its_id_where_that_is_asked_for(tmp_path: Path) -> None:
     masks = write_coco(
         tmp_path, {"segmentation": [BOX]}, images=[{"id": 1, "file_name": "x/4711.png"}]
