@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipeline.checks.finding import Finding
-from pipeline.config import Experiment
-from pipeline.data.catalog import Catalog
+from pipeline.config import DataConfig, Experiment
+from pipeline.data.catalog import Catalog, find_files
 from pipeline.data.inspection import Record
 from pipeline.data.listing import listed
 
@@ -19,6 +19,7 @@ def mask_problems(
         yield Finding(
             "warning", "data.masks", f"masks without image: {listed(catalog.masks_without_image)}"
         )
+    yield from _ignore_problems(catalog, experiment.data)
     train = [record for record in records if record.part == "train" and not record.problem]
     yield from _palette_problems(train)
     if train:
@@ -26,6 +27,23 @@ def mask_problems(
     if catalog.dropped_in_vain:
         text = f"no training image has the id {listed(catalog.dropped_in_vain)}"
         yield Finding("warning", "data.drop", text)
+
+
+def _ignore_problems(catalog: Catalog, data: DataConfig) -> Iterator[Finding]:
+    """Files of `data.ignore` without image, and images without one."""
+    if data.ignore is None:
+        return
+    found = set(find_files(data.root, data.ignore))
+    if not found:
+        text = f"no file matches {data.root / data.ignore}; fix the pattern, or remove it"
+        yield Finding("error", "data.ignore", text)
+        return
+    ids = set(catalog.by_id["train"])
+    if lost := sorted(found - ids - set(data.drop)):
+        yield Finding("warning", "data.ignore", f"files without training image: {listed(lost)}")
+    if whole := sorted(ids - found):
+        text = f"{len(whole)} image(s) have no file, so all their pixels count: {listed(whole)}"
+        yield Finding("warning", "data.ignore", text)
 
 
 def _palette_problems(train: Sequence[Record]) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ def find_misreadings(
 
 
 def needs_choice(records: Sequence[Record], data: DataConfig) -> bool:
-    """True if EXIF turns images that run lengths refer to, and `data.exif` is not set."""
+    """True if EXIF turns images whose masks are in coordinates, and `data.exif` is not set."""
     unsaid = mask_format(data).in_coordinates and data.exif is None
     return unsaid and any(each.part == "train" and TURNED in each.note for each in records)
 
@@ -51,9 +51,9 @@ def _without_setting(readings: Sequence[Reading], turned: Sequence[str]) -> list
     if best is readings[0]:
         return []
     text = (
-        f"{len(turned)} image(s) are turned by EXIF ({listed(turned, most=2)}), and run lengths do "
-        "not say whether they count pixels of the image as viewers show it (data.exif: apply) or "
-        f"as it is stored (data.exif: ignore); {_advice(readings, best)}"
+        f"{len(turned)} image(s) are turned by EXIF ({listed(turned, most=2)}), and their "
+        "masks do not say whether they count pixels of the image as viewers show it (data.exif: "
+        f"apply) or as it is stored (data.exif: ignore); {_advice(readings, best)}"
     )
     return [Finding("error", "data.exif", text)]
 

@@ -96,6 +96,6 @@ def metric_problems(experiment: Experiment) -> Iterator[Finding]:
             "error",
             "metric",
             f"{metric} scores objects, and data.masks does not tell them apart: give one file per "
-            "object (masks/{id}/*.png) or one row per object (instances: true), or choose a metric "
-            "of pixels such as dice",
+            "object (masks/{id}/*.png), one row per object (instances: true), annotations or a "
+            "label_map, or choose a metric of pixels such as dice",
         )

@@ -1,11 +1,14 @@
 """The typed experiment: the only place that reads YAML."""
 
 from pipeline.config.alignment import AlignSettings
-from pipeline.config.data import DataConfig, FrameConfig, MaskSource
+from pipeline.config.annotations import AnnotationFiles
+from pipeline.config.data import DataConfig, FrameConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.experiment import Experiment, ModelConfig, slug
 from pipeline.config.folds import FoldsConfig
+from pipeline.config.label_maps import LabelMapFiles
 from pipeline.config.loading import build_experiment, load_experiment
+from pipeline.config.mask_source import MaskSource
 from pipeline.config.model import ModelSpec, ReferenceUse
 from pipeline.config.submission import SubmissionConfig
 from pipeline.config.tables import GroupTable, MaskTable, RowKeys
@@ -20,6 +23,7 @@ from pipeline.config.training import (
 
 __all__ = [
     "AlignSettings",
+    "AnnotationFiles",
     "AugmentConfig",
     "DataConfig",
     "EnsembleConfig",
@@ -30,6 +34,7 @@ __all__ = [
     "InferConfig",
     "InputConfig",
     "JitterConfig",
+    "LabelMapFiles",
     "MaskSource",
     "MaskTable",
     "ModelConfig",

@@ -22,3 +22,5 @@ Motion = Literal["translation", "euclidean", "affine", "homography"]
 """Families of planar warps, each a part of the next."""
 CacheWish = int | Literal["auto", "disk", "memory", "off"]
 """Where decoded samples are kept; a number: MiB of memory."""
+AnnotationFormat = Literal["coco", "labelme", "via", "geojson", "yolo"]
+"""Whose files of polygons are read."""

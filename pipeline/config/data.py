@@ -7,17 +7,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.bands import COLOURS, BandName, of_neighbour
 from pipeline.config.base import Block
+from pipeline.config.colours import Colour
 from pipeline.config.expressions import check_expression
 from pipeline.config.limits import PixelValue, Shift
+from pipeline.config.mask_source import MaskSource
 from pipeline.config.patterns import FilePath, compiled, file_pattern
 from pipeline.config.stack import StackConfig
-from pipeline.config.tables import GroupTable, MaskTable
-
-MaskSource = str | MaskTable
-"""A pattern of mask files, or a block of its own. A block has `by_class`, `instances` and
-`problems`; its format in `pipeline.data.masks` finds files and rows."""
+from pipeline.config.tables import GroupTable
 
 
 def _one_line(name: str) -> str:
@@ -55,7 +54,9 @@ class DataConfig(Block):
     matches anything within a name."""
     masks: MaskSource
     """Pattern of the masks: `masks/{id}.png` (one file an image), `masks/{id}/*.png` (one file an
-    object) or `masks/{class}/{id}.png` (one file a class); or a table of run lengths."""
+    object) or `masks/{class}/{id}.png` (one file a class); or a block: a table of run lengths
+    (`csv`), files of an annotation tool (`annotations`), or files that number objects
+    (`label_map`)."""
     test: str | None = None
     """Pattern of the test images; null: cross-validation only."""
     bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)
@@ -80,25 +81,32 @@ class DataConfig(Block):
     group: str | GroupTable | None = None
     """Groups that stay in one fold: a regular expression whose first parenthesis captures
     the group from the id, or a table; null: every image is a group."""
-    classes: dict[ClassName, PixelValue] = Field(min_length=1, max_length=1000)
+    classes: dict[ClassName, PixelValue | Colour] = Field(min_length=1, max_length=1000)
     """A list of names for the pixel values 1, 2, …, or `{name: value}`. One class of value 1 covers
-    every non-zero pixel (masks of 0/1 or 0/255)."""
+    every non-zero pixel (masks of 0/1 or 0/255). `{name: '#4080c0'}` or `{name: [64, 128, 192]}`:
+    masks are painted in colours."""
     multiclass: bool = False
     """false: one sigmoid map a class, and classes may overlap; true: softmax over the listed
     classes, exactly one a pixel."""
-    void: PixelValue | None = None
-    """Pixel value that no loss, metric or search counts."""
     stack: StackConfig | None = None
     """Images that are slices of a volume or frames of a film, to show networks their neighbours;
     needs bands."""
+    void: PixelValue | Colour | None = None
+    """Pixel value (or colour, where classes have colours) that no loss, metric or search counts."""
+    ignore: str | None = None
+    """Pattern of files of the training images, such as `ignore/{id}.png`: no loss, metric or search
+    counts what is not black there. An image without such a file counts wholly."""
+    soft: bool = False
+    """true: gray levels of masks are probabilities (0..255, or floats 0..1 in an npy); the files of
+    a pattern with `*` are one an annotator, and averaged."""
     drop: tuple[str, ...] = ()
     """Ids of training images to leave out (corrupt files, leaks)."""
     frame: FrameConfig = FrameConfig()
     """Moves images and references to their masks."""
     exif: Literal["apply", "ignore"] | None = None
     """Images with an EXIF orientation. apply: read, train and submit them as viewers show them;
-    ignore: as their pixels are stored; null: apply, but with a table of run lengths only where the
-    masks prove it."""
+    ignore: as their pixels are stored; null: apply, but with run lengths and annotations only where
+    the masks prove it."""
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -115,6 +123,11 @@ class DataConfig(Block):
     @classmethod
     def _finds_files(cls, pattern: str | None) -> str | None:
         return None if pattern is None else file_pattern(pattern, ("{id}", "{band}"))
+
+    @field_validator("ignore")
+    @classmethod
+    def _finds_ignored(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else file_pattern(pattern, ("{id}",))
 
     @field_validator("masks")
     @classmethod
@@ -140,7 +153,11 @@ class DataConfig(Block):
     def _class_problems(self) -> Iterator[str]:
         values = list(self.classes.values())
         if len(set(values)) != len(values):
-            yield "two classes share a pixel value"
+            yield f"two classes share a {'colour' if self.has_colours else 'pixel value'}"
+        if len(set(map(type, values))) > 1:
+            yield "some classes have colours, others pixel values"
+        elif self.void is not None and isinstance(self.void, str) != self.has_colours:
+            yield f"void: {self.void} and the classes must all be colours, or all pixel values"
         if self.void is not None and self.void in values:
             yield f"void: {self.void} is also the value of a class"
         if self.multiclass and len(values) < 2:
@@ -152,6 +169,12 @@ class DataConfig(Block):
         if (self.multiclass or self.void is not None) and not self.has_values:
             key = "multiclass: true" if self.multiclass else f"void: {self.void}"
             yield f"{key} needs masks with one file of pixel values per image"
+        elif self.soft and (
+            not isinstance(self.masks, str) or self.masks_by_class or len(self.classes) > 1
+        ):
+            yield "soft: true needs one class, and masks by a pattern without {class}"
+        elif self.has_colours and not self.has_values:
+            yield "classes: colours need masks with one file per image"
 
     def _band_problems(self) -> Iterator[str]:
         named, patterns = self.bands is not None, [self.images, self.test, self.reference]
@@ -217,12 +240,33 @@ class DataConfig(Block):
         """True if masks tell one object from another: a file or a row for each."""
         if not isinstance(self.masks, str):
             return self.masks.instances
-        return len(self.classes) == 1 and "*" in self.masks and not self.masks_by_class
+        alone = len(self.classes) == 1 and not self.soft
+        return alone and "*" in self.masks and not self.masks_by_class
 
     @property
     def has_values(self) -> bool:
         """True if an image has one file of pixel values, of which each stands for a class."""
-        return isinstance(self.masks, str) and not (self.masks_by_class or self.has_objects)
+        return isinstance(self.masks, str) and not (
+            self.masks_by_class or self.has_objects or self.soft
+        )
+
+    @property
+    def has_colours(self) -> bool:
+        """True if classes are colours of masks."""
+        return any(isinstance(each, str) for each in self.classes.values())
+
+    @property
+    def class_values(self) -> dict[str, int]:
+        """The number of each class: its pixel value; its place, from 1, where it is a colour."""
+        numbers = enumerate(self.classes.items(), start=1)
+        return {
+            name: place if isinstance(value, str) else value for place, (name, value) in numbers
+        }
+
+    @property
+    def has_void(self) -> bool:
+        """True if pixels may count nowhere."""
+        return bool(self.void is not None or self.ignore) or isinstance(self.masks, AnnotationFiles)
 
     @property
     def turns(self) -> bool:

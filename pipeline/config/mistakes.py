@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -160,6 +160,6 @@ def _inside(block: type[BaseModel], key: Any) -> list[type[BaseModel]]:
 def _blocks_of(annotation: Any) -> list[type[BaseModel]]:
     if is_block(annotation):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, dict, tuple):
+    if get_origin(annotation) in (Union, types.UnionType, dict, tuple, Annotated):
         return [block for inner in get_args(annotation) for block in _blocks_of(inner)]
     return []

@@ -49,10 +49,14 @@ def pages() -> dict[str, str]:
     }
 
 
-def _sections(path: str, block: type[Block], schema: Schema) -> Iterator[str]:
-    """The section of a block, then those of the blocks below it."""
+def _sections(path: str, block: type[Block], schema: Schema, which: str = "") -> Iterator[str]:
+    """The section of a block, then those of the blocks below it.
+
+    which: the key that only this block has, where another has the same path.
+    """
     part = schema["$defs"][block.__name__] if path else schema
     title = f"`{path}`" if path else "The whole file"
+    title += f" with `{which}`" if which else ""
     level = "###" if "." in path and block is not ModelConfig else "##"
     yield f"{level} {title}\n\n{class_doc(block)}\n"
     yield "| key | value | default | meaning |\n|---|---|---|---|"
@@ -60,9 +64,14 @@ def _sections(path: str, block: type[Block], schema: Schema) -> Iterator[str]:
         yield _row(path, block, key, value)
     yield ""
     for key, value in part["properties"].items():
-        for inner in _blocks_of(value):
+        for place, inner in enumerate(_blocks_of(value)):
             if not _is_global(path, key):
-                yield from _sections(_below(path, key), inner, schema)
+                which = _required(inner) if place else ""
+                yield from _sections(_below(path, key), inner, schema, which)
+
+
+def _required(block: type[Block]) -> str:
+    return next(key for key, field in fields_by_key(block).items() if field.is_required())
 
 
 def _row(path: str, block: type[Block], key: str, value: Schema) -> str:

@@ -93,6 +93,8 @@ def _complete(part: Schema, block: type[Block]) -> None:
         key = field.alias or name
         value: Schema = part["properties"][key]
         value.pop("title", None)
+        if "oneOf" in value:  # a block with a key or two may be any of them yet
+            value = {"anyOf": value.pop("oneOf"), **value}
         if "$ref" in value:  # `train:` with nothing below it is no mistake
             value = {"anyOf": [{"$ref": value["$ref"]}, {"type": "null"}]}
         if short := _ALSO.get((block.__name__, key)):

@@ -81,6 +81,7 @@ def patterns_of(data: DataConfig) -> dict[str, str]:
     patterns = {
         "data.images": data.images,
         "data.masks": mask_format(data).pattern,
+        "data.ignore": data.ignore,
         "data.test": data.test,
         "data.reference": data.reference,
         "data.test_reference": data.test_reference,

@@ -25,7 +25,7 @@ from pipeline.data.catalog import Sample
 from pipeline.data.decoded_file import Decoded, decoded_of, file_of
 from pipeline.data.frame import continue_planes
 from pipeline.data.inspection import stamp_of, stat_of
-from pipeline.data.resize import resize_image, resize_planes, working_size
+from pipeline.data.resize import resize_image, resize_planes, resize_soft, working_size
 from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.manifests import fingerprint
 
@@ -44,8 +44,11 @@ def decode(sample: Sample, reader: SampleReader, shown: InputConfig) -> Decoded:
     if valid is not None:
         continued = continue_planes(valid[None].view(np.uint8), pad)
         valid = resize_planes(continued, size)[0].view(np.bool_)
-    continued = continue_planes(truth.planes, pad)
-    planes = resize_planes(continued, size, multiclass=reader.data.multiclass)
+    if truth.soft is not None:
+        planes = resize_soft(continue_planes(truth.soft, pad), size)
+    else:
+        continued = continue_planes(truth.planes, pad)
+        planes = resize_planes(continued, size, multiclass=reader.data.multiclass)
     return Decoded(resize_image(image, size), planes, valid)
 
 
@@ -91,7 +94,8 @@ class DiskCache:
         """The file of a sample as its files, and the settings that matter, are now."""
         data, aligned = self.reader.data, self.reader.aligned
         if not self._settings:
-            truth = data.masks, data.classes, data.multiclass, data.void
+            rare = [data.ignore, data.soft] if data.ignore or data.soft else []  # else as ever
+            truth = [data.masks, data.classes, data.multiclass, data.void, *rare]
             read = data.frame, data.exif, *data.band_settings
             self._settings = fingerprint(VERSION, self.shown.resize, *read, truth)
         parts = [sample.id, stamp_of(sample, "train", data, self.reader.source), self._settings]

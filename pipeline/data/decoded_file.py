@@ -22,7 +22,7 @@ class Decoded(NamedTuple):
     image: Pixels
     """HWC, as the source reads it."""
     planes: NDArray[np.uint8]
-    """CHW of 0/1."""
+    """CHW of 0/1; of 0..CERTAIN where `data.soft`."""
     valid: NDArray[np.bool_] | None
     """HW; None where no pixel is void."""
 

@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 
 from pipeline.size import Size
 
+CERTAIN = 255
+"""What soft planes hold for probability 1: so they are read, kept decoded and augmented."""
+
+
+def decided(soft: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Planes of 0/1 of soft ones: 1 from a half on."""
+    return np.asarray(soft > CERTAIN // 2).view(np.uint8)
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -19,6 +27,8 @@ class Truth:
     instances: int32 CHW, 0 = none, 1.. = number of the object; None when objects are unknown.
     notes: assumptions that were made about the mask files.
     colours: `index #rrggbb` of what was read by the indices of a palette.
+    soft: uint8 CHW, the probability of each class as 0..CERTAIN, where masks say that; `planes` are
+        then what is decided by it.
     """
 
     planes: NDArray[np.uint8]
@@ -26,6 +36,7 @@ class Truth:
     instances: NDArray[np.int32] | None = None
     notes: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
+    soft: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> Size:

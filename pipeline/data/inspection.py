@@ -19,6 +19,7 @@ from pipeline.data.image_sources.source import Examined, ImageSource
 from pipeline.data.images import opened, read_bytes
 from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.ignored import ignored_file
 from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
 from pipeline.size import Size
@@ -68,6 +69,8 @@ def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) 
     paths = [*(file for each in shown for file in source.files(each)), *sample.masks]
     if part == "train":
         paths += mask_format(data).shared_files
+        ignored = ignored_file(data, sample.id)
+        paths += [] if ignored is None else [ignored]
     return hashlib.sha256(
         "|".join(map(stat_of, paths)).encode("utf-8", "surrogatepass")
     ).hexdigest()[:16]
@@ -161,6 +164,8 @@ def _facts(
         shares = truth.planes.sum(axis=(1, 2), dtype=np.int64) / max(1, valid)
         facts["coverage"] = " ".join(f"{share:.6g}" for share in shares)
         digest.update(np.packbits(truth.planes).tobytes())
+        if truth.soft is not None:
+            digest.update(truth.soft.tobytes())
         if truth.valid is not None:
             digest.update(np.packbits(truth.valid).tobytes())
         if truth.instances is not None:

@@ -54,6 +54,14 @@ def resize_planes(
     return np.asarray(shares >= 128).view(np.uint8)
 
 
+def resize_soft(planes: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """CHW planes of levels at `size`: averages when shrinking, bilinear when enlarging."""
+    if planes.shape[1:] == size:
+        return planes
+    how = _interpolation(planes.shape[1:], size)
+    return np.stack([cv2.resize(plane, size[::-1], interpolation=how) for plane in planes])
+
+
 def _interpolation(before: tuple[int, ...], after: Size) -> int:
     shrinks = after[0] * after[1] < before[0] * before[1]
     return cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Mapping
 
-RGB = tuple[int, int, int]
+from pipeline.config.colours import RGB, rgb_of
 
 BACKGROUND: RGB = (0, 0, 0)
 _FIRST: tuple[RGB, ...] = (
@@ -14,12 +15,17 @@ _FIRST: tuple[RGB, ...] = (
 _GOLDEN = 0.618034  # hues so far apart (of a full turn) never come near an earlier one for long
 
 
-def class_colours(values: dict[str, int]) -> dict[str, RGB]:
-    """RGB 0..255 by class; black for a class of pixel value 0 beside others, the background."""
+def class_colours(classes: Mapping[str, int | str]) -> dict[str, RGB]:
+    """RGB 0..255 by class: its own, where masks are painted in colours; black for a class of pixel
+    value 0 beside others, the background.
+    """
     colours: dict[str, RGB] = {}
-    for name, value in values.items():
-        is_background = value == 0 and len(values) > 1
-        colours[name] = BACKGROUND if is_background else _colour(len(colours))
+    for name, value in classes.items():
+        is_background = value == 0 and len(classes) > 1
+        if isinstance(value, str):
+            colours[name] = rgb_of(value)
+        else:
+            colours[name] = BACKGROUND if is_background else _colour(len(colours))
     return colours
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +25,12 @@ class PredictedMaskFiles:
     """The files of every image, below one folder.
 
     One class: `<stem>.png` of 0 and 255. Multiclass: `<stem>.png` of the classes' pixel values,
-    with a palette of their colours. Classes that may overlap: `<class>/<stem>.png` of 0 and 255,
-    so that `masks: {class}/{id}.png` reads them.
+    with a palette of their colours, or painted as the training masks are. Classes that may
+    overlap: `<class>/<stem>.png` of 0 and 255, so that `masks: {class}/{id}.png` reads them.
     """
 
     folder: Path
-    classes: dict[str, int]
+    classes: Mapping[str, int | str]
     multiclass: bool
     probabilities: bool = False
     overlay: bool = False
@@ -94,13 +94,13 @@ def class_folders(names: Sequence[str]) -> list[str]:
 
 
 def painted(
-    image: NDArray[np.uint8], decision: NDArray[np.bool_], classes: dict[str, int]
+    image: NDArray[np.uint8], decision: NDArray[np.bool_], classes: Mapping[str, int | str]
 ) -> NDArray[np.uint8]:
     """The image (HWC uint8 RGB) tinted and outlined in the classes' colours; no background."""
     result = image.copy()
     thickness = max(1, round(max(image.shape[:2]) / _LINES_ACROSS_IMAGE))
     for plane, (name, colour) in zip(decision, class_colours(classes).items(), strict=True):
-        if classes[name] == 0 and len(classes) > 1:
+        if (classes[name] == 0 and len(classes) > 1) or not any(colour):
             continue
         tinted = result[plane] * (1 - _TINT) + np.array(colour) * _TINT
         result[plane] = np.rint(tinted).astype(np.uint8)
@@ -110,17 +110,20 @@ def painted(
     return result
 
 
-def _valued(decision: NDArray[np.bool_], classes: dict[str, int]) -> Image.Image:
-    """Each pixel the value of its class, with a palette where values fit into one."""
-    values = np.array(list(classes.values()))
-    chosen = values[decision.argmax(axis=0)]
+def _valued(decision: NDArray[np.bool_], classes: Mapping[str, int | str]) -> Image.Image:
+    """Each pixel the colour, or the value, of its class; values with a palette where they fit."""
+    colours = np.array(list(class_colours(classes).values()), np.uint8)
+    chosen = decision.argmax(axis=0)
+    numbers = [each for each in classes.values() if isinstance(each, int)]
+    if len(numbers) < len(classes):
+        return Image.fromarray(colours[chosen])
+    values = np.array(numbers)
     if values.max() > 255:
-        return Image.fromarray(chosen.astype(np.uint16))
-    picture = Image.fromarray(chosen.astype(np.uint8), mode="P")
-    palette = [0] * 768
-    for name, colour in class_colours(classes).items():
-        palette[3 * classes[name] : 3 * classes[name] + 3] = colour
-    picture.putpalette(palette)
+        return Image.fromarray(values[chosen].astype(np.uint16))
+    picture = Image.fromarray(values[chosen].astype(np.uint8), mode="P")
+    palette = np.zeros((256, 3), np.uint8)
+    palette[values] = colours
+    picture.putpalette(palette.ravel().tolist())
     return picture
 
 

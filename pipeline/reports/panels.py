@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.colours import RGB
 from pipeline.data.ground_truth import Truth
 from pipeline.data.resize import resize_image, resize_planes
-from pipeline.prediction.class_colours import RGB
 from pipeline.reports.data_uri import image_uri
 from pipeline.reports.html import Picture
 from pipeline.reports.overlay import VOID, overlay

@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     images: Tensor
     """N×C×H×W as the source reads them."""
     planes: Tensor
-    """N×classes×H×W uint8."""
+    """N×classes×H×W uint8: 0/1, or 0..CERTAIN where `data.soft`."""
     valid: Tensor
     """N×1×H×W uint8."""
     colour: Tensor

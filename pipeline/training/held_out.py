@@ -9,7 +9,7 @@ from pipeline.config import InputConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.decoded import Cache, decode
 from pipeline.data.frame import without_padding
-from pipeline.data.ground_truth import Truth
+from pipeline.data.ground_truth import Truth, decided
 from pipeline.data.image_sources.source import Pixels
 from pipeline.data.samples import SampleReader
 
@@ -49,4 +49,7 @@ class HeldOutReader:
         valid = decoded.valid
         if valid is not None:
             valid = without_padding(valid[None], pad)[0]
-        return Example(decoded.image, Truth(without_padding(decoded.planes, pad), valid))
+        planes = without_padding(decoded.planes, pad)
+        if self.reader.data.soft:
+            planes = decided(planes)
+        return Example(decoded.image, Truth(planes, valid))

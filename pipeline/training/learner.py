@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.data.ground_truth import CERTAIN
 from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.band_input import BandStatistics
 from pipeline.models.factory import build_model
@@ -92,6 +93,8 @@ class Learner:
             images = change_colours(images, batch.colour)
         inputs = images.float().div_(self.job.reader.source.scale)
         truth = self._upload(batch.planes).float()
+        if self.job.reader.data.soft:
+            truth /= CERTAIN
         counted = self._upload(batch.valid).float()
 
         def loss(logits: Tensor) -> Tensor:

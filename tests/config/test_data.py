@@ -75,6 +75,44 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
             {"masks": {**CSV, "key": "{id}{class}", "class": "c"}},
             "both key: '{id}{class}' and class",
         ),
+        ({"ignore": "{id}_{band}.png"}, "unknown placeholder {band}; known: {id}"),
+        ({"masks": {"table": "a.json"}}, "needs one of the keys csv, annotations, label_map, or a"),
+        ({"masks": {"annotation": "a.json"}}, "no such key; did you mean annotations"),
+        (
+            {"masks": {"annotations": "a_*.json"}},
+            "\\* without {id}; name one file, or one an image",
+        ),
+        ({"masks": {"annotations": "/a.json"}}, "must be a file below data.root"),
+        (
+            {"masks": {"annotations": "{id}{class}.json"}},
+            "unknown placeholder {class}; known: {id}",
+        ),
+        ({"masks": {"annotations": "a.json", "format": "coc"}}, "did you mean coco"),
+        (
+            {"masks": {"annotations": "a.json", "clas": "x"}},
+            "masks.clas: no such key; did you mean",
+        ),
+        (
+            {"masks": {"annotations": "a.json", "format": "labelme"}},
+            "labelme has one file an image",
+        ),
+        (
+            {"masks": {"annotations": "a.json", "format": "via", "match": "id"}},
+            "is of COCO, not of",
+        ),
+        (
+            {"masks": {"annotations": "a.json", "format": "via"}, "classes": TWO},
+            "via needs masks.class",
+        ),
+        (
+            {"masks": {"annotations": "a.json", "format": "coco", "coordinates": "world"}},
+            "is of GeoJSON, not of coco",
+        ),
+        (
+            {"masks": {"annotations": "a.json", "format": "coco", "class": "x"}},
+            "coco names classes",
+        ),
+        ({"masks": {"annotations": "a.json"}, "void": 255}, "void: 255 needs masks with one file"),
         ({"masks": CSV, "void": 255}, "void: 255 needs masks with one file"),
         ({"masks": "{id}/*.png", "void": 255}, "void: 255 needs masks with one file"),
         (

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig, MaskSource
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
+from pipeline.data.listing import listed
+from pipeline.data.masks.arrays import SUFFIXES, flat, read_array, whole_numbers
 from pipeline.data.masks.meaning import Meaning
 from pipeline.data.masks.one_class import judge_inside
 from pipeline.errors import DataError
@@ -49,7 +51,10 @@ class MaskFiles:
 
     def inside(self, path: Path, size: Size) -> Meaning:
         """Where a file of one class is inside, bool HW."""
-        found = judge_inside(read_bytes(path), path, turn=self.data.turns)
+        if path.suffix.lower() in SUFFIXES:
+            found = Meaning(np.asarray(whole_numbers(flat(read_array(path), path), path) != 0))
+        else:
+            found = judge_inside(read_bytes(path), path, turn=self.data.turns)
         check_size(found.pixels.shape, size, path)
         return found
 
@@ -71,13 +76,22 @@ class MaskFiles:
             raise DataError(f"{sample_id}: no mask matches {self.pattern}{self._missing_folder}")
         return files
 
+    def the_only(self, sample_id: str, files: Sequence[Path]) -> Path:
+        """The file of an image; DataError when there is none, or several."""
+        if len(self.required(sample_id, files)) > 1:
+            names = listed([str(path) for path in files])
+            raise DataError(
+                f"{sample_id}: several masks ({names}); an image has one file for all classes"
+            )
+        return files[0]
+
 
 class MaskSizeError(DataError):
     """A mask file is not of its image's size."""
 
-    def __init__(self, path: Path, found: Size, size: Size) -> None:
+    def __init__(self, where: Path | str, found: Size, size: Size) -> None:
         height, width = found
-        text = f"{path} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)"
+        text = f"{where} is {width}×{height}, its image {size[1]}×{size[0]} (width×height)"
         super().__init__(text)
         self.found = found
 

@@ -13,6 +13,7 @@ from pipeline.config import DataConfig
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
 from pipeline.data.listing import listed
+from pipeline.data.masks.arrays import SUFFIXES, flat, read_array, whole_numbers
 from pipeline.data.masks.class_values import judge_values
 from pipeline.data.masks.files import MaskFiles, check_size, with_remarks
 from pipeline.data.masks.meaning import Meaning
@@ -25,44 +26,46 @@ class LabelMaps(MaskFiles):
 
     @classmethod
     def of(cls, data: DataConfig) -> Self | None:
-        return cls(data, str(data.masks)) if data.has_values else None
+        return cls(data, str(data.masks)) if data.has_values and not data.has_colours else None
 
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
-        if len(self.required(sample_id, files)) > 1:
-            names = listed([str(path) for path in files])
-            raise DataError(
-                f"{sample_id}: several masks ({names}); an image has one file for all classes"
-            )
-        return self._read(files[0], size)
+        return self._read(self.the_only(sample_id, files), size)
 
     def _read(self, path: Path, size: Size) -> Truth:
         data = self.data
-        if data.any_value and data.void is None:
+        if data.any_value and self._void is None:
             found = self.inside(path, size)
             return with_remarks(Truth(np.asarray(found.pixels)[None].view(np.uint8)), [found])
         found = self._values(path, size)
         values = np.asarray(found.pixels)
-        valid = None if data.void is None else np.asarray(values != data.void)
+        valid = None if self._void is None else np.asarray(values != self._void)
         if data.any_value:
             inside = np.asarray(values != 0) & np.asarray(valid)
             return with_remarks(Truth(inside[None].view(np.uint8), valid), [found])
         self._refuse_unknown(values, path)
-        planes = np.stack([values == value for value in data.classes.values()])
+        planes = np.stack([values == value for value in data.class_values.values()])
         return with_remarks(Truth(planes.view(np.uint8), valid), [found])
 
     def _values(self, path: Path, size: Size) -> Meaning:
         data = self.data
         known = None if data.any_value else self._known
-        found = judge_values(read_bytes(path), path, known, void=data.void, turn=data.turns)
+        if path.suffix.lower() in SUFFIXES:
+            found = Meaning(whole_numbers(flat(read_array(path), path), path))
+        else:
+            found = judge_values(read_bytes(path), path, known, void=self._void, turn=data.turns)
         check_size(found.pixels.shape, size, path)
         return found
+
+    @property
+    def _void(self) -> int | None:
+        return self.data.void if isinstance(self.data.void, int) else None
 
     @property
     def _known(self) -> frozenset[int]:
         """The values that a mask file of several classes may hold."""
         data = self.data
-        void = () if data.void is None else (data.void,)
-        return frozenset([*data.classes.values(), *void, *([] if data.multiclass else [0])])
+        void = () if self._void is None else (self._void,)
+        return frozenset([*data.class_values.values(), *void, *([] if data.multiclass else [0])])
 
     def _refuse_unknown(self, values: NDArray[np.generic], path: Path) -> None:
         data = self.data

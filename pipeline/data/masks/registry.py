@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from pipeline.config import DataConfig
+from pipeline.data.masks.annotated import Annotated
 from pipeline.data.masks.class_files import ClassFiles
+from pipeline.data.masks.colours import ColourMaps
 from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.ignored import WithIgnored
 from pipeline.data.masks.label_map import LabelMaps
 from pipeline.data.masks.object_files import ObjectFiles
+from pipeline.data.masks.object_maps import ObjectMaps
 from pipeline.data.masks.run_lengths import RunLengths
+from pipeline.data.masks.soft_maps import SoftMaps
 from pipeline.errors import ConfigError
 
-FORMATS: tuple[type[MaskFormat], ...] = (RunLengths, ClassFiles, ObjectFiles, LabelMaps)
+FORMATS: tuple[type[MaskFormat], ...] = (
+    RunLengths,
+    Annotated,
+    ObjectMaps,
+    SoftMaps,
+    ClassFiles,
+    ObjectFiles,
+    ColourMaps,
+    LabelMaps,
+)
 
 
 def mask_format(data: DataConfig) -> MaskFormat:
@@ -18,5 +32,5 @@ def mask_format(data: DataConfig) -> MaskFormat:
     for each in FORMATS:
         found = each.of(data)
         if found is not None:
-            return found
+            return WithIgnored(found, data) if data.ignore else found
     raise ConfigError(f"data.masks: no mask format reads {data.masks!r}")

@@ -42,7 +42,7 @@ def room(context: StageContext, names: set[str]) -> int:
             working_size(_framed(size, data.frame.pad), resize),
             itemsize,
             len(data.classes),
-            void=data.void is not None,
+            void=data.has_void,
         )
         for resize in {model.input.resize for model in models}
         for size in sizes

@@ -6,6 +6,7 @@ import itertools
 
 import pandas as pd
 
+from pipeline.prediction.class_colours import class_colours
 from pipeline.reports import choices
 from pipeline.reports.data_uri import figure_uri
 from pipeline.reports.html import Folded, Headline, Picture, Report, Section, Table, render_report
@@ -117,8 +118,8 @@ def _curves(context: StageContext) -> Section:
 
 
 def _folds(context: StageContext, survey: Survey, fold_table: pd.DataFrame) -> Section:
-    values = context.experiment.data.classes.values()
-    covers = [value != 0 or len(values) == 1 for value in values]  # the background is no coverage
+    colours = class_colours(context.experiment.data.classes).values()
+    covers = [any(each) or len(colours) == 1 for each in colours]  # the background is no coverage
     coverage = pd.Series(
         {each.id: sum(itertools.compress(each.shares, covers)) for each in survey.of("train")}
     )

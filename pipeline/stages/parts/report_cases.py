@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.config.colours import RGB
 from pipeline.data.catalog import Sample
 from pipeline.ensemble.members import reader_of
 from pipeline.ensemble.recipe import BlendInput
-from pipeline.prediction.class_colours import RGB, class_colours
+from pipeline.prediction.class_colours import class_colours
 from pipeline.reports.html import Case, Section
 from pipeline.reports.overlay import CONFUSED, OUTCOMES, VOID
 from pipeline.reports.panels import prediction_panels, truth_panels
@@ -72,8 +73,7 @@ def scored(
     outcomes = [
         (each.label, each.colour)
         for each in OUTCOMES
-        if (each is not CONFUSED or len(colours) > 1)
-        and (each is not VOID or data.void is not None)
+        if (each is not CONFUSED or len(colours) > 1) and (each is not VOID or data.has_void)
     ]
     return Section(
         "Worst and best images",
@@ -112,7 +112,7 @@ def tested(context: StageContext, survey: Survey, maps: TestMaps, ensembled: Ens
 
 
 def _colours(context: StageContext) -> dict[str, RGB]:
-    return class_colours(dict(context.experiment.data.classes))
+    return class_colours(context.experiment.data.classes)
 
 
 def _legend(colours: dict[str, RGB]) -> list[tuple[str, RGB]]:

@@ -27,6 +27,7 @@ TABLE = {"csv": "train.csv"}
     [
         ({}, "LabelMaps"),
         ({"classes": CLASSES}, "LabelMaps"),
+        ({"classes": {"a": "#102030", "b": [1, 2, 3]}}, "ColourMaps"),
         ({"classes": CLASSES, "masks": "masks/{id}_*.png"}, "LabelMaps"),
         ({"masks": "masks/{id}/*.png"}, "ObjectFiles"),
         ({"masks": "masks/{class}/{id}.png"}, "ClassFiles"),
@@ -35,6 +36,11 @@ TABLE = {"csv": "train.csv"}
         ({"masks": TABLE}, "RunLengths"),
         ({"masks": {**TABLE, "instances": True}}, "RunLengths"),
         ({"classes": CLASSES, "masks": {**TABLE, "class": "c"}}, "RunLengths"),
+        ({"classes": CLASSES, "masks": {"annotations": "train.json"}}, "Annotated"),
+        ({"masks": {"annotations": "labels/{id}.txt"}}, "Annotated"),
+        ({"soft": True}, "SoftMaps"),
+        ({"soft": True, "masks": "masks/{id}/*.png"}, "SoftMaps"),
+        ({"masks": {"label_map": "labels/{id}.tif"}}, "ObjectMaps"),
     ],
 )
 def test_one_format_takes_the_masks_of_an_experiment(

@@ -1,0 +1,59 @@
+"""Masks in files that hold an array: npy and npz."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.images import opened
+from pipeline.data.listing import listed
+from pipeline.errors import DataError
+
+SUFFIXES = (".npy", ".npz")
+
+
+def read_array(path: Path, name: str | None = None) -> NDArray[Any]:
+    """The array of a file, of numbers; one of a single channel loses that axis.
+
+    name: of an array in an npz; None: the only one. DataError for all else; nothing is unpickled.
+    """
+    try:
+        with opened(path) as stream:
+            found = np.load(stream, allow_pickle=False)
+            array = found if isinstance(found, np.ndarray) else found[_chosen(found, name, path)]
+    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from None
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{path} holds {array.dtype}, not numbers")
+    return np.asarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def whole_numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """The array as integers from 0; DataError where it holds others."""
+    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
+        raise DataError(f"{path} holds {array.dtype} that are no whole numbers")
+    if array.dtype.kind in "if" and (array < 0).any():
+        raise DataError(f"{path} holds numbers below 0, down to {array.min():g}")
+    return array if array.dtype.kind in "ui" else array.astype(np.int64)
+
+
+def flat(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """An array HW; DataError for one of other axes."""
+    if array.ndim != 2:
+        raise DataError(f"{path} holds an array {'×'.join(map(str, array.shape))}; a mask is H×W")
+    return array
+
+
+def _chosen(found: Any, name: str | None, path: Path) -> str:
+    if name is None and len(found.files) != 1:
+        raise DataError(
+            f"{path} holds {len(found.files)} arrays ({listed(found.files)}); name one: "
+            "masks: {label_map: …, array: …}"
+        )
+    if name is not None and name not in found.files:
+        raise DataError(f"{path} has no array {name!r}; it holds {listed(found.files)}")
+    return name or str(found.files[0])
