@@ -93,6 +93,9 @@ class DataConfig(Block):
     needs bands."""
     void: PixelValue | Colour | None = None
     """Pixel value (or colour, where classes have colours) that no loss, metric or search counts."""
+    others: Literal["error", "background", "void"] = "error"
+    """Pixel values and colours of masks that no class has. background: they are in no class; void:
+    no loss, metric or search counts them."""
     ignore: str | None = None
     """Pattern of files of the training images, such as `ignore/{id}.png`: no loss, metric or search
     counts what is not black there. An image without such a file counts wholly."""
@@ -169,6 +172,10 @@ class DataConfig(Block):
         if (self.multiclass or self.void is not None) and not self.has_values:
             key = "multiclass: true" if self.multiclass else f"void: {self.void}"
             yield f"{key} needs masks with one file of pixel values per image"
+        elif self.others != "error" and not self.has_values:
+            yield f"others: {self.others} needs masks with one file of pixel values per image"
+        elif self.others == "background" and self.multiclass:
+            yield "others: background needs a class of its own with multiclass: true; or set void"
         elif self.soft and (
             not isinstance(self.masks, str) or self.masks_by_class or len(self.classes) > 1
         ):
@@ -266,7 +273,9 @@ class DataConfig(Block):
     @property
     def has_void(self) -> bool:
         """True if pixels may count nowhere."""
-        return bool(self.void is not None or self.ignore) or isinstance(self.masks, AnnotationFiles)
+        if self.void is not None or self.others == "void" or self.ignore:
+            return True
+        return isinstance(self.masks, AnnotationFiles)
 
     @property
     def turns(self) -> bool:

@@ -95,7 +95,7 @@ class DiskCache:
         data, aligned = self.reader.data, self.reader.aligned
         if not self._settings:
             rare = [data.ignore, data.soft] if data.ignore or data.soft else []  # else as ever
-            truth = [data.masks, data.classes, data.multiclass, data.void, *rare]
+            truth = [data.masks, data.classes, data.multiclass, data.void, data.others, *rare]
             read = data.frame, data.exif, *data.band_settings
             self._settings = fingerprint(VERSION, self.shown.resize, *read, truth)
         parts = [sample.id, stamp_of(sample, "train", data, self.reader.source), self._settings]

@@ -34,12 +34,14 @@ class ColourMaps(MaskFiles):
         check_size(codes.shape, size, path)
         planes = np.stack([codes == _code(each) for each in self.data.classes.values()])
         valid = None if self.data.void is None else np.asarray(codes != _code(self.data.void))
-        known = planes.any(axis=0)
+        known = np.asarray(planes.any(axis=0))
         if valid is not None:
             known |= ~valid
         if not self.data.multiclass:
             known |= codes == _code(_BLACK)
-        if not known.all():
+        if self.data.others == "void":
+            valid = known if valid is None else np.asarray(valid & known)
+        elif self.data.others == "error" and not known.all():
             raise _unknown(codes[~known], path)
         return Truth(planes.view(np.uint8), valid)
 
@@ -74,5 +76,5 @@ def _unknown(codes: NDArray[np.uint32], path: Path) -> DataError:
     blur = "; so many look as if the mask was resized or is lossy" if len(found) > 200 else ""
     return DataError(
         f"{path} holds colours that are neither in data.classes nor data.void: "
-        f"{enumerated(texts)}{blur}"
+        f"{enumerated(texts)}{blur}; list them, or set data.others"
     )

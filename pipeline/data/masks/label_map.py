@@ -42,7 +42,11 @@ class LabelMaps(MaskFiles):
         if data.any_value:
             inside = np.asarray(values != 0) & np.asarray(valid)
             return with_remarks(Truth(inside[None].view(np.uint8), valid), [found])
-        self._refuse_unknown(values, path)
+        strange = ~np.isin(values, list(self._known))
+        if data.others == "error":
+            self._refuse(values[strange], path)
+        elif data.others == "void":
+            valid = ~strange if valid is None else valid & ~strange
         planes = np.stack([values == value for value in data.class_values.values()])
         return with_remarks(Truth(planes.view(np.uint8), valid), [found])
 
@@ -67,11 +71,17 @@ class LabelMaps(MaskFiles):
         void = () if self._void is None else (self._void,)
         return frozenset([*data.class_values.values(), *void, *([] if data.multiclass else [0])])
 
-    def _refuse_unknown(self, values: NDArray[np.generic], path: Path) -> None:
-        data = self.data
-        unknown = sorted(set(np.unique(values).tolist()) - self._known)
-        if unknown:
-            raise DataError(
-                f"{path} holds the values {listed([str(each) for each in unknown])}, which are "
-                f"neither in data.classes ({data.classes}) nor data.void"
-            )
+    def _refuse(self, strange: NDArray[np.generic], path: Path) -> None:
+        """DataError where there are such values."""
+        data, unknown = self.data, np.unique(strange).tolist()
+        if not unknown:
+            return
+        remedy = "list them in data.classes, or set data.others: background (or void)"
+        if data.multiclass:
+            remedy = "list them in data.classes, or set data.others: void"
+        elif unknown == [255] and len(data.classes) == 1:
+            remedy = f"write classes: {{{next(iter(data.classes))}: 255}}, or leave out the value"
+        raise DataError(
+            f"{path} holds the values {listed([str(each) for each in unknown])}, which are "
+            f"neither in data.classes ({data.classes}) nor data.void; {remedy}"
+        )

@@ -65,7 +65,7 @@ def test_colours_without_meaning_are_counted(tmp_path: Path) -> None:
         DataError, match=rf"a\.png holds colours .*\({counts[0]} pix.*\({counts[1]}"
     ):
         truth_of(tmp_path, classes=fewer)
-    with pytest.raises(DataError, match=r"#000000 \(\d+ pixels\)$"):
+    with pytest.raises(DataError, match=r"#000000 \(\d+ pixels\); list"):
         truth_of(tmp_path, multiclass=True)
 
 
