@@ -141,7 +141,7 @@ def test_data_on_the_command_line_replaces_the_root(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["check", "--config", "discs.yaml", "--data", "nowhere"]) == 1
-    assert "there is no folder nowhere" in capsys.readouterr().err
+    assert "nowhere; set it" in capsys.readouterr().err
 
 
 def test_an_experiment_that_does_not_exist_names_the_nearest(

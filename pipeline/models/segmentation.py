@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pipeline.channels import Channels
+from pipeline.channels import RGB, Channels
 from pipeline.config.limits import SMALLEST_SIDE
 from pipeline.models.band_input import BandInput
 from pipeline.models.decoders.parts import Parts
@@ -20,7 +20,7 @@ class SegmentationModel(nn.Module):
     shape, the second to be weighted by `auxiliary_weight`.
     """
 
-    def __init__(self, encoder: Encoder, parts: Parts, channels: Channels) -> None:
+    def __init__(self, encoder: Encoder, parts: Parts, channels: Channels = RGB) -> None:
         super().__init__()
         self.in_channels = channels.total
         self.bands: BandInput | None = None

@@ -17,13 +17,13 @@ from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 @pytest.mark.parametrize(
     ("before", "now", "text"),
     [
-        ({"train": {"epochs": 1}}, {"train": {"epochs": 20}}, " (train.epochs: 1 → 20)"),
-        ({"train": {"epochs": 1}}, {}, " (train.epochs: 1 → the default)"),
-        ({}, {"input": {"resize": 0.5}}, " (input.resize: the default → 0.5)"),
+        ({"train": {"epochs": 1}}, {"train": {"epochs": 20}}, " (train.epochs was 1, is 20)"),
+        ({"train": {"epochs": 1}}, {}, " (train.epochs was 1, is the default)"),
+        ({}, {"input": {"resize": 0.5}}, " (input.resize was the default, is 0.5)"),
         ({"a": 1}, {"a": 1}, ""),
         (None, {"a": 1}, ""),
-        ({}, dict.fromkeys("abcdef", 1), " (a: the default → 1, b: the default → 1, "
-         "c: the default → 1, d: the default → 1 and 2 more)"),
+        ({}, dict.fromkeys("abcdef", 1), " (a was the default, is 1; b was the default, is 1; "
+         "c was the default, is 1; d was the default, is 1 and 2 more)"),
     ],
 )  # fmt: skip
 def test_the_text(before: object, now: dict[str, object], text: str) -> None:
@@ -36,7 +36,7 @@ def test_train_says_which_key_makes_it_train_again(tmp_path: Path) -> None:
     longer = {**ONE_MODEL, "train": {"epochs": 2, "ema": None}}
     stage = context(tmp_path / "discs", tmp_path, **longer)
     train.run(stage)
-    assert "changed: train settings (train.epochs: 1 → 2)" in said(stage)
+    assert "changed: train settings (train.epochs was 1, is 2)" in said(stage)
 
 
 def test_weights_that_are_not_to_be_had_fail_once_and_first(

@@ -11,14 +11,14 @@ _SHOWN = 4
 
 
 def changed_keys(before: object, now: Mapping[str, Any]) -> str:
-    """` (train.epochs: 1 → 20)`; empty where nothing is known of before, or no key differs."""
+    """` (train.epochs was 1, is 20)`; empty where nothing is known of before, or no key differs."""
     if not isinstance(before, dict):
         return ""
     old, new = dict(_flat(before)), dict(_flat(now))
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    told = [f"{key}: {_value(old, key)} → {_value(new, key)}" for key in keys[:_SHOWN]]
+    told = [f"{key} was {_value(old, key)}, is {_value(new, key)}" for key in keys[:_SHOWN]]
     more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return f" ({', '.join(told)}{more})" if told else ""
+    return f" ({'; '.join(told)}{more})" if told else ""
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -75,7 +75,7 @@ def make_job(
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
         made_from=parts,
-        settings=config.model_dump(mode="json", exclude_defaults=True),
+        settings=_settings(config),
     )
 
 
@@ -100,6 +100,12 @@ def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[st
     if data.bands is not None:
         parts["bands"] = [*data.band_settings]
     return {name: fingerprint(*values) for name, values in parts.items()}
+
+
+def _settings(model: ModelConfig) -> dict[str, Any]:
+    """What is not at its default of all that a member depends on."""
+    kept = model.model_copy(update={"train": _without_speed(model.train)})
+    return kept.model_dump(mode="json", exclude_defaults=True, exclude={"infer"})
 
 
 def _without_speed(settings: TrainConfig) -> TrainConfig:
