@@ -52,7 +52,7 @@ def find_problems(
         *weight_problems(experiment),
         *metric_problems(experiment),
         *shifted_bands(records, experiment.data),
-        *stack_problems(catalog, experiment.data),
+        *stack_problems(catalog, {} if isinstance(groups, DataError) else groups, experiment.data),
         *oddities_of_images(records),
     ]
     return sorted(findings, key=lambda finding: finding.severity)

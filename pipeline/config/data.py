@@ -204,6 +204,8 @@ class DataConfig(Block):
             yield "show takes one band, or three"
         for name in sorted(set(self.show or ()) - set(known)):
             yield f"show: there is no band {name!r}; bands: {', '.join(known)}"
+        if self.stack is not None and self.reference is not None:
+            yield "stack and reference do not go together: a reference has no neighbours"
         if self.exif is not None:
             yield "exif turns 8-bit images only; leave it out where bands are named"
 

@@ -207,9 +207,16 @@ class Experiment(Block):
                     f"models.{name}.input.normalise: give one rule for all bands, or one for each "
                     f"of {', '.join(own)}"
                 )
-            if self.data.bands is not None and _changes_values(model.infer.tta):
+            if self.data.bands is None:
+                continue
+            if _mixes_values(model.infer.tta):
                 problems.append(
-                    f"models.{name}.infer.tta: brightness and gamma are for 8-bit RGB, and not for "
+                    f"models.{name}.infer.tta: scale, brightness and gamma are for 8-bit RGB, and "
+                    "not for data.bands"
+                )
+            if model.train.augment.colour_on != "cpu":
+                problems.append(
+                    f"models.{name}.train.augment.colour_on: device is for 8-bit RGB, and not for "
                     "data.bands"
                 )
         return problems
@@ -225,8 +232,8 @@ class Experiment(Block):
         return {"ce" if self.data.multiclass else "bce": 1.0, "dice": 1.0}
 
 
-def _changes_values(views: tuple[str, ...]) -> bool:
-    return any(name in view for view in views for name in ("brightness", "gamma"))
+def _mixes_values(views: tuple[str, ...]) -> bool:
+    return any(name in view for view in views for name in ("scale", "brightness", "gamma"))
 
 
 def slug(text: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import FrameConfig
 from pipeline.data.image_sources.source import Pixels
+from pipeline.data.no_data import keeping_no_data
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -25,6 +26,10 @@ def into_frame(image: Pixels, frame: FrameConfig) -> Pixels:
     """
     if frame.scale == 1 and not any(frame.shift):
         return _continued(image, frame.pad)
+    return keeping_no_data(image, lambda pixels: _moved(pixels, frame))
+
+
+def _moved(image: Pixels, frame: FrameConfig) -> Pixels:
     height, width = image.shape[:2]
     matrix = np.eye(2, 3) * frame.scale
     middle = np.array([(width - 1) / 2, (height - 1) / 2])

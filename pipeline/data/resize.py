@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.image_sources.source import Pixels
+from pipeline.data.no_data import keeping_no_data
 from pipeline.size import Size
 
 
@@ -23,6 +24,10 @@ def resize_image(image: Pixels, size: Size) -> Pixels:
     """HWC at `size`: area averages when shrinking, bilinear when enlarging."""
     if image.shape[:2] == size:
         return image
+    return keeping_no_data(image, lambda pixels: _resized(pixels, size))
+
+
+def _resized(image: Pixels, size: Size) -> Pixels:
     interpolation = _interpolation(image.shape[:2], size)
     if image.shape[2] == 3:
         return cv2.resize(image, size[::-1], interpolation=interpolation)

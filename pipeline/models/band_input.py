@@ -17,6 +17,8 @@ from pipeline.config.bands import Rule
 
 LARGEST = torch.finfo(torch.float32).max
 """A bound that bounds nothing. Infinity would be NaN in a moving average of weights."""
+NO_CHANGE = 1e-6
+"""Of a band's largest value: a smaller range than that is none."""
 PHOTOGRAPH = 255
 """The value that is 1 for encoders that were trained on photographs."""
 
@@ -33,6 +35,12 @@ class BandStatistics:
     lowest: float
     highest: float
     percentiles: dict[float, float]
+
+    @property
+    def varies(self) -> bool:
+        """False for a constant band, whose deviation is what float32 leaves of none."""
+        largest = max(abs(self.lowest), abs(self.highest))
+        return self.highest - self.lowest > NO_CHANGE * largest
 
 
 class BandInput(nn.Module):
@@ -96,7 +104,7 @@ def _ends(band: ShownBand, known: BandStatistics) -> tuple[float, float]:
     rule: Rule = band.rule
     match rule.name:
         case "zscore":
-            return known.mean, known.mean + (known.deviation or 1.0)
+            return known.mean, known.mean + (known.deviation if known.varies else 1.0)
         case "minmax":
             return known.lowest, _above(known.lowest, known.highest)
         case "percentile":
@@ -113,4 +121,4 @@ def _ends(band: ShownBand, known: BandStatistics) -> tuple[float, float]:
 
 def _above(low: float, high: float) -> float:
     """`high`, or one more than `low` where a band is constant."""
-    return high if high > low else low + 1
+    return high if high - low > NO_CHANGE * max(abs(low), abs(high)) else low + 1

@@ -14,14 +14,17 @@ from pipeline.models.band_input import BandStatistics
 from pipeline.training.dataset import TrainingSet
 from pipeline.training.member import TrainJob
 
-SAMPLED = 4096
-"""Pixels of an image, on an even grid, that percentiles are taken of."""
+SAMPLED, FEWEST, TOGETHER = 4096, 64, 2**22
+"""Pixels of an image, on an even grid, that percentiles are taken of: at most, at least (where
+there are many images), and about those of all images together."""
 
 
 class RunningStatistics:
     """Of one band, image after image (Chan, Golub and LeVeque, 1979, for the deviation)."""
 
-    def __init__(self) -> None:
+    def __init__(self, sampled: int = SAMPLED) -> None:
+        """sampled: pixels of an image that percentiles are taken of; 0: no percentiles."""
+        self._sampled = sampled
         self.count, self.mean, self.squares = 0, 0.0, 0.0
         self.lowest, self.highest = np.inf, -np.inf
         self.sampled: list[NDArray[np.float32]] = []
@@ -39,16 +42,18 @@ class RunningStatistics:
         self.count = count
         self.lowest = min(self.lowest, float(values.min()))
         self.highest = max(self.highest, float(values.max()))
-        step = max(1, round((band.size / SAMPLED) ** 0.5))
-        grid = band[::step, ::step]
-        self.sampled.append(grid[~np.isnan(grid)])
+        if self._sampled:
+            step = max(1, round((band.size / self._sampled) ** 0.5))
+            grid = band[::step, ::step]
+            self.sampled.append(grid[~np.isnan(grid)])
 
     def finish(self, name: str, percentages: Sequence[float]) -> BandStatistics:
         """DataError where no image has data."""
         if not self.count:
             raise DataError(f"band {name} has no data in any training image; leave it out")
-        values = np.concatenate(self.sampled)
-        found = np.percentile(values, list(percentages)).tolist() if percentages else []
+        found: list[float] = []
+        if percentages:
+            found = np.percentile(np.concatenate(self.sampled), list(percentages)).tolist()
         percentiles = dict(zip(percentages, found, strict=True))
         deviation = (self.squares / self.count) ** 0.5
         return BandStatistics(self.mean, deviation, self.lowest, self.highest, percentiles)
@@ -68,7 +73,8 @@ def measured_bands(
         {each for rule in rules if rule.name == "percentile" for each in rule.numbers}
     )
     names = job.reader.source.bands
-    running = [RunningStatistics() for _ in names]
+    sampled = min(SAMPLED, max(FEWEST, TOGETHER // len(job.train))) if percentages else 0
+    running = [RunningStatistics(sampled) for _ in names]
     for done, (_, (decoded,)) in enumerate(read_ahead(job.train, data.decoded, 1, context.cores)):
         context.stop.check()
         context.progress.update(done, len(job.train), "statistics of the bands")

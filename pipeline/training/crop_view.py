@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import AugmentConfig, JitterConfig
 from pipeline.data.image_sources.source import Pixels
+from pipeline.data.no_data import keeping_no_data
 
 _AT_ONCE = 3  # channels; OpenCV takes 4 at most
 
@@ -35,7 +36,10 @@ class CropView:
     def image(self, image: Pixels) -> Pixels:
         """The crop of an HWC image, bilinear; beyond its edges the image is reflected."""
         parts = [
-            self._warped(image[..., first : first + _AT_ONCE], cv2.INTER_LINEAR)
+            keeping_no_data(
+                image[..., first : first + _AT_ONCE],
+                lambda part: self._warped(part, cv2.INTER_LINEAR),
+            )
             for first in range(0, image.shape[2], _AT_ONCE)
         ]
         shaped = [part.reshape(self.height, self.width, -1) for part in parts]

@@ -11,6 +11,7 @@ from pipeline.config import ModelSpec
 from pipeline.config.bands import parse_rule
 from pipeline.models.band_input import BandInput, BandStatistics
 from pipeline.models.factory import build_model
+from pipeline.training.band_statistics import RunningStatistics
 from pipeline.training.ema import MovingAverage
 
 KNOWN = [
@@ -107,3 +108,13 @@ def test_a_moving_average_keeps_the_numbers() -> None:
 def test_rules_that_are_none(text: str) -> None:
     with pytest.raises(ValueError):
         parse_rule(text)
+
+
+def test_the_rounding_of_a_constant_band_is_no_deviation() -> None:
+    random = np.random.default_rng(0)
+    band = np.full((64, 64), 0.1, np.float32) + random.normal(0, 1e-9, (64, 64))
+    running = RunningStatistics()
+    running.add(band.astype(np.float32))
+    running.add(np.full((3, 3), 0.1, np.float32))
+    assert not running.finish("x", [1, 99]).varies
+    assert _seen("zscore", [2, 2, 2], np.full((1, 3, 4, 4), 7.001, np.float32)).max() < 0.01

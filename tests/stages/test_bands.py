@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -16,11 +17,14 @@ from pipeline.data.catalog import list_samples
 from pipeline.data.decoded import DiskCache
 from pipeline.data.image_sources.registry import image_source
 from pipeline.data.inspection import stamp_of
+from pipeline.data.samples import SampleReader
+from pipeline.errors import ConfigError, DataError
 from pipeline.models.checkpoint import load_weights
+from pipeline.models.factory import build_model
 from pipeline.stages import train
-from tests.helpers.competitions import TINY
+from tests.helpers.competitions import TINY, draw_discs, raw_experiment
 from tests.helpers.kelp import BANDS, INDEX, NO_DATA, draw_kelp, kelp_experiment
-from tests.helpers.kidney import draw_kidney, kidney_experiment
+from tests.helpers.kidney import STACK, draw_kidney, kidney_experiment
 
 FIVE = ["red", "green", "blue", "nir", "ndvi"]
 
@@ -106,6 +110,8 @@ def test_statistics_are_those_of_the_own_training_images(
         ({"bands": list(BANDS), "derive": {"nir": INDEX}}, "a name stands twice"),
         ({"bands": list(BANDS), "show": ["nir", "red"]}, "show takes one band, or three"),
         ({"bands": None, "derive": {}, "no_data": 0}, "no_data needs bands"),
+        ({"bands": list(BANDS), "stack": STACK, "reference": "train/{id}.npy"},
+         "a reference has no neighbours"),
         ({"images": "train/{band}/{id}.npy", "bands": None, "derive": {}, "no_data": None},
          "needs the names of the bands"),
     ],
@@ -203,3 +209,59 @@ def test_another_reading_is_another_member(
         cache = DiskCache(tmp_path, job.reader, job.model.input)
         seen.append((job.fingerprint, cache.path(job.train[0]).name))
     assert seen[0][0] != seen[1][0] and seen[0][1] != seen[1][1]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "says"),
+    [
+        ({"infer": {"tta": ["identity", "scale:1.25"]}}, "scale, brightness and gamma are for"),
+        ({"train": {"augment": {"colour_on": "device"}}}, "colour_on: device is for 8-bit RGB"),
+    ],
+)
+def test_what_is_for_colours_is_refused(kelp: Path, blocks: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        open_run(kelp_experiment(kelp, **blocks), quiet=True)
+
+
+def test_photographs_by_their_bands_are_seen_as_photographs(tmp_path: Path) -> None:
+    draw_discs(tmp_path, count=2, test=1)
+    image = next((tmp_path / "images").iterdir())
+    seen = []
+    for bands in (None, ["red", "green", "blue"]):
+        raw = raw_experiment(tmp_path, input={"normalise": "encoder"})
+        raw["data"]["bands"] = bands
+        run = open_run(raw, quiet=True)
+        reader = SampleReader(run.context("check").experiment.data)
+        channels = reader.channels_for(run.context("check").experiment.models["a"].input)
+        torch.manual_seed(0)
+        spec = run.context("check").experiment.models["a"].network
+        network = build_model(spec, classes=1, channels=channels).eval()
+        pixels = np.asarray(reader.source.read(image), np.float32).transpose(2, 0, 1)[None]
+        with torch.no_grad():
+            seen.append(network(torch.from_numpy(pixels / np.float32(reader.source.scale))))
+    assert torch.allclose(seen[0], seen[1], atol=1e-4)
+
+
+def test_a_dropped_slice_is_nobodys_neighbour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_kidney(tmp_path / "data", stacks=2, slices=4)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/train/kidney0_01.png").write_bytes(b"broken")
+    data = {"drop": ["kidney0_01"], "group": r"_(\d+)$"}
+    _write(tmp_path, kidney_experiment(tmp_path / "data", data=data))
+    assert _make(tmp_path, "check") == 0
+    said = capsys.readouterr().err
+    assert "kidney0, kidney1: one stack is in several groups" in said
+    run = open_run(tmp_path / "kelp.yaml", quiet=True)
+    source = image_source(run.context("check").experiment.data)
+    names = [path.name for path in source.files(Path("data/train/kidney0_02.png"))]
+    assert sorted(names) == ["kidney0_02.png", "kidney0_03.png"]
+
+
+def test_a_band_file_that_no_pattern_finds_is_named(kelp: Path, tmp_path: Path) -> None:
+    data = {"images": "s/{id}/{band}.npy", "bands": ["red", "nir"], "test": None}
+    raw = kelp_experiment(kelp, data=data)
+    source = image_source(open_run(raw, quiet=True).context("check").experiment.data)
+    with pytest.raises(DataError, match="the files of its other bands are not known"):
+        source.read(tmp_path / "red.npy")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config import DataConfig
 from pipeline.data.catalog import as_regex
+from pipeline.errors import DataError
 
 _PLACEHOLDER = re.escape("{band}")
 
@@ -19,13 +20,18 @@ def files_of(data: DataConfig, path: Path) -> tuple[Path, ...]:
             found = _siblings(data, pattern, path)
             if found is not None:
                 return found
+    if "{band}" in data.images:
+        raise DataError(
+            f"{path} is not the file of the band {data.bands[0]} where data.images or data.test "
+            "look, so the files of its other bands are not known; put the image there"
+        )
     return (path,)
 
 
 def _siblings(data: DataConfig, pattern: str, path: Path) -> tuple[Path, ...] | None:
     assert data.bands is not None
     try:
-        name = path.relative_to(data.root).as_posix()
+        name = path.absolute().relative_to(data.root.absolute()).as_posix()
     except ValueError:
         return None
     first = f"({re.escape(data.bands[0])})"

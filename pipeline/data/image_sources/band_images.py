@@ -80,8 +80,13 @@ class BandImages:
 
     def files(self, path: Path) -> tuple[Path, ...]:
         slices = (path,) if self.data.stack is None else self._slices(path)
-        several = [each for each in (path, *slices) if each is not None]
-        return tuple(dict.fromkeys(file for each in several for file in files_of(self.data, each)))
+        several = {each.absolute(): each for each in slices if each is not None}
+        own = several.pop(path.absolute(), path)
+        return tuple(
+            dict.fromkeys(
+                file for each in (own, *several.values()) for file in files_of(self.data, each)
+            )
+        )
 
     def size_of(self, path: Path) -> Size:
         height, width = self._rows(path).shape[:2]
@@ -124,10 +129,10 @@ class BandImages:
         stack = self.data.stack
         assert stack is not None
         for ids, stacks in self._stacks:
-            if path in ids:
+            if path.absolute() in ids:
                 paths = {each: file for file, each in ids.items()}
                 found = [
-                    stacks.neighbour(ids[path], offset, repeat=stack.edges == "repeat")
+                    stacks.neighbour(ids[path.absolute()], offset, repeat=stack.edges == "repeat")
                     for offset in stack.neighbours
                 ]
                 return tuple(None if each is None else paths[each] for each in found)
@@ -144,7 +149,10 @@ class BandImages:
         found = []
         for pattern in (data.images, data.test):
             if pattern is not None:
-                ids = matching(data.root, data.of_first_band(pattern))
+                every = matching(data.root, data.of_first_band(pattern))
+                ids = {
+                    path.absolute(): each for path, each in every.items() if each not in data.drop
+                }
                 found.append((ids, Stacks.of(ids.values(), data.stack)))
         return found
 

@@ -28,7 +28,7 @@ def shown_bands(source: ImageSource, shown: InputConfig) -> tuple[ShownBand, ...
     `shown` names bands of the source only: the experiment has been checked.
     """
     names, rules = shown.bands or source.bands, shown.normalise or source.default_rule
-    if names == source.bands == COLOURS and rules == "encoder":
+    if names == source.bands and rules == source.default_rule == "encoder":
         return None
 
     def rule(band: str) -> Rule:
