@@ -128,7 +128,11 @@ def test_what_is_not_given_is_not_handed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"DATA": "$(shell touch run) it's"}, "/$(shell touch run) it's; set it"),
+        pytest.param(
+            {"DATA": "$(shell touch run) it's"},
+            "/$(shell touch run) it's; set it",
+            marks=pytest.mark.slow,
+        ),
         ({"CONFIG": "$x;touch run.yaml"}, "there is no experiment $x;touch run.yaml"),
     ],
 )

@@ -65,6 +65,7 @@ def test_a_run_that_is_a_link_to_another_disk(folder: Path) -> None:
     assert list((folder / "big").iterdir()) == [] and (folder / "runs/discs").is_symlink()
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_letters_ends_no_run(folder: Path) -> None:
     command = [sys.executable, "-m", "pipeline", "folds", "--config", "discs.yaml"]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}

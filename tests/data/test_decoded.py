@@ -218,6 +218,7 @@ def test_a_run_decodes_each_sample_once(
     assert _weights(tmp_path / "disk") == _weights(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_held_out_images_are_predicted_from_decoded_samples(
     samples: tuple[Sample, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

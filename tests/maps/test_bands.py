@@ -133,6 +133,7 @@ def test_a_sum_whose_bands_stop_has_no_member(tmp_path: Path) -> None:
     assert sums.pending(first) == sums.pending(second) == [shape.id]
 
 
+@pytest.mark.slow
 def test_kill_while_bands_are_added(fast_folder: Path) -> None:
     whole = fast_folder / "whole"
     lines = count_lines(lambda: add_in_bands(sums_of(whole)))

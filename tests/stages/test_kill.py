@@ -134,7 +134,8 @@ def test_kills_of_workers_and_of_infer_leave_the_same_stores(
     assert _submission(killed) == _submission(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(MANY_KILLS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [6, MANY_KILLS])
 def test_kills_of_a_warm_process_leave_the_same_bytes(
     data: Path, tmp_path: Path, kills: int
 ) -> None:

@@ -191,6 +191,7 @@ def test_a_model_or_fold_that_does_not_exist_is_an_error(
         train.run(stage)
 
 
+@pytest.mark.slow
 def test_one_member_at_a_time_ends_where_all_at_once_do(
     finished: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root, workspace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("blend", "better"), [(0.4, ["a 0.50000", "b 0.60000"]), (0.55, ["b 0.60000"]), (0.6, [])]
 )

@@ -26,7 +26,7 @@ def long_tailed(rng, count):
     return 1 - np.minimum(0.05 * np.exp(rng.normal(size=count)), 1)
 
 
-@pytest.mark.parametrize("metric", ["dice", "global_dice"])
+@pytest.mark.parametrize("metric", ["dice", pytest.param("global_dice", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("world", "least"),
     [pytest.param(even, 0.85, marks=pytest.mark.slow), (long_tailed, 0.83)],
