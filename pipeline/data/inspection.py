@@ -149,6 +149,8 @@ def _facts(
         decoded = source.decode(reference, sample.reference)
         same = np.array_equal(decoded, image.pixels[:], equal_nan=decoded.dtype.kind == "f")
         digest.update(reference)
+        for further in source.files(sample.reference)[1:]:
+            digest.update(read_bytes(further))
     if not data.turns:
         digest.update(b"as stored")  # other pixels than those of the same bytes, turned
     notes = list(image.notes)

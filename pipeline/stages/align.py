@@ -88,9 +88,11 @@ def fingerprint_of(context: StageContext, part: Part) -> str | None:
 
 def settings_of(context: StageContext) -> str | None:
     """Inputs of aligned references besides the bytes of their pairs; None without references."""
-    if context.experiment.data.reference is None:
+    data = context.experiment.data
+    if data.reference is None:
         return None
-    return fingerprint(VERSION, context.experiment.align)
+    read = [*data.band_settings, data.show] if data.bands is not None else []
+    return fingerprint(VERSION, context.experiment.align, *read)
 
 
 def _jobs(context: StageContext, survey: Survey) -> list[tuple[str, AlignJob]]:

@@ -19,6 +19,10 @@ SAMPLED, FEWEST, TOGETHER = 4096, 64, 2**22
 there are many images), and about those of all images together."""
 
 
+NOT_SHOWN = BandStatistics(0, 1, 0, 1, {})
+"""Of a band that the network does not see, and which may have no data at all."""
+
+
 class RunningStatistics:
     """Of one band, image after image (Chan, Golub and LeVeque, 1979, for the deviation)."""
 
@@ -66,7 +70,8 @@ def measured_bands(
 
     Raises DataError for a file that cannot be read and InterruptedRunError after a signal.
     """
-    rules = [band.rule for band in job.reader.channels_for(job.model.input).shown or ()]
+    shown = job.reader.channels_for(job.model.input).shown or ()
+    rules = [band.rule for band in shown]
     if not any(rule.is_measured for rule in rules):
         return None
     percentages = sorted(
@@ -80,4 +85,8 @@ def measured_bands(
         context.progress.update(done, len(job.train), "statistics of the bands")
         for number, statistics in enumerate(running):
             statistics.add(decoded.image[..., number].astype(np.float32))
-    return [each.finish(name, percentages) for each, name in zip(running, names, strict=True)]
+    needed = {band.number for band in shown}
+    return [
+        each.finish(name, percentages) if number in needed else NOT_SHOWN
+        for number, (each, name) in enumerate(zip(running, names, strict=True))
+    ]
