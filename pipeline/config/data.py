@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -11,7 +10,7 @@ from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.bands import COLOURS, BandName, of_neighbour
 from pipeline.config.base import Block
 from pipeline.config.colours import Colour
-from pipeline.config.expressions import check_expression
+from pipeline.config.data_problems import band_problems, class_problems, mask_problems
 from pipeline.config.limits import PixelValue, Shift
 from pipeline.config.mask_source import MaskSource
 from pipeline.config.patterns import FilePath, compiled, file_pattern
@@ -148,66 +147,9 @@ class DataConfig(Block):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*self._class_problems(), *self._mask_problems(), *self._band_problems()]
-        if problems:
+        if problems := [*class_problems(self), *mask_problems(self), *band_problems(self)]:
             raise ValueError("; ".join(problems))
         return self
-
-    def _class_problems(self) -> Iterator[str]:
-        values = list(self.classes.values())
-        if len(set(values)) != len(values):
-            yield f"two classes share a {'colour' if self.has_colours else 'pixel value'}"
-        if len(set(map(type, values))) > 1:
-            yield "some classes have colours, others pixel values"
-        elif self.void is not None and isinstance(self.void, str) != self.has_colours:
-            yield f"void: {self.void} and the classes must all be colours, or all pixel values"
-        if self.void is not None and self.void in values:
-            yield f"void: {self.void} is also the value of a class"
-        if self.multiclass and len(values) < 2:
-            yield "multiclass: true needs two classes or more"
-
-    def _mask_problems(self) -> Iterator[str]:
-        if not isinstance(self.masks, str):
-            yield from self.masks.problems(len(self.classes))
-        if (self.multiclass or self.void is not None) and not self.has_values:
-            key = "multiclass: true" if self.multiclass else f"void: {self.void}"
-            yield f"{key} needs masks with one file of pixel values per image"
-        elif self.others != "error" and not self.has_values:
-            yield f"others: {self.others} needs masks with one file of pixel values per image"
-        elif self.others == "background" and self.multiclass:
-            yield "others: background needs a class of its own with multiclass: true; or set void"
-        elif self.soft and (
-            not isinstance(self.masks, str) or self.masks_by_class or len(self.classes) > 1
-        ):
-            yield "soft: true needs one class, and masks by a pattern without {class}"
-        elif self.has_colours and not self.has_values:
-            yield "classes: colours need masks with one file per image"
-
-    def _band_problems(self) -> Iterator[str]:
-        named, patterns = self.bands is not None, [self.images, self.test, self.reference]
-        if not named:
-            if any("{band}" in pattern for pattern in patterns if pattern is not None):
-                yield "a pattern with {band} needs the names of the bands in bands: [...]"
-            for key in ("derive", "no_data", "array", "axes", "show", "stack"):
-                if getattr(self, key) not in (None, {}):
-                    yield f"{key} needs bands: [...], the names of an image's channels"
-            return
-        known = self.own_bands
-        if len(set(known)) != len(known):
-            yield "bands, derive: a name stands twice"
-        for name, text in self.derive.items():
-            try:
-                check_expression(text, self.bands or ())
-            except ValueError as error:
-                yield f"derive.{name}: {error}"
-        if self.show is not None and len(self.show) not in (1, 3):
-            yield "show takes one band, or three"
-        for name in sorted(set(self.show or ()) - set(known)):
-            yield f"show: there is no band {name!r}; bands: {', '.join(known)}"
-        if self.stack is not None and self.reference is not None:
-            yield "stack and reference do not go together: a reference has no neighbours"
-        if self.exif is not None:
-            yield "exif turns 8-bit images only; leave it out where bands are named"
 
     @property
     def band_names(self) -> tuple[str, ...]:

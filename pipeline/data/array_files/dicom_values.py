@@ -26,7 +26,7 @@ class Values:
     rescales: tuple[tuple[float, float], ...] = ((1, 0),)
     """Slope and intercept; of each frame where frames differ."""
     padding: tuple[int, int] | None = None
-    """The stored value that stands for nothing, and the other end of the range of those."""
+    """The stored no-data value, and the other end of the range of such values."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -1,0 +1,70 @@
+"""Keys of the `data` block that do not fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipeline.config.expressions import check_expression
+
+if TYPE_CHECKING:
+    from pipeline.config.data import DataConfig
+
+
+def class_problems(data: DataConfig) -> Iterator[str]:
+    values = list(data.classes.values())
+    if len(set(values)) != len(values):
+        yield f"two classes share a {'colour' if data.has_colours else 'pixel value'}"
+    if len(set(map(type, values))) > 1:
+        yield "some classes have colours, others pixel values"
+    elif data.void is not None and isinstance(data.void, str) != data.has_colours:
+        yield f"void: {data.void} and the classes must all be colours, or all pixel values"
+    if data.void is not None and data.void in values:
+        yield f"void: {data.void} is also the value of a class"
+    if data.multiclass and len(values) < 2:
+        yield "multiclass: true needs two classes or more"
+
+
+def mask_problems(data: DataConfig) -> Iterator[str]:
+    if not isinstance(data.masks, str):
+        yield from data.masks.problems(len(data.classes))
+    if (data.multiclass or data.void is not None) and not data.has_values:
+        key = "multiclass: true" if data.multiclass else f"void: {data.void}"
+        yield f"{key} needs masks with one file of pixel values per image"
+    elif data.others != "error" and not data.has_values:
+        yield f"others: {data.others} needs masks with one file of pixel values per image"
+    elif data.others == "background" and data.multiclass:
+        yield "others: background needs a class of its own with multiclass: true; or set void"
+    elif data.soft and (
+        not isinstance(data.masks, str) or data.masks_by_class or len(data.classes) > 1
+    ):
+        yield "soft: true needs one class, and masks by a pattern without {class}"
+    elif data.has_colours and not data.has_values:
+        yield "classes: colours need masks with one file per image"
+
+
+def band_problems(data: DataConfig) -> Iterator[str]:
+    if data.bands is None:
+        patterns = [data.images, data.test, data.reference, data.test_reference]
+        if any("{band}" in pattern for pattern in patterns if pattern is not None):
+            yield "a pattern with {band} needs the names of the bands in bands: [...]"
+        for key in ("derive", "no_data", "array", "axes", "show", "stack"):
+            if getattr(data, key) not in (None, {}):
+                yield f"{key} needs bands: [...], the names of an image's channels"
+        return
+    known = data.own_bands
+    if len(set(known)) != len(known):
+        yield "bands, derive: a name stands twice"
+    for name, text in data.derive.items():
+        try:
+            check_expression(text, data.bands)
+        except ValueError as error:
+            yield f"derive.{name}: {error}"
+    if data.show is not None and len(data.show) not in (1, 3):
+        yield "show takes one band, or three"
+    for name in sorted(set(data.show or ()) - set(known)):
+        yield f"show: there is no band {name!r}; bands: {', '.join(known)}"
+    if data.stack is not None and data.reference is not None:
+        yield "stack and reference do not go together: a reference has no neighbours"
+    if data.exif is not None:
+        yield "exif turns 8-bit images only; leave it out where bands are named"
