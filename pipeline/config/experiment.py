@@ -207,7 +207,11 @@ class Experiment(Block):
                     f"models.{name}.input.normalise: give one rule for all bands, or one for each "
                     f"of {', '.join(own)}"
                 )
+            if len(set(shown)) != len(shown):
+                problems.append(f"models.{name}.input.bands: a band stands twice")
             if self.data.bands is None:
+                if model.train.augment.band_drop:
+                    problems.append(f"models.{name}.train.augment.band_drop needs data.bands")
                 continue
             if _mixes_values(model.infer.tta):
                 problems.append(

@@ -67,6 +67,7 @@ def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) 
     """A text that changes when any file of the sample changes."""
     shown = [sample.image, *([sample.reference] if sample.reference else [])]
     paths = [*(file for each in shown for file in source.files(each)), *sample.masks]
+    paths += source.neighbours(sample.image)
     if part == "train":
         paths += mask_format(data).shared_files
         ignored = ignored_file(data, sample.id)
@@ -144,6 +145,8 @@ def _facts(
     image, digest = _examined(sample.image, source)
     size = (image.pixels.shape[0], image.pixels.shape[1])
     picture, same = digest.hexdigest()[:24], False
+    for other in source.neighbours(sample.image):
+        digest.update(read_bytes(other))
     if sample.reference is not None:
         reference = read_bytes(sample.reference)
         decoded = source.decode(reference, sample.reference)

@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.config import Experiment
+from pipeline.config import DataConfig, Experiment
 
 SAME_AS_RUN = (
     "The run's own masks (make predict) also average the views of `views`, blend all models, and "
     "apply post-processing; one exported model does not."
 )
+
+
+def _pixels(data: DataConfig) -> dict[str, str]:
+    """What the channels of the input are, and the scale of their values."""
+    names = data.band_names
+    if data.bands is None:
+        return {
+            "layout": f"N x {len(names)} x H x W, RGB, float32",
+            "scale": "pixel / 255, so 0..1; the network normalises by itself",
+        }
+    return {
+        "layout": f"N x {len(names)} x H x W, float32, of the bands {', '.join(names)}",
+        "scale": "as the files store them, NaN where there is no data; the network chooses and "
+        "normalises its bands by itself",
+    }
 
 
 def card_of(
@@ -34,8 +49,7 @@ def card_of(
         "network": config.network.model_dump(mode="json", exclude={"weights", "allow_partial"}),
         "input": {
             "name": "images",
-            "layout": "N x 3 x H x W, RGB, float32",
-            "scale": "pixel / 255, so 0..1; the network normalises by itself",
+            **_pixels(data),
             "size": f"H and W are multiples of {step}, any; pad by mirroring, and crop the output",
             "resize": config.input.model_dump(mode="json")["resize"],
             "frame": data.frame.model_dump(mode="json"),

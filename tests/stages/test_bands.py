@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline import cli, open_run
 from pipeline.data.catalog import list_samples
 from pipeline.data.decoded import DiskCache
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.inspection import stamp_of
+from pipeline.data.inspection import inspect, stamp_of
 from pipeline.data.samples import SampleReader
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.checkpoint import load_weights
@@ -69,6 +70,9 @@ def test_from_files_of_bands_to_masks(
     assert _make(tmp_path, "predict", f"--images={kelp}/test/*.npy", "--out=masks") == 0
     assert len(list((tmp_path / "masks").glob("*.png"))) == 4
     assert _make(tmp_path, "export", "--model=five", "--fold=0", "--format=onnx") == 0
+    card = yaml.safe_load((tmp_path / "runs/kelp/export/five-fold0.yaml").read_text())["input"]
+    assert card["layout"].startswith("N x 8 x H x W") and "swir, nir, red" in card["layout"]
+    assert "NaN where there is no data" in card["scale"]
     assert (tmp_path / "runs/kelp/report.html").is_file()
 
 
@@ -216,6 +220,14 @@ def test_another_reading_is_another_member(
     [
         ({"infer": {"tta": ["identity", "scale:1.25"]}}, "scale, brightness and gamma are for"),
         ({"train": {"augment": {"colour_on": "device"}}}, "colour_on: device is for 8-bit RGB"),
+        ({"input": {"bands": ["nir", "nir"]}}, "a band stands twice"),
+        (
+            {
+                "data": {"bands": None, "derive": {}, "no_data": None},
+                "train": {"augment": {"band_drop": 0.1}},
+            },
+            "band_drop needs data.bands",
+        ),
     ],
 )
 def test_what_is_for_colours_is_refused(kelp: Path, blocks: dict[str, Any], says: str) -> None:
@@ -255,8 +267,9 @@ def test_a_dropped_slice_is_nobodys_neighbour(
     assert "kidney0, kidney1: one stack is in several groups" in said
     run = open_run(tmp_path / "kelp.yaml", quiet=True)
     source = image_source(run.context("check").experiment.data)
-    names = [path.name for path in source.files(Path("data/train/kidney0_02.png"))]
-    assert sorted(names) == ["kidney0_02.png", "kidney0_03.png"]
+    path = Path("data/train/kidney0_02.png")
+    assert source.files(path) == (path,)
+    assert [each.name for each in source.neighbours(path)] == ["kidney0_03.png"]
 
 
 def test_a_band_file_that_no_pattern_finds_is_named(kelp: Path, tmp_path: Path) -> None:
@@ -265,3 +278,36 @@ def test_a_band_file_that_no_pattern_finds_is_named(kelp: Path, tmp_path: Path) 
     source = image_source(open_run(raw, quiet=True).context("check").experiment.data)
     with pytest.raises(DataError, match="the files of its other bands are not known"):
         source.read(tmp_path / "red.npy")
+
+
+def test_copies_are_told_in_stacks_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an image is read together with is no part of whether it is a copy."""
+    draw_kidney(tmp_path / "data", stacks=2, slices=4)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy("data/train/kidney0_01.png", "data/train/kidney1_02.png")
+    _write(tmp_path, kidney_experiment(tmp_path / "data"))
+    _make(tmp_path, "check")
+    said = capsys.readouterr().err
+    assert "kidney0_01" in said and "kidney1_02" in said
+
+
+def test_any_file_of_a_reference_is_seen_to_change(kelp: Path, tmp_path: Path) -> None:
+    for part in ("images", "refs"):
+        for path in sorted((kelp / "train").glob("*.npy"))[:4]:
+            folder = tmp_path / part / path.stem
+            folder.mkdir(parents=True)
+            for name in ("red", "nir"):
+                np.save(folder / f"{name}.npy", np.load(path)[..., BANDS.index(name)])
+    (tmp_path / "masks").symlink_to(kelp / "masks")
+    data = {"root": str(tmp_path), "images": "images/{id}/{band}.npy", "bands": ["red", "nir"],
+            "reference": "refs/{id}/{band}.npy", "test": None}  # fmt: skip
+    experiment = open_run(kelp_experiment(kelp, data=data), quiet=True).context("check").experiment
+    digests = []
+    for number in (0, 1):
+        np.save(tmp_path / "refs/k01/nir.npy", np.full((48, 64), number, np.int16))
+        records = inspect(list_samples(experiment.data), experiment.data, {}, lambda _: None)
+        digests.append({record.id: record.digest for record in records})
+    changed = {each for each in digests[0] if digests[0][each] != digests[1][each]}
+    assert changed == {"k01"}

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig
 from pipeline.config.bands import COLOURS
 from pipeline.data.array_files.registry import open_array
-from pipeline.data.catalog import matching
 from pipeline.data.image_sources.band_files import files_of
 from pipeline.data.image_sources.band_rows import BandRows, marked, with_derived
 from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
+from pipeline.data.image_sources.stack_files import StackFiles
 from pipeline.data.image_sources.stacked_rows import StackedRows
-from pipeline.data.stacks import Stacks
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -59,11 +58,10 @@ class BandImages:
         return self.rows(path)[:]
 
     def rows(self, path: Path) -> PixelRows:
-        stack = self.data.stack
-        if stack is None:
+        if self.data.stack is None:
             return self._rows(path)
         return StackedRows(
-            tuple(None if each is None else self._rows(each) for each in self._slices(path))
+            tuple(None if each is None else self._rows(each) for each in self._stack.slices(path))
         )
 
     def decode(self, data: bytes, path: Path) -> Pixels:
@@ -79,14 +77,14 @@ class BandImages:
         return None
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        slices = (path,) if self.data.stack is None else self._slices(path)
-        several = {each.absolute(): each for each in slices if each is not None}
-        own = several.pop(path.absolute(), path)
-        return tuple(
-            dict.fromkeys(
-                file for each in (own, *several.values()) for file in files_of(self.data, each)
-            )
-        )
+        return files_of(self.data, path)
+
+    def neighbours(self, path: Path) -> tuple[Path, ...]:
+        if self.data.stack is None:
+            return ()
+        others = dict.fromkeys(each for each in self._stack.slices(path) if each is not None)
+        others.pop(path.absolute(), None)
+        return tuple(file for each in others for file in files_of(self.data, each))
 
     def size_of(self, path: Path) -> Size:
         height, width = self._rows(path).shape[:2]
@@ -124,37 +122,9 @@ class BandImages:
         assert data.bands is not None
         return BandRows(opened, data.bands, data.derive, data.no_data)
 
-    def _slices(self, path: Path) -> tuple[Path | None, ...]:
-        """The files of the neighbours of an image, and its own."""
-        stack = self.data.stack
-        assert stack is not None
-        for ids, stacks in self._stacks:
-            if path.absolute() in ids:
-                paths = {each: file for file, each in ids.items()}
-                found = [
-                    stacks.neighbour(ids[path.absolute()], offset, repeat=stack.edges == "repeat")
-                    for offset in stack.neighbours
-                ]
-                return tuple(None if each is None else paths[each] for each in found)
-        raise DataError(
-            f"{path} belongs to no stack of data.images or data.test, so its neighbours are not "
-            "known; put it there"
-        )
-
     @cached_property
-    def _stacks(self) -> list[tuple[dict[Path, str], Stacks]]:
-        """Of each part, the id of every file, and the order of the ids."""
-        data = self.data
-        assert data.stack is not None
-        found = []
-        for pattern in (data.images, data.test):
-            if pattern is not None:
-                every = matching(data.root, data.of_first_band(pattern))
-                ids = {
-                    path.absolute(): each for path, each in every.items() if each not in data.drop
-                }
-                found.append((ids, Stacks.of(ids.values(), data.stack)))
-        return found
+    def _stack(self) -> StackFiles:
+        return StackFiles(self.data)
 
     @cached_property
     def _shown_bands(self) -> tuple[str, ...]:
@@ -167,15 +137,14 @@ class BandImages:
 
     def _notes(self, pixels: Pixels) -> Iterator[str]:
         nothing = np.isnan(pixels)
-        share = nothing.any(axis=2).mean()
-        if share:
-            yield f"{share:.1%} of the pixels lack data in some band"
+        if nothing.any():
+            yield "pixels lack data in some band"
         for number, name in enumerate(self.bands):
             values = pixels[..., number][~nothing[..., number]]
             if not values.size:
                 yield f"band {name} has no data at all"
             elif values.min() == values.max():
-                yield f"band {name} is constant ({values.min():g})"
+                yield f"band {name} is constant"
 
 
 def _mean(band: NDArray[np.float32]) -> float:

@@ -51,6 +51,9 @@ class RgbImages:
     def files(self, path: Path) -> tuple[Path, ...]:
         return (path,)
 
+    def neighbours(self, path: Path) -> tuple[Path, ...]:
+        return ()
+
     def read(self, path: Path) -> Pixels:
         return read_rgb(path, turn=self.turn)
 

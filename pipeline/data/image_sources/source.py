@@ -112,7 +112,11 @@ class ImageSource(Protocol):
         ...
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """All files of the image that `path` stands for."""
+        """All files of the image that `path` stands for, `path` first."""
+        ...
+
+    def neighbours(self, path: Path) -> tuple[Path, ...]:
+        """The files of other images that it is read together with."""
         ...
 
     def given(self, image: NDArray[Any]) -> Pixels:

@@ -46,6 +46,9 @@ class FiveBands:
     def files(self, path: Path) -> tuple[Path, ...]:
         return (path,)
 
+    def neighbours(self, path: Path) -> tuple[Path, ...]:
+        return ()
+
     def given(self, image: NDArray[Any]) -> Pixels:
         return image
 
