@@ -34,7 +34,7 @@ RUN = $(call program,python) -m pipeline
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all $(STAGES) init plan borders verify leaderboard predict export help test test-slow gpu lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) init plan borders verify leaderboard predict export help test default-tests test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the built-in demo
 	@$(RUN) all $(ARGUMENTS)
@@ -74,14 +74,18 @@ predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT
 export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,format,FORMAT) $(call option,out,OUT)
 
+# Compiling all that is installed takes a minute, and most of it is never imported.
 environment: $(STAMP)    ## build .venv from requirements.txt
 .venv/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Maskmill needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 	@touch $@
 
-test: $(STAMP) lint      ## the tests
+test: $(STAMP)           ## the tests, and beside them format, lint and types
+	+@$(MAKE) --no-print-directory -j 2 lint default-tests
+
+default-tests: $(STAMP)
 	$(call program,python) -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)      ## the tests that take minutes

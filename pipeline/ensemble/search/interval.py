@@ -11,13 +11,15 @@ Tibshirani, "Some Results on Bootstrap Prediction Intervals", 1996).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.ensemble.search.resampling import group_numbers, sums_by_group
 from pipeline.metrics import Metric
+from pipeline.metrics.counts import Amounts
 from pipeline.metrics.metric import ImageStatistics
 
 DRAWS = 2000
@@ -49,49 +51,32 @@ def score_interval(
     score alike. It holds what the groups at hand can tell: a kind of image that none of them has
     is in no interval.
     """
-    grouped = _Grouped(statistics, groups, metric)
-    everything = np.arange(grouped.count)
-    score, spread = grouped.score(everything), _spread_of(grouped)
-    random = np.random.default_rng(seed)
-    distances = []
-    for _ in range(DRAWS):
-        measured = random.integers(0, grouped.count, grouped.count)
-        test = random.integers(0, grouped.count, test_groups)
-        unit = spread(measured)
-        if unit > _ROUNDING:  # else one group over and over: nothing to measure a distance in
-            distances.append((grouped.score(test) - grouped.score(measured)) / unit)
-    if not distances:
+    sums, sizes = sums_by_group(metric, statistics, group_numbers(groups))
+    count = len(sizes)
+    score = float(metric.aggregate(statistics))
+    if count == 1:
         return Interval(score, score, level)
+    random = np.random.default_rng(seed)
+    measured, test = np.empty((DRAWS, count), np.int64), np.empty((DRAWS, test_groups), np.int64)
+    for draw in range(DRAWS):
+        measured[draw] = random.integers(0, count, count)
+        test[draw] = random.integers(0, count, test_groups)
+    spread, spreads = 1.0, np.ones(DRAWS)
+    if count <= _MANY:
+        left = metric.of_sums(sums.sum(axis=0) - sums, sizes.sum() - sizes)
+        spread, spreads = (each.std(axis=-1) * (count - 1) for each in (left, left[measured]))
+    told = spreads > _ROUNDING  # else one group over and over: nothing to measure a distance in
+    if not told.any():
+        return Interval(score, score, level)
+    scores = [
+        metric.of_sums(_summed(sums, drawn), sizes[drawn].sum(axis=1)) for drawn in (test, measured)
+    ]
+    distances = (scores[0] - scores[1])[told] / spreads[told]
     ends = np.quantile(distances, [(1 - level) / 2, (1 + level) / 2])
-    low, high = np.clip(score + spread(everything) * ends, 0, 1)
+    low, high = np.clip(score + spread * ends, 0, 1)
     return Interval(float(low), float(high), level)
 
 
-def _spread_of(grouped: _Grouped) -> Callable[[NDArray[np.int64]], float]:
-    """The standard deviation of what the groups of a draw add to the score, by the jackknife."""
-    if grouped.count > _MANY:
-        return lambda drawn: 1.0
-    if grouped.count == 1:
-        return lambda drawn: 0.0
-    everything = np.arange(grouped.count)
-    without = np.array([grouped.score(np.delete(everything, each)) for each in everything])
-    return lambda drawn: float(without[drawn].std()) * (grouped.count - 1)
-
-
-class _Grouped:
-    """The statistics of every image, by group."""
-
-    def __init__(self, statistics: ImageStatistics, groups: Sequence[str], metric: Metric) -> None:
-        _, numbers = np.unique(np.asarray(groups), return_inverse=True)
-        self._statistics = statistics[np.argsort(numbers, kind="stable")]
-        self._sizes = np.bincount(numbers)
-        self._starts = np.cumsum(self._sizes) - self._sizes
-        self._metric = metric
-        self.count = len(self._sizes)
-
-    def score(self, groups: NDArray[np.int64]) -> float:
-        """The metric over all images of the groups numbered, with repetitions."""
-        sizes = self._sizes[groups]
-        ends = np.cumsum(sizes)
-        rows = np.arange(ends[-1]) + np.repeat(self._starts[groups] - ends + sizes, sizes)
-        return float(self._metric.aggregate(self._statistics[rows]))
+def _summed(addends: Amounts, drawn: NDArray[np.int64]) -> Amounts:
+    """Addends of groups (G, ...), added up over the groups of each draw (N, drawn): (N, ...)."""
+    return np.stack([addends[groups].sum(axis=0) for groups in drawn])

@@ -43,7 +43,7 @@ def without_each(
 
     statistics: (..., images, *shape of one); groups: each image's number. Two groups at least.
     """
-    sums, sizes = _by_group(metric, statistics, groups)
+    sums, sizes = sums_by_group(metric, statistics, groups)
     assert len(sizes) > 1, "without the only group nothing is left"
     return metric.of_sums(sums.sum(axis=0) - sums, sizes.sum() - sizes)
 
@@ -74,7 +74,7 @@ def paired_difference(
     about others: no width.
     """
     value = float(metric.aggregate(first) - metric.aggregate(second))
-    sides = [_by_group(metric, statistics, groups) for statistics in (first, second)]
+    sides = [sums_by_group(metric, statistics, groups) for statistics in (first, second)]
     sizes = sides[0][1]
     count = len(sizes)
     if count == 1:
@@ -93,7 +93,7 @@ def paired_difference(
     return Difference(value, float(low), float(high))
 
 
-def _by_group(
+def sums_by_group(
     metric: Metric, statistics: ImageStatistics, groups: Groups
 ) -> tuple[NDArray[np.float64] | NDArray[np.int64], NDArray[np.int64]]:
     """Sums of the addends of each group (G, ...), and how many images it has (G,)."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 import torch
 from torch import nn
@@ -16,7 +18,7 @@ from pipeline.models.grafting.graft import Graft
 from pipeline.models.grafting.loading import load_weights
 from pipeline.models.grafting.plan import BEYOND, LEVELS, Plan, dilated_plan, plan_taps, takes
 from pipeline.models.grafting.probe import PROBE_SIZES, Trace, features_forward, in_eval_mode, trace
-from pipeline.models.grafting.prune import prune
+from pipeline.models.grafting.prune import Unused, prune
 from pipeline.models.grafting.weights import PRETRAINED, find_weights
 
 _log = logging.getLogger(__name__)
@@ -37,6 +39,22 @@ class Wish:
     strict: bool = False
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """What the dry runs of a network have shown, so that it is built again without them.
+
+    attempts: how many of its makers were tried; all but the last in vain.
+    """
+
+    attempts: int
+    plan: Plan
+    unused: Unused
+
+
+# By name and deepest level; networks of timm alone, for a factory may be changed while we run.
+known_layouts: dict[tuple[str, int], _Layout] = {}
+
+
 def make_graft(name: str, wish: Wish) -> Graft:
     """A graft of the network called `name`; raises ConfigError where that cannot be."""
     return Graft(*prepare(name, wish))
@@ -44,10 +62,12 @@ def make_graft(name: str, wish: Wish) -> Graft:
 
 def prepare(name: str, wish: Wish, deepest: int = BEYOND) -> tuple[nn.Module, Plan]:
     """The network called `name` down to level `deepest`, with its weights, and how to tap it."""
-    backbone, traced, plan = tapped_backbone(name)
-    plan = plan.between(0, deepest)
-    whole = frozenset(backbone.state_dict())
-    prune(backbone, traced, plan.modules, works=lambda: takes(backbone, plan, plan.probe))
+    layout = known_layouts.get((name, deepest))
+    if layout is None:
+        backbone, whole, layout = _explored(name, deepest)
+    else:
+        backbone, whole = _built_again(name, layout)
+    plan = layout.plan
     # a factory of one's own gives its network as it wants it
     own = ":" in name and wish.weights == PRETRAINED
     if wish.weights is not None and not own:
@@ -59,15 +79,45 @@ def prepare(name: str, wish: Wish, deepest: int = BEYOND) -> tuple[nn.Module, Pl
     return backbone, plan
 
 
-def tapped_backbone(name: str) -> tuple[nn.Module, Trace, Plan]:
-    """The network called `name`, random and whole; a dry run of it, and the plan made from that.
+def _explored(name: str, deepest: int) -> tuple[nn.Module, frozenset[str], _Layout]:
+    """The network down to level `deepest`, random; the keys of its whole state; its layout."""
+    backbone, traced, plan, attempts = _tapped(name)
+    plan = plan.between(0, deepest)
+    whole = frozenset(backbone.state_dict())
+    unused = prune(backbone, traced, plan.modules, lambda: takes(backbone, plan, plan.probe))
+    layout = _Layout(attempts, plan, unused)
+    if ":" not in name:
+        known_layouts[name, deepest] = layout
+    return backbone, whole, layout
+
+
+def _built_again(name: str, layout: _Layout) -> tuple[nn.Module, frozenset[str]]:
+    """As `_explored` has built it, after as many draws of random numbers."""
+    *vain, (make, _) = islice(_attempts(name), layout.attempts)
+    for make_in_vain, _ in vain:
+        with suppress(Exception):
+            make_in_vain()
+    backbone = make()
+    whole = frozenset(backbone.state_dict())
+    layout.unused.take_out(backbone)
+    return backbone, whole
+
+
+def _attempts(name: str) -> Iterator[tuple[Callable[[], nn.Module], tuple[int, int] | None]]:
+    """Makers of the network and the sizes of dry runs; None: its native size, for tiles."""
+    makers = list(backbone_makers(name))
+    yield from product(makers, PROBE_SIZES)
+    yield makers[0], None
+
+
+def _tapped(name: str) -> tuple[nn.Module, Trace, Plan, int]:
+    """The network called `name`, random and whole; a dry run; the plan from that; the attempts.
 
     Networks of a fixed input size are given the images in tiles of that size, where timm has
     no way to let them see others.
     """
     reasons: list[str] = []
-    makers = list(backbone_makers(name))
-    for make, probe in [*product(makers, PROBE_SIZES), (makers[0], None)]:
+    for make, probe in _attempts(name):
         try:
             backbone = make()
             traced = trace(backbone, probe or native_size(backbone))
@@ -77,7 +127,7 @@ def tapped_backbone(name: str) -> tuple[nn.Module, Trace, Plan]:
         except Exception as error:  # networks refuse options and sizes in every way there is
             reasons.append(_first_line(error))
         else:
-            return backbone, traced, plan
+            return backbone, traced, plan, len(reasons) + 1
     # of the network as it is, and of the last resort; what lies between repeats the first
     reason = "; ".join(dict.fromkeys([reasons[0], reasons[-1]]))
     raise ConfigError(f"encoder {name!r} cannot be grafted: {reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -18,10 +19,28 @@ class Skipped(nn.Module):
         return first
 
 
+@dataclass(frozen=True)
+class Unused:
+    """What of a network no tap depends on.
+
+    modules: those that are removed. parameters: those that stay, frozen, since they cannot be.
+    """
+
+    modules: tuple[str, ...]
+    parameters: tuple[str, ...]
+
+    def take_out(self, backbone: nn.Module) -> None:
+        """Remove the modules, and freeze the parameters."""
+        for name in self.modules:
+            replace_module(backbone, name, Skipped())
+        for name in self.parameters:
+            backbone.get_parameter(name).requires_grad_(False)
+
+
 def prune(
     backbone: nn.Module, trace: Trace, taps: Iterable[str], works: Callable[[], bool]
-) -> None:
-    """Replace the outermost modules whose parameters no tap depends on; freeze what is left.
+) -> Unused:
+    """Take out the outermost modules whose parameters no tap depends on; returns what that was.
 
     works: whether the pruned network still runs and its taps still fit; when they do not, all
     is put back, and the unused parameters stay, frozen.
@@ -34,11 +53,12 @@ def prune(
         for name in list(_unused_modules(backbone, used))
     }
     if removed and not works():
-        for name, module in removed.items():
-            replace_module(backbone, name, module)
-    for name, parameter in backbone.named_parameters():
-        if name not in used:
-            parameter.requires_grad_(False)
+        while removed:
+            replace_module(backbone, *removed.popitem())
+    frozen = [name for name, _ in backbone.named_parameters() if name not in used]
+    unused = Unused(tuple(removed), tuple(frozen))
+    unused.take_out(backbone)
+    return unused
 
 
 def replace_module(backbone: nn.Module, name: str, module: nn.Module) -> nn.Module:

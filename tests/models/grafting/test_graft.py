@@ -9,6 +9,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.grafting import build
+from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.graft import cut, join
 from pipeline.models.grafting.probe import features_forward, recorded
 from tests.helpers.small_models import graft
@@ -176,3 +178,35 @@ def test_a_copy_keeps_its_own_features() -> None:
         twin(images)
         assert all(torch.equal(original(images)[level], before[level]) for level in before)
         assert not torch.equal(twin(images)[32], before[32])
+
+
+@pytest.mark.parametrize(
+    "encoder", ["test_resnet", "test_vit", "inception_v3", "vgg11", "levit_128s"]
+)
+def test_built_again_without_dry_runs_it_is_the_same(
+    encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "known_layouts", {})
+
+    def built() -> tuple[nn.Module, Tensor]:
+        torch.manual_seed(3)
+        return make_graft(encoder, Wish()), torch.rand(4)
+
+    (first, drawn_after), (second, drawn_again) = built(), built()
+    assert list(build.known_layouts) == [(encoder, 64)]
+    assert torch.equal(drawn_after, drawn_again)
+    assert first.plan == second.plan
+    for ones, others in (
+        (first.state_dict(), second.state_dict()),
+        (dict(first.named_parameters()), dict(second.named_parameters())),
+    ):
+        assert list(ones) == list(others)
+        assert all(torch.equal(ones[name], others[name]) for name in ones)
+        assert [each.requires_grad for each in ones.values()] == [
+            each.requires_grad for each in others.values()
+        ]
+
+
+def test_a_factory_of_ones_own_is_looked_at_each_time() -> None:
+    make_graft("tests.helpers.small_models:valid_toy", Wish())
+    assert not [name for name, _ in build.known_layouts if ":" in name]
