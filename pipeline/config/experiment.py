@@ -15,6 +15,7 @@ from pipeline.config.data import DataConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.folds import FoldsConfig
 from pipeline.config.model import ModelSpec
+from pipeline.config.recipes import RecipeName
 from pipeline.config.submission import SubmissionConfig
 from pipeline.config.training import InferConfig, InputConfig, TrainConfig
 from pipeline.suggestions import did_you_mean
@@ -32,6 +33,8 @@ class ModelConfig(ModelSpec):
     """One model: its network, and its own `input`, `train` and `infer` (the global ones,
     overridden)."""
 
+    recipe: RecipeName | None = None
+    """A recipe of this model's own, in place of the global one."""
     input: InputConfig = InputConfig()
     """Keys of the global `input` block that this model overrides."""
     train: TrainConfig = TrainConfig()
@@ -61,6 +64,9 @@ class Experiment(Block):
     exist."""
     data: DataConfig
     """Images, masks and their meaning."""
+    recipe: RecipeName | None = None
+    """Named set of keys for `train` and `infer`, see [Recipes](training.md#recipes): fast, standard
+    or strong. Every key that is written here as well is taken from here. null: the defaults."""
     metric: str | dict[str, Any] = "dice"
     """The competition's score, which validation, search and report use: a name, or `{name: fbeta,
     beta: 0.5}`."""

@@ -1,4 +1,4 @@
-"""Builds an experiment: `extends`, overrides, models over globals; every mistake in one message."""
+"""Builds an experiment: recipe, `extends`, overrides, models over globals; all mistakes at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pipeline.config.base import shortened
 from pipeline.config.experiment import MOST_MODELS, Experiment
 from pipeline.config.mistakes import describe_mistakes
 from pipeline.config.reading import parse_yaml, read_yaml
+from pipeline.config.recipes import recipe_blocks
 from pipeline.config.yaml_loader import MOST_DEPTH
 from pipeline.errors import ConfigError
 
@@ -165,24 +166,36 @@ def _mapping_at(raw: dict[str, Any], keys: list[str]) -> dict[str, Any]:
 
 
 def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Lay each model's `input`, `train` and `infer` over the global ones."""
+    """Lay the recipe under the global blocks, and each model's `input`, `train`, `infer` over them.
+
+    A model's own recipe takes the place of the global one: what is written beats any recipe.
+    """
+    whole = _merged(_plain(recipe_blocks(raw.get("recipe"))), raw)
     models = raw.get("models")
     if not isinstance(models, dict) or len(models) > MOST_MODELS:
-        return dict(raw)  # which is refused
+        return whole  # which is refused
     if len(models) * sum(_count(raw.get(block)) for block in _SPREAD) > _MOST_SPREAD:
         raise ConfigError(f"{source}: global blocks, repeated for each model, have too many values")
-    return {**raw, "models": {name: _spread(raw, model) for name, model in models.items()}}
+    return {**whole, "models": {name: _spread(raw, model) for name, model in models.items()}}
 
 
 def _spread(raw: Mapping[str, Any], model: Any) -> Any:
     if not isinstance(model, dict):
         return model
+    recipe = _plain(recipe_blocks(model.get("recipe") or raw.get("recipe")))
     blocks = {}
     for block in _SPREAD:
         shared, own = raw.get(block) or {}, model.get(block) or {}
         if isinstance(shared, dict) and isinstance(own, dict):
-            blocks[block] = _merged(shared, own)
+            blocks[block] = _merged(_merged(recipe.get(block, {}), shared), own)
     return {**model, **blocks}
+
+
+def _plain(blocks: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in dictionaries, which may be merged and changed."""
+    return {
+        key: _plain(value) if isinstance(value, Mapping) else value for key, value in blocks.items()
+    }
 
 
 def _count(value: Any) -> int:
