@@ -10,8 +10,8 @@ from pipeline.size import Size
 
 MOST_OF_TRAINING = 0.05
 """The share of its time that a training may spend on scores."""
-FEWEST_SCORES = 8
-"""Of a training, where it has as many epochs: a curve of fewer points says little."""
+FEWEST_SCORES = 3
+"""Of a training, where it has as many epochs: a curve has a beginning, a middle and an end."""
 PASSES_A_STEP = 3
 """A step costs about three forward passes: one forward, and a backward one of twice that."""
 
