@@ -34,7 +34,7 @@ class ModelConfig(ModelSpec):
     overridden)."""
 
     recipe: RecipeName | None = None
-    """A recipe of this model's own, in place of the global one."""
+    """A recipe of this model's own, in place of the global one; null: the global one."""
     input: InputConfig = InputConfig()
     """Keys of the global `input` block that this model overrides."""
     train: TrainConfig = TrainConfig()

@@ -18,6 +18,16 @@ _MOST_VALUES = 10**5
 _LETTERS_A_VALUE = 16
 """A long text counts as one value for each of so many letters."""
 _LONGEST_REASON = 1000
+_HINTS = {
+    "\\t": "; indent with spaces, not tabs",
+    "mapping values are not allowed": "; is the colon missing on the line before, or is a text with a colon not in quotes?",
+    "expected ',' or": "; is a bracket or a comma missing?",
+    "could not find expected ':'": "; is the colon after a key missing?",
+    "found character '%'": "; a text that begins so needs quotes",
+    "found character '@'": "; a text that begins so needs quotes",
+    "found undefined alias": "; a text that begins with * needs quotes",
+}
+"""Parts of PyYAML's messages, and what is mostly meant by them."""
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -32,7 +42,7 @@ def parse_yaml(text: str, where: str) -> Any:
         yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, TypeError,
         RecursionError,
     ) as error:  # fmt: skip
-        reason = str(error)[:_LONGEST_REASON]
+        reason = _reason(error)[:_LONGEST_REASON]
         raise ConfigError(f"{where} cannot be read as YAML: {reason}") from None
     return _Unshared(where).copy(value, 0)
 
@@ -73,6 +83,17 @@ def _bounded_text(path: Path) -> str:
     if len(raw) > _MOST_BYTES:
         raise ConfigError(f"{path} is too large for an experiment file")
     return raw.decode("utf-8")
+
+
+def _reason(error: Exception) -> str:
+    """Where PyYAML stumbled, why, and what that mostly means."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error)
+    problem, start = str(getattr(error, "problem", None)), getattr(error, "context_mark", None)
+    began = "" if start is None else f" ({error.context}, line {start.line + 1})"  # type: ignore[attr-defined]
+    hint = next((hint for part, hint in _HINTS.items() if part in problem), "")
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{began}{hint}"
 
 
 class _Unshared:

@@ -136,3 +136,18 @@ def test_a_file_too_large_is_not_even_parsed(tmp_path: Path) -> None:
         stream.truncate(10**9)
     with pytest.raises(ConfigError, match="too large for an experiment"):
         read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [b, c\nd: 1\n", r"line 2, column 2: .* bracket or a comma missing"),
+        ("a:\n\tb: 1\n", r"line 2, column 1: .* spaces, not tabs"),
+        ("a: b: c\n", r"line 1, column 5: .* colon not in quotes"),
+        ("a: *b\n", r"line 1, column 4: .* begins with \* needs quotes"),
+    ],
+)
+def test_where_yaml_is_broken_and_what_is_mostly_meant(text, told):
+    with pytest.raises(ConfigError, match=f"x.yaml cannot be read as YAML: {told}") as caught:
+        parse_yaml(text, "x.yaml")
+    assert "unicode string" not in str(caught.value)

@@ -96,5 +96,5 @@ def test_the_schema_finds_slips(written: str) -> None:
 
 def test_a_model_inherits_the_global_blocks() -> None:
     model: dict[str, Any] = experiment_schema()["$defs"]["ModelConfig"]
-    for block in set(model["properties"]) & set(Experiment.model_fields):
+    for block in ("input", "train", "infer"):
         assert "default" not in model["properties"][block]
