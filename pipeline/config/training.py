@@ -94,7 +94,7 @@ class ValidateConfig(Block):
 
     every: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] = "auto"
     """Number of epochs from one score to the next; auto: as few as keep scoring below 5 % of the
-    training, but 3 scores or more a training."""
+    training; the last epoch always has a score."""
     last: int | None = Field(None, ge=1, le=100_000)
     """Score only the last so many epochs, instead of `every`."""
 

@@ -10,8 +10,6 @@ from pipeline.size import Size
 
 MOST_OF_TRAINING = 0.05
 """The share of its time that a training may spend on scores."""
-FEWEST_SCORES = 3
-"""Of a training, where it has as many epochs: a curve has a beginning, a middle and an end."""
 PASSES_A_STEP = 3
 """A step costs about three forward passes: one forward, and a backward one of twice that."""
 
@@ -51,4 +49,4 @@ def validation_epochs(
     training = PASSES_A_STEP * steps * settings.batch * settings.size[0] * settings.size[1]
     scoring = sum(height * width for height, width in held_out)
     sparing = -(-scoring // max(1, round(MOST_OF_TRAINING * training)))
-    return ValidationEpochs(epochs, max(1, min(sparing, epochs // FEWEST_SCORES)))
+    return ValidationEpochs(epochs, max(1, sparing))
