@@ -9,6 +9,10 @@ from typing import Literal
 MapPart = Literal["oof", "test"]
 """oof: maps of training images, each by networks that did not see it; test: of test images."""
 
+WeightsKind = Literal["plain", "ema", "mean"]
+"""The weights after the last step: as they are, their moving average, or the mean of what was after
+each of the last epochs."""
+
 
 @dataclass(frozen=True)
 class MemberPaths:
@@ -29,8 +33,7 @@ class MemberPaths:
     def history(self) -> Path:
         return self.folder / "history.csv"
 
-    def weights(self, kind: Literal["ema", "plain"]) -> Path:
-        """The weights after the last step: their moving average, or as they are."""
+    def weights(self, kind: WeightsKind) -> Path:
         return self.folder / f"last_{kind}.safetensors"
 
 

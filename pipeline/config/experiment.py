@@ -48,6 +48,15 @@ class ModelConfig(ModelSpec):
         check_names(str(info.field_name), [name], info)
         return name
 
+    @model_validator(mode="after")
+    def _freezes_what_is_trained(self) -> Self:
+        if self.train.freeze and self.weights is None:
+            raise ValueError(
+                "train.freeze keeps what an encoder has learned before, and weights: null are "
+                "random; leave one of the two out"
+            )
+        return self
+
     @property
     def network(self) -> ModelSpec:
         """The part that the weights depend on."""

@@ -30,10 +30,12 @@ _NEVER_NULL = frozenset(
     {
         "align",
         "augment",
+        "average",
         "data",
         "ensemble",
         "folds",
         "frame",
+        "freeze",
         "infer",
         "input",
         "models",

@@ -17,9 +17,11 @@ from pipeline.config.choices import (
     TileWeights,
 )
 from pipeline.config.limits import Count, CropSize, ImageSize, Probability
+from pipeline.config.optimisation import AverageConfig, FreezeConfig
 
 MOST_WORKERS = 256
 MOST_MIB = 2**22
+MOST_STEPS = 10**8
 
 
 class JitterConfig(Block):
@@ -111,18 +113,29 @@ class TrainConfig(Block):
     size: CropSize = (256, 256)
     """[H, W] of the random crop; smaller images are padded by reflection."""
     batch: Count = 8
-    """Samples a step."""
+    """Samples that a network sees at once."""
+    accumulate: Count = 1
+    """Batches whose gradients are added up to one step, see [Training](training.md#batch)."""
+    length: int | None = Field(None, ge=1, le=MOST_STEPS)
+    """Steps of the whole training, which `epochs` splits into parts; null: `epochs` × `steps`."""
     epochs: int = Field(20, ge=1, le=100_000)
     """Number of epochs; the weights after the last one are used."""
     steps: int | None = Field(None, ge=1, le=100_000)
     """Steps an epoch; null: enough to see every image once."""
     optimizer: str = "adamw"
-    """`adamw` or `sgd`, or another of `training.optimizers`."""
+    """`adamw`, `sgd`, `nadamw` or `lion`, or another of `training.optimizers`."""
     lr: float | None = Field(None, ge=1e-12, le=100)
-    """Peak of the learning rate; null: that of the optimizer (3e-4 for adamw, 1e-2 for sgd)."""
+    """Peak of the learning rate; null: that of the optimizer (3e-4 for adamw and nadamw, 1e-2 for
+    sgd, 1e-4 for lion)."""
+    encoder_lr: float = Field(1, ge=1e-6, le=1e3)
+    """Factor of the learning rate for the encoder, such as 0.1 for one that is pretrained."""
+    freeze: FreezeConfig = FreezeConfig()
+    """What of the encoder does not learn at first: `{encoder: 500}`, `{norms: true}`."""
     schedule: str = "cosine"
-    """Schedule of the learning rate after warm-up: `cosine` or `constant`, or another of
-    `training.schedules`."""
+    """Schedule of the learning rate after warm-up: `cosine`, `constant`, `poly`, `restarts` or
+    `onecycle`, or another of `training.schedules`."""
+    cycles: int = Field(4, ge=2, le=1000)
+    """How often `schedule: restarts` falls from the peak."""
     weight_decay: float = Field(1e-4, ge=0, le=100)
     """Weight decay; biases and normalisation parameters are not decayed."""
     warmup: float = Field(0.05, ge=0, lt=1)
@@ -135,6 +148,11 @@ class TrainConfig(Block):
     ema: float | None = Field(0.998, gt=0, lt=1)
     """Decay of the moving average of the weights, which predicts; null: the plain weights
     predict."""
+    average: AverageConfig = AverageConfig()
+    """`{last: k}`: the mean of what `ema` gives after each of the last k epochs predicts."""
+    checkpointing: bool = False
+    """true: encoders compute their blocks again for the gradient, instead of keeping what these
+    put out: less memory and about a third more time, and the same weights to the bit on a CPU."""
     precision: PrecisionWish = "auto"
     """Number format; auto: bf16 on a GPU that has it, else fp16, and fp32 on a CPU."""
     workers: int | Literal["auto"] = "auto"
@@ -160,6 +178,13 @@ class TrainConfig(Block):
     def _known_name(cls, name: str, info: ValidationInfo) -> str:
         check_names(str(info.field_name), [name], info)
         return name
+
+    @model_validator(mode="after")
+    def _averages_what_there_is(self) -> TrainConfig:
+        last, epochs = self.average.last, min(self.epochs, self.length or self.epochs)
+        if last is not None and last > epochs:
+            raise ValueError(f"average.last: {last} is more than the training's epochs: {epochs}")
+        return self
 
     @field_validator("loss")
     @classmethod

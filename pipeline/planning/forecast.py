@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.config import ModelConfig
 from pipeline.planning.measure import Measured
-from pipeline.training.dataset import steps_an_epoch
+from pipeline.training.length import training_length
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ def train_seconds(
 
     trained: images it learns from; scores: how often `held_out` is scored, while images are read.
     """
-    steps = steps_an_epoch(trained, model.train)
+    steps = training_length(trained, model.train).total
     validation = held_out.pixels * max(measured.plain_s, measured.decode_s)
-    return model.train.epochs * steps * measured.step_s + scores * validation
+    return steps * measured.step_s + scores * validation
 
 
 def predict_seconds(measured: Measured, work: Work, members: int) -> float:

@@ -121,7 +121,10 @@ def _start(job: MeasureJob, folder: Path, context: JobContext) -> TrainingRun:
     """A training of a few steps, with one epoch of them behind it, so that all is warm."""
     model = job.member.model
     short = model.model_copy(
-        update={"weights": None, "train": model.train.model_copy(update={"steps": TIMED_STEPS})}
+        update={
+            "weights": None,
+            "train": model.train.model_copy(update={"steps": TIMED_STEPS, "length": None}),
+        }
     )
     decoded = folder / "decoded" if job.keep else None
     member = replace(job.member, model=short, paths=MemberPaths(folder), decoded=decoded)

@@ -22,6 +22,7 @@ from pipeline.stages.parts import decoded_samples, member_scores
 from pipeline.stages.parts.changed_keys import changed_keys
 from pipeline.stages.parts.member_jobs import FoldSplit, make_job
 from pipeline.stages.parts.starting_weights import fetch_weights
+from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import train_member
 from pipeline.training.member import TrainJob
@@ -165,9 +166,12 @@ def _rehearse(context: StageContext, reader: SampleReader) -> None:
     """ConfigError where a chosen model cannot be trained on its batches."""
     for name in context.models():
         model = context.experiment.models[name]
-        if model.train.batch == 1:
-            network = _unweighted(model, len(context.experiment.data.class_names), reader)
-            check_batch(name, network, reader.channels.total, model.train)
+        if model.train.batch > 1 and not model.train.checkpointing:
+            continue
+        network = _unweighted(model, len(context.experiment.data.class_names), reader)
+        if model.train.checkpointing:
+            checkpoint_encoder(name, network)
+        check_batch(name, network, reader.channels.total, model.train)
 
 
 def _make_networks(context: StageContext, reader: SampleReader) -> None:

@@ -16,6 +16,7 @@ from pipeline.data.decoded import Cache, MemoryCache, decode
 from pipeline.data.decoded_file import Decoded
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
+from pipeline.training.length import samples_a_step, training_length
 
 Key = tuple[int, int, int]
 
@@ -76,19 +77,14 @@ class TrainingSet(Dataset[Batch]):
 
 
 def epoch_batches(count: int, settings: TrainConfig, epoch: int, start: int) -> Iterator[list[Key]]:
-    """The keys of every batch of an epoch from step `start` on.
+    """The keys of every batch of an epoch from step `start` on; a step has `accumulate` of them.
 
     An epoch is a random order of all samples, repeated (reordered) as far as its steps go.
     """
-    total = steps_an_epoch(count, settings) * settings.batch
+    total = training_length(count, settings).steps_of(epoch) * samples_a_step(settings)
     rounds = -(-total // count)
     random = np.random.default_rng([settings.seed, epoch, 1])
     order = np.concatenate([random.permutation(count) for _ in range(rounds)])[:total].tolist()
     keys = [(epoch, position, index) for position, index in enumerate(order)]
-    for first in range(start * settings.batch, total, settings.batch):
+    for first in range(start * samples_a_step(settings), total, settings.batch):
         yield keys[first : first + settings.batch]
-
-
-def steps_an_epoch(count: int, settings: TrainConfig) -> int:
-    """Steps an epoch: as configured, or as many whole batches as there are."""
-    return settings.steps or max(1, count // settings.batch)

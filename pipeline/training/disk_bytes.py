@@ -26,7 +26,7 @@ def footprint(network: nn.Module, settings: TrainConfig) -> Footprint:
     trained = sum(
         each.numel() * each.element_size() for each in network.parameters() if each.requires_grad
     )
-    networks = 2 if settings.ema else 1
+    networks = 1 + bool(settings.ema) + bool(settings.average.last)
     state = networks * weights + OPTIMIZERS[settings.optimizer].state * trained
     # a new state is written beside the old one
     return Footprint(networks * weights, 2 * state, networks + 3)

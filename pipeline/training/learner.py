@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,11 +14,16 @@ from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.band_input import BandStatistics
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
+from pipeline.training.accumulation import valid_shares
+from pipeline.training.average import WeightMean, measuring
+from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.dataset import Batch
 from pipeline.training.device_colour import change_colours
 from pipeline.training.ema import MovingAverage
+from pipeline.training.freezing import Freezing
 from pipeline.training.member import TrainJob
 from pipeline.training.optimizers import make_optimizer
+from pipeline.training.parts import batch_norms, is_of_encoder
 from pipeline.training.resume_state import Progress, random_state, restore_random_state
 from pipeline.training.schedules import learning_rate
 from pipeline.training.setup import make_fabric, seed_everything
@@ -28,8 +33,8 @@ from pipeline.training.upload import uploader
 class Learner:
     """The networks of a member on a device, and the optimizer that changes them.
 
-    plain: the network; average: its moving average, where there is one; total: optimizer steps
-    of the whole training.
+    plain: the network; average: its moving average, where there is one; mean: that of the last
+    epochs, where it is wanted; total: optimizer steps of the whole training.
     """
 
     def __init__(
@@ -57,23 +62,36 @@ class Learner:
         if self.device.type == "cuda":
             network = network.to(memory_format=torch.channels_last)
         self.average = MovingAverage(network, self.settings.ema) if self.settings.ema else None
+        last = self.settings.average.last
+        self.mean = WeightMean(network, last) if last else None
+        if self.settings.checkpointing:
+            checkpoint_encoder(job.name.partition("/")[0], network)
         self.plain = network
         # Fabric's wrapper keeps a copy of param_groups that a restored state does not reach
         self.rates = make_optimizer(network, self.settings)
         self.network, self.optimizer = self.fabric.setup(network, self.rates)
+        self._freezing = Freezing(network, self.settings.freeze)
 
     @property
     def judged(self) -> nn.Module:
-        """The network that is validated and predicts: the moving average where there is one."""
+        """The network that is validated and predicts: the mean of the last epochs when it is
+        complete, else the moving average where there is one."""
+        if self.mean and self.mean.is_complete:
+            return self.mean.network
         return self.average.network if self.average else self.plain
 
-    def learn(self, batch: Batch, step: int) -> Tensor:
+    def learn(self, batches: Sequence[Batch], step: int) -> Tensor:
         """Make the optimizer step that follows `step` others; its loss, on the device."""
+        self._freezing.before(step)
         for group in self.rates.param_groups:
-            group["lr"] = learning_rate(step, self.total, self.settings)
+            rate = learning_rate(step, self.total, self.settings)
+            group["lr"] = rate * group.get("factor", 1.0)  # states of earlier versions have none
         with plain_float32(self.precision):
-            loss = self._loss(batch)
-            self.fabric.backward(loss)
+            losses = []
+            for batch, share in zip(batches, valid_shares(batches), strict=True):
+                loss = self._loss(batch) * share
+                self.fabric.backward(loss)
+                losses.append(loss.detach())
             if self.settings.clip:
                 self.fabric.clip_gradients(
                     self.network,
@@ -85,13 +103,32 @@ class Learner:
             self.optimizer.zero_grad(set_to_none=True)
             if self.average:
                 self.average.update(self.plain, step + 1)
-        return loss.detach()
+        return torch.stack(losses).sum()
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def add_to_mean(self, batches: Iterable[Batch]) -> None:
+        """Add the network to the mean; when it is complete, measure its running statistics anew.
+
+        batches: crops as in training; of those that stayed frozen, statistics stay, too.
+        """
+        assert self.mean
+        self.mean.add(self.average.network if self.average else self.plain)
+        freeze, network = self.settings.freeze, self.mean.network
+        kept = freeze.encoder is True or freeze.norms is True
+        norms = [norm for name, norm in batch_norms(network) if not (kept and is_of_encoder(name))]
+        if not self.mean.is_complete or not norms:
+            return
+        with plain_float32(self.precision), self.fabric.autocast(), measuring(network, norms):
+            for batch in batches:
+                network(self._inputs(batch))
+
+    def _inputs(self, batch: Batch) -> Tensor:
         images = self._upload(batch.images)
         if self.settings.augment.colour_on == "device":
             images = change_colours(images, batch.colour)
-        inputs = images.float().div_(self.job.reader.source.scale)
+        return images.float().div_(self.job.reader.source.scale)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        inputs = self._inputs(batch)
         truth = self._upload(batch.planes).float()
         if self.job.reader.data.soft:
             truth /= CERTAIN
@@ -111,6 +148,7 @@ class Learner:
         return {
             "network": self.plain.state_dict(),
             "average": self.average.network.state_dict() if self.average else {},
+            "mean": self.mean.state() if self.mean else {},
             "optimizer": self.optimizer.state_dict(),
             "progress": asdict(progress),
             "random": random_state(self.device),
@@ -122,6 +160,8 @@ class Learner:
         self.plain.load_state_dict(state["network"])
         if self.average:
             self.average.network.load_state_dict(state["average"])
+        if self.mean:
+            self.mean.restore(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])

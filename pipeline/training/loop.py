@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,13 @@ from pipeline.execution.executor import JobContext
 from pipeline.manifests import write_manifest
 from pipeline.metrics import metric_of
 from pipeline.models.checkpoint import save_weights
+from pipeline.training.accumulation import grouped
+from pipeline.training.average import MOST_BATCHES
 from pipeline.training.band_statistics import measured_bands
-from pipeline.training.dataset import Batch, TrainingSet, steps_an_epoch
+from pipeline.training.dataset import Batch, TrainingSet
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.learner import Learner
+from pipeline.training.length import training_length
 from pipeline.training.loader import EpochLoader
 from pipeline.training.loader_wait import timed
 from pipeline.training.member import TrainJob
@@ -37,6 +40,7 @@ from pipeline.training.resume_state import Progress, load_state, save_state
 from pipeline.training.schedules import learning_rate
 from pipeline.training.setup import computing_with
 from pipeline.training.validation import validation_score
+from pipeline.workspace import WeightsKind
 
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
 
@@ -52,7 +56,7 @@ def train_member(job: TrainJob, context: JobContext) -> None:
     with naming, computing_with(settings.threads):
         run = TrainingRun(job, context)
         try:
-            for epoch in range(run.epoch, settings.epochs):
+            for epoch in range(run.epoch, run.length.epochs):
                 run.train_epoch(epoch)
                 run.save()  # before validation, which takes time, too
                 context.stop.check()
@@ -73,15 +77,15 @@ class TrainingRun:
         cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
         data = TrainingSet(job.train, job.reader, self.settings, shown, cache)
         self.loader = EpochLoader(data, self.settings, workers, pin, self._warn)
-        self.steps = steps_an_epoch(len(job.train), self.settings)
-        self.total = self.steps * self.settings.epochs
+        self.length = training_length(len(job.train), self.settings)
+        self.total = self.length.total
         state = load_state(job.paths.state, job.fingerprint)
         statistics = None if state is not None else measured_bands(job, data, context)
         self.learner = Learner(job, context.device, self.total, statistics)
         self.progress = Progress() if state is None else self.learner.restore(state)
         self._saved_at = time.monotonic()
         self.notes = EpochNotes(
-            metric_of(job.metric).name, self.settings.epochs, self.total, self.progress.step
+            metric_of(job.metric).name, self.length.epochs, self.total, self.progress.step
         )
 
     @property
@@ -92,11 +96,11 @@ class TrainingRun:
     def train_epoch(self, epoch: int) -> None:
         """Make the steps that `epoch` lacks, or as many as there is time for before a stop."""
         self.learner.network.train()
-        start = self.progress.step - epoch * self.steps
+        start = self.progress.step - self.length.first_step(epoch)
         losses: list[Tensor] = []
         batches = timed(self.loader.epoch(epoch, start), self.progress, self.learner.device)
-        for batch in self._until_stopped(batches):
-            losses.append(self.learner.learn(batch, self.progress.step))
+        for step in self._until_stopped(grouped(batches, self.settings.accumulate)):
+            losses.append(self.learner.learn(step, self.progress.step))
             self.progress.step += 1
             if len(losses) >= LOOK_EVERY[self.device_type]:
                 self._look(losses)
@@ -106,11 +110,11 @@ class TrainingRun:
                 self.save()
         self._look(losses)
 
-    def _until_stopped(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """`batches` until a stop is asked for; a loader that breaks just then ends them, too."""
+    def _until_stopped(self, steps: Iterator[list[Batch]]) -> Iterator[Sequence[Batch]]:
+        """`steps` until a stop is asked for; a loader that breaks just then ends them, too."""
         try:
-            for batch in batches:
-                yield batch
+            for step in steps:
+                yield step
                 if self.context.stop:
                     return
         except Exception:  # of the loader alone: a generator does not see its reader's
@@ -140,11 +144,12 @@ class TrainingRun:
         that is scored afterwards would make that score better than the network is.
         """
         progress, score = self.progress, math.nan
+        self._average(epoch)
         if epoch in self.job.validated:
             score = validation_score(self.job, self.learner.judged, self.context)
         row = {
             "epoch": epoch + 1,
-            "loss": progress.loss_sum / self.steps,
+            "loss": progress.loss_sum / self.length.steps_of(epoch),
             "score": score,
             "lr": learning_rate(progress.step - 1, self.total, self.settings),
             "waiting": round(progress.waiting_s / max(progress.training_s, 1e-9), 2),
@@ -157,12 +162,22 @@ class TrainingRun:
         self.save()
         self.context.stop.check()
 
+    def _average(self, epoch: int) -> None:
+        """Add the weights to the mean of the last epochs, where this is one of them."""
+        epochs, last = self.length.epochs, self.settings.average.last
+        if last is not None and epoch >= epochs - last:
+            crops = self.loader.epoch(epochs)  # which no epoch has seen
+            self.learner.add_to_mean(islice(crops, MOST_BATCHES))
+
     def finish(self) -> None:
         """Write the last weights and the manifest that says the member is trained."""
-        average, paths = self.learner.average, self.job.paths
-        files = [self._save_weights(self.learner.plain, "plain")]
-        if average:
-            files.append(self._save_weights(average.network, "ema"))
+        learner, paths = self.learner, self.job.paths
+        networks: dict[WeightsKind, nn.Module] = {"plain": learner.plain}
+        if learner.average:
+            networks["ema"] = learner.average.network
+        if learner.mean:
+            networks["mean"] = learner.mean.network
+        files = [self._save_weights(network, kind) for kind, network in networks.items()]
         write_manifest(
             paths.manifest,
             self.job.fingerprint,
@@ -170,12 +185,12 @@ class TrainingRun:
             made_from=dict(self.job.made_from),
             settings=self.job.settings,
             history=paths.history.read_text(),
-            weights="ema" if average else "plain",
+            weights=list(networks)[-1],
             score=self.progress.history[-1]["score"],
         )
         paths.state.unlink(missing_ok=True)
 
-    def _save_weights(self, network: nn.Module, kind: Literal["ema", "plain"]) -> Path:
+    def _save_weights(self, network: nn.Module, kind: WeightsKind) -> Path:
         path = self.job.paths.weights(kind)
         save_weights(path, network, member=self.job.name, step=self.progress.step, weights=kind)
         return path

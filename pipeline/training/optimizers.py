@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from timm.optim.lion import Lion
+from timm.optim.nadamw import NAdamW
 from torch import nn
 from torch.optim import Optimizer
 
 from pipeline.config import TrainConfig
+from pipeline.training.parts import is_of_encoder
 
 Groups = list[dict[str, Any]]
 
@@ -23,6 +26,16 @@ def adamw(groups: Groups, rate: float) -> Optimizer:
 def sgd(groups: Groups, rate: float) -> Optimizer:
     """Stochastic gradient descent with Nesterov momentum 0.9."""
     return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
+
+
+def nadamw(groups: Groups, rate: float) -> Optimizer:
+    """AdamW with Nesterov's momentum (Dozat 2016)."""
+    return NAdamW(groups, lr=rate)
+
+
+def lion(groups: Groups, rate: float) -> Optimizer:
+    """Lion (Chen et al. 2023): steps of one size by the sign of the momentum."""
+    return Lion(groups, lr=rate)
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,8 @@ class OptimizerKind:
 
 OPTIMIZERS: Mapping[str, OptimizerKind] = {
     "adamw": OptimizerKind(adamw, rate=3e-4, state=2),
+    "lion": OptimizerKind(lion, rate=1e-4, state=1),
+    "nadamw": OptimizerKind(nadamw, rate=3e-4, state=2),
     "sgd": OptimizerKind(sgd, rate=1e-2, state=1),
 }
 
@@ -50,10 +65,22 @@ def peak_rate(settings: TrainConfig) -> float:
 
 
 def make_optimizer(network: nn.Module, settings: TrainConfig) -> Optimizer:
-    """The optimizer of the settings; biases and normalisation parameters are not decayed."""
-    trainable = [each for each in network.parameters() if each.requires_grad]
+    """The optimizer of the settings; biases and normalisation parameters are not decayed.
+
+    Where the encoder's rate differs it has groups of its own, whose `factor` multiplies the rate.
+    """
+    parts: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            parts[settings.encoder_lr != 1 and is_of_encoder(name)].append(parameter)
     groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [each for each in parameters if (each.ndim > 1) == decays],
+            "weight_decay": settings.weight_decay if decays else 0.0,
+            "factor": settings.encoder_lr if of_encoder else 1.0,
+        }
+        for of_encoder, parameters in parts.items()
+        for decays in (True, False)
+        if parameters or not of_encoder
     ]
     return OPTIMIZERS[settings.optimizer].make(groups, peak_rate(settings))

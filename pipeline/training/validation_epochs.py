@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.config import TrainConfig
 from pipeline.size import Size
+from pipeline.training.length import Length, samples_a_step
 
 MOST_OF_TRAINING = 0.05
 """The share of its time that a training may spend on scores."""
@@ -34,19 +35,21 @@ class ValidationEpochs:
 
 
 def validation_epochs(
-    settings: TrainConfig, steps: int, held_out: Iterable[Size]
+    settings: TrainConfig, length: Length, held_out: Iterable[Size]
 ) -> ValidationEpochs:
     """What `train.validate` says for a member.
 
-    steps: an epoch; held_out: H, W of every held-out image as its network sees it. The work of
-    both is estimated by pixels, so that it is the same on every machine and after every stop.
+    length: of the training; held_out: H, W of every held-out image as its network sees it. The
+    work of both is estimated by pixels, so that it is the same on every machine and after every
+    stop.
     """
-    wish, epochs = settings.validate_, settings.epochs
+    wish, epochs = settings.validate_, length.epochs
     if wish.last is not None:
         return ValidationEpochs(epochs, 0, wish.last)
     if wish.every != "auto":
         return ValidationEpochs(epochs, wish.every)
-    training = PASSES_A_STEP * steps * settings.batch * settings.size[0] * settings.size[1]
+    samples = length.total // epochs * samples_a_step(settings)
+    training = PASSES_A_STEP * samples * settings.size[0] * settings.size[1]
     scoring = sum(height * width for height, width in held_out)
     sparing = -(-scoring // max(1, round(MOST_OF_TRAINING * training)))
     return ValidationEpochs(epochs, max(1, sparing))

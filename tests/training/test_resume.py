@@ -81,7 +81,7 @@ def test_a_stop_in_validation_is_heard_and_costs_no_step(
         train_member(broken, job_context(tmp_path, stop))
     monkeypatch.undo()
     run = TrainingRun(broken, job_context(tmp_path))
-    assert (run.progress.step, run.epoch) == (run.steps, 0)
+    assert (run.progress.step, run.epoch) == (run.length.first_step(1), 0)
     train_member(broken, job_context(tmp_path))
     assert member_bytes(broken.paths.folder) == member_bytes(whole.paths.folder)
 

@@ -46,9 +46,40 @@ def test_an_optimizer_keeps_as_many_tensors_as_the_plan_counts(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
-def test_every_schedule_begins_at_the_peak_and_never_rises_above_it(name: str) -> None:
-    factors = [SCHEDULES[name](share / 100) for share in range(101)]
-    assert factors[0] == pytest.approx(1) and min(factors) > 0 and max(factors) <= 1
+def test_every_schedule_reaches_the_peak_and_never_rises_above_it(name: str) -> None:
+    settings = TrainConfig(schedule=name)
+    factors = [SCHEDULES[name].factor(share / 1000, settings) for share in range(1001)]
+    assert max(factors) == pytest.approx(1) and min(factors) > 0 and max(factors) <= 1
+    if SCHEDULES[name].warms_up:
+        assert factors[0] == pytest.approx(1)
+    if name != "constant":
+        assert factors[-1] <= FLOOR + 1e-9
+
+
+def _rates(schedule: str, **settings: object) -> list[float]:
+    chosen = TrainConfig.model_validate({"lr": 1.0, "warmup": 0, "schedule": schedule, **settings})
+    return [learning_rate(step, 1200, chosen) for step in range(1200)]
+
+
+def test_warm_restarts_are_equal_cosines() -> None:
+    rates = _rates("restarts", cycles=3)
+    assert rates[400:800] == pytest.approx(rates[:400]) == pytest.approx(rates[800:])
+    jumps = [step for step in range(1, 1200) if rates[step] > rates[step - 1]]
+    assert jumps == [400, 800]
+
+
+def test_one_cycle_rises_and_falls_once_and_knows_no_warm_up() -> None:
+    rates = _rates("onecycle")
+    assert rates == _rates("onecycle", warmup=0.5)
+    top = rates.index(max(rates))
+    assert top == 360 and rates[0] == pytest.approx(1 / 25)
+    assert all(a < b for a, b in itertools.pairwise(rates[:top]))
+    assert all(a > b for a, b in itertools.pairwise(rates[top:]))
+
+
+def test_poly_is_the_power_of_deeplab() -> None:
+    rates = _rates("poly")
+    assert rates[600] == pytest.approx(FLOOR + (1 - FLOOR) * 0.5**0.9)
 
 
 def test_biases_and_norms_are_not_decayed() -> None:

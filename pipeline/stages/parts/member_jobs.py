@@ -17,7 +17,7 @@ from pipeline.size import Size
 from pipeline.stages import align
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
-from pipeline.training.dataset import steps_an_epoch
+from pipeline.training.length import check_steps, training_length
 from pipeline.training.member import VERSION, TrainJob
 from pipeline.training.validation_epochs import validation_epochs
 
@@ -60,7 +60,8 @@ def make_job(
     seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
     parts = made_from(context, split.images, seeded)
     sizes = (working_size(size, config.input.resize) for size in split.sizes)
-    steps = steps_an_epoch(len(split.train), config.train)
+    check_steps(model, len(split.train), config.train)
+    length = training_length(len(split.train), config.train)
     return TrainJob(
         name=f"{model}/fold{fold}",
         model=seeded,
@@ -71,7 +72,7 @@ def make_job(
         reader=reader,
         train=split.train,
         held_out=split.held_out,
-        validated=validation_epochs(config.train, steps, sizes),
+        validated=validation_epochs(config.train, length, sizes),
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
         made_from=parts,

@@ -1,0 +1,111 @@
+"""Gradient checkpointing of an encoder: its blocks compute twice, and keep nothing in between.
+
+Chen et al. 2016. It is done here, not by timm's `set_grad_checkpointing`: that calls the layers of
+a stage without the stage, so the features that are tapped there would be missing, and it lets batch
+normalisations count each batch twice.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from pipeline.errors import ConfigError
+from pipeline.training.parts import batch_norms, encoder_of
+
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+FEWEST = 2
+
+
+def checkpoint_encoder(model: str, network: nn.Module) -> None:
+    """Have each block of the encoder keep its input alone; ConfigError where it has no blocks."""
+    blocks = list(_blocks(encoder_of(network)))
+    if len(blocks) < FEWEST:
+        raise ConfigError(
+            f"models.{model}: train.checkpointing: true needs an encoder of repeated blocks, and "
+            "this one has none; leave it out, and take a smaller train.batch with train.accumulate"
+        )
+    for block in blocks:
+        block.forward = _Checkpointed(block)
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """The innermost modules, themselves made of several, that stand in a row with others."""
+    for child in module.children():
+        inner = list(_blocks(child))
+        if inner:
+            yield from inner
+        elif isinstance(module, _CONTAINERS) and _is_block(child):
+            yield child
+
+
+def _is_block(module: nn.Module) -> bool:
+    return not isinstance(module, _CONTAINERS) and len(list(module.parameters())) > FEWEST
+
+
+class _Checkpointed:
+    """The forward pass of a block; an object, so that the copy of a network has copies of it."""
+
+    def __init__(self, block: nn.Module) -> None:
+        self.block = block
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        forward = functools.partial(type(self.block).forward, self.block)
+        if not (torch.is_grad_enabled() and self.block.training):
+            return forward(*inputs, **named)
+        return checkpoint(
+            _unchanged(forward),
+            *inputs,
+            use_reentrant=False,
+            context_fn=functools.partial(_contexts, self.block),
+            **named,
+        )
+
+
+def _unchanged(forward: Any) -> Any:
+    """`forward`, which raises ConfigError where it is given other values the second time."""
+    versions: list[list[int]] = []
+
+    def twice(*inputs: Any, **named: Any) -> Any:
+        versions.append([each._version for each in inputs if isinstance(each, Tensor)])
+        if versions[0] != versions[-1]:
+            raise ConfigError(
+                "train.checkpointing: this encoder changes the input of a block in place, so it "
+                "cannot be computed again; leave train.checkpointing out"
+            )
+        return forward(*inputs, **named)
+
+    return twice
+
+
+def _contexts(
+    block: nn.Module,
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    return nullcontext(), _without_statistics(block)
+
+
+@contextmanager
+def _without_statistics(block: nn.Module) -> Iterator[None]:
+    """Batch normalisations see the batch for the second time, and count it in copies.
+
+    Without running statistics they would keep fewer tensors than they did the first time.
+    """
+    norms = [norm for _, norm in batch_norms(block)]
+    before = [dict(norm._buffers) for norm in norms]
+    for norm in norms:
+        norm._buffers.update({name: _copied(each) for name, each in norm._buffers.items()})
+    try:
+        yield
+    finally:
+        for norm, buffers in zip(norms, before, strict=True):
+            norm._buffers.update(buffers)
+
+
+def _copied(buffer: Tensor | None) -> Tensor | None:
+    return None if buffer is None else buffer.clone()

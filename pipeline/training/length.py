@@ -1,0 +1,60 @@
+"""How long a training is: its steps, and the epochs that they are split into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.config import TrainConfig
+from pipeline.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Length:
+    """`total` optimizer steps in `epochs` parts, whose lengths differ by one step at most."""
+
+    total: int
+    epochs: int
+
+    def first_step(self, epoch: int) -> int:
+        """The steps that are made before `epoch` (0 … epochs) begins."""
+        return epoch * self.total // self.epochs
+
+    def steps_of(self, epoch: int) -> int:
+        return self.first_step(epoch + 1) - self.first_step(epoch)
+
+
+def samples_a_step(settings: TrainConfig) -> int:
+    """The crops that one optimizer step learns from."""
+    return settings.batch * settings.accumulate
+
+
+def training_length(count: int, settings: TrainConfig) -> Length:
+    """Of a training on `count` images.
+
+    Without `train.length` or `train.steps` an epoch is as many whole steps as the images give.
+    """
+    if settings.length is not None:
+        return Length(settings.length, min(settings.epochs, settings.length))
+    steps = settings.steps or max(1, count // samples_a_step(settings))
+    return Length(steps * settings.epochs, settings.epochs)
+
+
+def check_steps(model: str, count: int, settings: TrainConfig) -> None:
+    """ConfigError where a step, or what stays frozen, is longer than a training on `count` images.
+
+    With `train.steps` an epoch is as long as that says, however few images there are.
+    """
+    samples, total = samples_a_step(settings), training_length(count, settings).total
+    if settings.accumulate > 1 and settings.steps is None and samples > count:
+        raise ConfigError(
+            f"models.{model}: train.accumulate: {settings.accumulate} of train.batch: "
+            f"{settings.batch} make {samples} samples a step, and an epoch has {count} images; "
+            "lower one of the two, or say with train.steps how many steps an epoch has"
+        )
+    for part in ("encoder", "norms"):
+        steps = getattr(settings.freeze, part)
+        if steps is not True and steps >= total:
+            raise ConfigError(
+                f"models.{model}: train.freeze.{part}: {steps} steps, and the training has "
+                f"{total}; lower it, or set true for what is never to learn"
+            )
