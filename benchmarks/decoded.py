@@ -23,6 +23,7 @@ from pipeline.data.catalog import Sample
 from pipeline.data.decoded import Cache, DiskCache, MemoryCache
 from pipeline.data.samples import SampleReader
 from pipeline.training.dataset import TrainingSet
+from pipeline.training.sampling import Key
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def one_round(data: TrainingSet) -> float:
     """Samples a second, each image once."""
     started = time.perf_counter()
     for index in range(len(data)):
-        data[0, index, index]
+        data[Key(0, index, index)]
     return len(data) / (time.perf_counter() - started)
 
 

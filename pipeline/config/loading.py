@@ -40,6 +40,7 @@ _NEVER_NULL = frozenset(
         "input",
         "models",
         "reference_jitter",
+        "sample",
         "submission",
         "train",
     }

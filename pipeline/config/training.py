@@ -18,6 +18,7 @@ from pipeline.config.choices import (
 )
 from pipeline.config.limits import Count, CropSize, ImageSize, Probability
 from pipeline.config.optimisation import AverageConfig, FreezeConfig
+from pipeline.config.sampling import SampleConfig
 
 MOST_WORKERS = 256
 MOST_MIB = 2**22
@@ -170,6 +171,8 @@ class TrainConfig(Block):
     """Minutes between two saves of the state, besides the one after each epoch."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of initial weights, sampling and augmentation."""
+    sample: SampleConfig = SampleConfig()
+    """Which images and which parts of them are seen how often."""
     augment: AugmentConfig = AugmentConfig()
     """Random changes of a training sample."""
 

@@ -20,7 +20,9 @@ from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts import decoded_samples, member_scores
 from pipeline.stages.parts.changed_keys import changed_keys
-from pipeline.stages.parts.member_jobs import FoldSplit, make_job
+from pipeline.stages.parts.fold_split import FoldSplit
+from pipeline.stages.parts.member_jobs import make_job
+from pipeline.stages.parts.sample_facts import given_weights
 from pipeline.stages.parts.starting_weights import fetch_weights
 from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.disk_bytes import Footprint, footprint
@@ -92,8 +94,9 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     splits = {fold: FoldSplit.of(survey, table, fold) for fold in every}
+    given = given_weights(context, survey)
     jobs = {
-        (model, fold): make_job(context, splits[fold], reader, model, fold)
+        (model, fold): make_job(context, splits[fold], reader, model, fold, given.get(model))
         for model in context.models()
         for fold in every
     }

@@ -51,14 +51,16 @@ class Augmenter:
         planes: NDArray[np.uint8],
         valid: NDArray[np.bool_] | None,
         seed: list[int],
+        through: tuple[int, int] | None = None,
     ) -> Crop:
         """image HWC, planes CHW, valid HW → the same at the crop's size.
 
-        seed: what makes this view this one (seed, epoch, position). Geometry, colour and what is
+        seed: what makes this view this one (seed, epoch, position); through: a pixel (row, column)
+        that the crop is to contain. Geometry, colour and what is
         done to the reference draw from streams of their own: none knows of another's choices.
         """
         geometry, colour, reference = np.random.default_rng(seed).spawn(3)
-        view = draw_view(planes.shape[1:], self._size, self._settings, geometry)
+        view = draw_view(planes.shape[1:], self._size, self._settings, geometry, through)
         channels = self._source.channels
         seen = [view.image(image[..., :channels])]
         if image.shape[2] > channels:

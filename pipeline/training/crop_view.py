@@ -83,11 +83,15 @@ def draw_view(
     size: tuple[int, int],
     settings: AugmentConfig,
     random: np.random.Generator,
+    through: tuple[int, int] | None = None,
 ) -> CropView:
     """A random crop of `size` (H, W) from an image of `shape` (H, W).
 
     Every choice has draws of its own, in a fixed order, so that none depends on another. A side of
     the image that is smaller than the crop's is centred.
+
+    through: a pixel (row, column) of the image that is to be a pixel of the crop. All places of
+    crops that contain it, as far as they are inside the image, are equally likely.
     """
     height, width = size
     transposed, vertical, horizontal = random.random(3) < 0.5
@@ -99,12 +103,27 @@ def draw_view(
     if transposed and "transpose" in settings.flips:
         matrix = _TRANSPOSITION @ matrix
         height, width = width, height
-    offset = [_offset(*sides, random) for sides in zip(shape, (height, width), strict=True)]
+    offset = [
+        _offset(length, wanted, random, None if through is None else through[axis])
+        for axis, (length, wanted) in enumerate(zip(shape, (height, width), strict=True))
+    ]
     moved = random.random() < settings.affine
     affine = _affine((height, width), settings, random)
     if moved:
         matrix = affine @ matrix
-    return CropView(*size, _translation(offset[1], offset[0]) @ matrix)
+    matrix = _translation(offset[1], offset[0]) @ matrix
+    if through is not None:
+        matrix = _moved_onto(through, matrix, size)
+    return CropView(*size, matrix)
+
+
+def _moved_onto(pixel: tuple[int, int], matrix: Matrix, size: tuple[int, int]) -> Matrix:
+    """`matrix`, shifted just so far that the crop's pixel nearest to that one is that one."""
+    row, column = pixel
+    x, y, _ = np.linalg.solve(matrix, (column, row, 1.0))
+    nearest = (min(max(round(x), 0), size[1] - 1), min(max(round(y), 0), size[0] - 1), 1.0)
+    left, top, _ = (column, row, 1.0) - matrix @ nearest
+    return _translation(float(left), float(top)) @ matrix
 
 
 def draw_jitter(
@@ -156,11 +175,15 @@ def _flips(size: tuple[int, int], vertical: bool, horizontal: bool) -> Matrix:
     return matrix
 
 
-def _offset(length: int, wanted: int, random: np.random.Generator) -> int:
+def _offset(length: int, wanted: int, random: np.random.Generator, through: int | None) -> int:
+    """Where a crop of `wanted` pixels begins in a side of `length`; it contains `through`."""
+    draw = random.random()  # always, so that later draws do not depend on the image's size
     if wanted >= length:
-        random.random()  # so that later draws do not depend on the image's size
         return -((wanted - length) // 2)
-    return int(random.random() * (length - wanted + 1))
+    first, last = 0, length - wanted
+    if through is not None:
+        first, last = max(first, through - wanted + 1), min(last, through)
+    return first + int(draw * (last - first + 1))
 
 
 def _reflected(source: NDArray[Any], top: int, bottom: int, left: int, right: int) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +16,8 @@ from pipeline.data.decoded import Cache, MemoryCache, decode
 from pipeline.data.decoded_file import Decoded
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
-from pipeline.training.length import samples_a_step, training_length
-
-Key = tuple[int, int, int]
+from pipeline.training.foreground import Foreground
+from pipeline.training.sampling import ANYWHERE, Key, SampleFacts
 
 
 class Batch(NamedTuple):
@@ -44,14 +43,18 @@ class TrainingSet(Dataset[Batch]):
         settings: TrainConfig,
         shown: InputConfig,
         cache: Cache | None = None,
+        facts: SampleFacts | None = None,
     ) -> None:
-        """cache: where decoded samples are kept; None: nowhere."""
+        """cache: where decoded samples are kept; None: nowhere. facts: of `samples`, for sampling;
+        None: all are alike."""
         self._samples = samples
         self._reader = reader
         self._settings = settings
         self._shown = shown
         self._augmenter = Augmenter(settings.size, settings.augment, reader.source)
         self._cache = MemoryCache(0) if cache is None else cache
+        self._foreground = Foreground(settings.seed, reader.data.soft)
+        self.facts = SampleFacts(len(samples)) if facts is None else facts
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -65,26 +68,16 @@ class TrainingSet(Dataset[Batch]):
         return decoded
 
     def __getitem__(self, key: Key) -> Batch:
-        epoch, position, index = key
-        decoded = self.decoded(self._samples[index])
-        crop = self._augmenter(*decoded, [self._settings.seed, epoch, position])
+        epoch, position, index, focus = key
+        decoded, seed = self.decoded(self._samples[index]), [self._settings.seed, epoch, position]
+        through = None
+        if focus != ANYWHERE:
+            random = np.random.default_rng([*seed, 7])
+            through = self._foreground.pixel(index, decoded, focus, random)
+        crop = self._augmenter(*decoded, seed, through)
         return Batch(
             torch.from_numpy(np.ascontiguousarray(crop.image.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(crop.planes)),
             torch.from_numpy(np.ascontiguousarray(crop.valid)[None]),
             torch.from_numpy(crop.colour),
         )
-
-
-def epoch_batches(count: int, settings: TrainConfig, epoch: int, start: int) -> Iterator[list[Key]]:
-    """The keys of every batch of an epoch from step `start` on; a step has `accumulate` of them.
-
-    An epoch is a random order of all samples, repeated (reordered) as far as its steps go.
-    """
-    total = training_length(count, settings).steps_of(epoch) * samples_a_step(settings)
-    rounds = -(-total // count)
-    random = np.random.default_rng([settings.seed, epoch, 1])
-    order = np.concatenate([random.permutation(count) for _ in range(rounds)])[:total].tolist()
-    keys = [(epoch, position, index) for position, index in enumerate(order)]
-    for first in range(start * samples_a_step(settings), total, settings.batch):
-        yield keys[first : first + settings.batch]

@@ -25,7 +25,8 @@ from torch.utils.data.dataloader import default_collate
 from pipeline.config import TrainConfig
 from pipeline.errors import MaskmillError, ResourceError
 from pipeline.interruption import ignore_signals, started_without_signals
-from pipeline.training.dataset import Batch, Key, TrainingSet, epoch_batches
+from pipeline.training.dataset import Batch, TrainingSet
+from pipeline.training.sampling import Key, epoch_batches
 
 MOST_DEATHS = 3
 """Loader processes that may die in one epoch: one more shows that it will not get better."""
@@ -56,7 +57,7 @@ class EpochLoader:
 
         Raises what reading a sample raises, and ResourceError when processes die again and again.
         """
-        left = list(epoch_batches(len(self._data), self._settings, epoch, start))
+        left = list(epoch_batches(self._data.facts, self._settings, epoch, start))
         deaths = 0
         while left:
             try:

@@ -75,7 +75,7 @@ class TrainingRun:
         workers, pin = self._workers(), self.device_type == "cuda"
         shown = job.model.input
         cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
-        data = TrainingSet(job.train, job.reader, self.settings, shown, cache)
+        data = TrainingSet(job.train, job.reader, self.settings, shown, cache, job.facts)
         self.loader = EpochLoader(data, self.settings, workers, pin, self._warn)
         self.length = training_length(len(job.train), self.settings)
         self.total = self.length.total

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
+from pipeline.training.sampling import SampleFacts
 from pipeline.training.validation_epochs import ValidationEpochs
 from pipeline.workspace import MemberPaths
 
@@ -38,5 +39,7 @@ class TrainJob:
     """Fingerprints of what the member depends on, by what it is; of them `fingerprint` is made."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the experiment that were not at their default, for a message about changed ones."""
+    facts: SampleFacts | None = None
+    """Of `train`, where `train.sample` asks for more than `foreground`."""
     decoded: Path | None = None
     """Where decoded samples are kept; None: not on the disk."""

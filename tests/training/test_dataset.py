@@ -15,8 +15,10 @@ from pipeline.data.decoded import Cache, DiskCache, MemoryCache, cache_of, decod
 from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter
-from pipeline.training.dataset import TrainingSet, epoch_batches, steps_an_epoch
+from pipeline.training.dataset import TrainingSet
+from pipeline.training.length import training_length
 from pipeline.training.loader import Batch, EpochLoader
+from pipeline.training.sampling import SampleFacts, epoch_batches
 from tests.helpers.competitions import draw_discs, experiment
 
 STRONG = AugmentConfig(flips=("horizontal", "vertical", "transpose"), affine=1.0, colour=0.0)
@@ -129,17 +131,17 @@ def test_an_epoch_sees_every_sample_as_evenly_as_it_can(
     count: int, batch: int, steps: int | None
 ) -> None:
     settings = TrainConfig(batch=batch, steps=steps)
-    keys = [key for keys in epoch_batches(count, settings, 0, 0) for key in keys]
-    assert len(keys) == steps_an_epoch(count, settings) * batch
-    seen = Counter(index for _, _, index in keys)
+    keys = [key for keys in epoch_batches(SampleFacts(count), settings, 0, 0) for key in keys]
+    assert len(keys) == training_length(count, settings).steps_of(0) * batch
+    seen = Counter(key.image for key in keys)
     assert max(seen.values()) - min(seen.values() if len(seen) == count else [0]) <= 1
 
 
 def test_an_epoch_entered_in_the_middle_goes_on_as_it_would_have() -> None:
     settings = TrainConfig(batch=4, steps=9, seed=5)
-    whole = list(epoch_batches(10, settings, 3, 0))
-    assert list(epoch_batches(10, settings, 3, 4)) == whole[4:]
-    assert list(epoch_batches(10, settings, 2, 0)) != whole
+    whole = list(epoch_batches(SampleFacts(10), settings, 3, 0))
+    assert list(epoch_batches(SampleFacts(10), settings, 3, 4)) == whole[4:]
+    assert list(epoch_batches(SampleFacts(10), settings, 2, 0)) != whole
 
 
 @pytest.fixture

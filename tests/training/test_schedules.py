@@ -63,7 +63,8 @@ def _rates(schedule: str, **settings: object) -> list[float]:
 
 def test_warm_restarts_are_equal_cosines() -> None:
     rates = _rates("restarts", cycles=3)
-    assert rates[400:800] == pytest.approx(rates[:400]) == pytest.approx(rates[800:])
+    assert rates[400:800] == pytest.approx(rates[:400])
+    assert rates[800:] == pytest.approx(rates[:400])
     jumps = [step for step in range(1, 1200) if rates[step] > rates[step - 1]]
     assert jumps == [400, 800]
 

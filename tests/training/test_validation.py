@@ -19,6 +19,7 @@ from pipeline.metrics import metric_of
 from pipeline.stages import train
 from pipeline.stages.parts import decoded_samples
 from pipeline.training import loader_wait
+from pipeline.training.length import Length
 from pipeline.training.loader_wait import timed
 from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.resume_state import Progress
@@ -38,7 +39,9 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _scored(epochs: int, **validate: Any) -> list[int]:
     """The epochs, from 1, after which it is scored, where both folds are of the same size."""
     settings = TrainConfig(epochs=epochs, size=(64, 64), batch=4, validate=validate)
-    epochs_scored = validation_epochs(settings, steps=10, held_out=[(64, 64)] * 40)
+    epochs_scored = validation_epochs(
+        settings, Length(10 * epochs, epochs), held_out=[(64, 64)] * 40
+    )
     return [epoch + 1 for epoch in range(epochs) if epoch in epochs_scored]
 
 
@@ -66,7 +69,7 @@ def test_by_default_scores_are_rare_where_they_cost_much_but_the_last_epoch_has_
 def test_by_default_a_training_of_carvana_s_shape_spends_a_twentieth_on_scores() -> None:
     settings = TrainConfig(epochs=40, size=(1024, 1024), batch=4)
     steps, held_out = 4070 // 4, [(1280, 1918)] * 1018
-    scored = validation_epochs(settings, steps, held_out)
+    scored = validation_epochs(settings, Length(40 * steps, 40), held_out)
     scoring = scored.count * sum(height * width for height, width in held_out)
     training = 3 * settings.epochs * steps * 4 * 1024 * 1024
     assert 0.03 < scoring / training < 0.051

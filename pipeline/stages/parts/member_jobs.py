@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from pipeline.config import ModelConfig, TrainConfig
-from pipeline.data.catalog import Sample
 from pipeline.data.resize import working_size
 from pipeline.data.samples import SampleReader
 from pipeline.manifests import fingerprint
 from pipeline.models.provenance import starting_point
-from pipeline.size import Size
 from pipeline.stages import align
-from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts.fold_split import FoldSplit
+from pipeline.stages.parts.sample_facts import Weights, facts_of
 from pipeline.training.length import check_steps, training_length
 from pipeline.training.member import VERSION, TrainJob
 from pipeline.training.validation_epochs import validation_epochs
@@ -25,40 +21,22 @@ SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
 """Fields of `train` that change speed, saving and scores of a training, not its result."""
 
 
-@dataclass(frozen=True)
-class FoldSplit:
-    """The samples of one fold, which all models share: those to learn from, and those held out."""
-
-    train: tuple[Sample, ...]
-    held_out: tuple[Sample, ...]
-    sizes: tuple[Size, ...]
-    """Of the images held out."""
-    images: str
-    """Changes with any byte of what is learned from."""
-
-    @classmethod
-    def of(cls, survey: Survey, table: pd.DataFrame, fold: int) -> FoldSplit:
-        is_held_out = table["fold"] == fold
-        # a table of somebody's own may be in any order
-        training = sorted(table.loc[~is_held_out, "id"])
-        held_out = table.loc[is_held_out, "id"].tolist()
-        return cls(
-            survey.samples("train", training),
-            survey.samples("train", held_out),
-            tuple(survey.sizes["train", each] for each in held_out),
-            survey.fingerprint("train", training),
-        )
-
-
 def make_job(
-    context: StageContext, split: FoldSplit, reader: SampleReader, model: str, fold: int
+    context: StageContext,
+    split: FoldSplit,
+    reader: SampleReader,
+    model: str,
+    fold: int,
+    given: Weights | None = None,
 ) -> TrainJob:
-    """The job of one member, trained or not."""
+    """The job of one member, trained or not. given: weights of training images, from a table."""
     experiment = context.experiment
     config = experiment.models[model]
     seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
     seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
-    parts = made_from(context, split.images, seeded)
+    parts, facts = made_from(context, split.images, seeded), facts_of(context, split, model, given)
+    if facts is not None and facts.weights is not None:
+        parts["image weights"] = fingerprint(facts.weights)
     sizes = (working_size(size, config.input.resize) for size in split.sizes)
     check_steps(model, len(split.train), config.train)
     length = training_length(len(split.train), config.train)
@@ -77,6 +55,7 @@ def make_job(
         fingerprint=fingerprint(parts),
         made_from=parts,
         settings=_settings(config),
+        facts=facts,
     )
 
 

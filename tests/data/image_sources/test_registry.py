@@ -24,6 +24,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.inference.predictor import Predictor
 from pipeline.size import Size
 from pipeline.training.dataset import TrainingSet
+from pipeline.training.sampling import Key
 from tests.helpers.data_folders import config, encoded, save, smooth
 
 BANDS = np.random.default_rng(0).integers(0, 10_001, (48, 40, 5)).astype(np.uint16)
@@ -110,7 +111,7 @@ def test_networks_are_trained_on_all_their_bands(data: DataConfig) -> None:
         {"size": [48, 40], "augment": {"colour": 0, "affine": 0, "flips": []}}
     )
     drawn = TrainingSet(list_samples(data).train, SampleReader(data), settings, InputConfig())
-    image, planes, *_ = drawn[0, 0, 0]
+    image, planes, *_ = drawn[Key(0, 0, 0)]
     assert np.array_equal(image.numpy(), BANDS.transpose(2, 0, 1)) and planes.shape[1:] == (48, 40)
 
 

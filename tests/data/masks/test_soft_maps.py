@@ -17,6 +17,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.errors import ConfigError, DataError
 from pipeline.training.dataset import TrainingSet
 from pipeline.training.held_out import HeldOutReader
+from pipeline.training.sampling import Key
 from tests.helpers.data_folders import config, experiment, save, smooth
 
 SIZE = (40, 48)
@@ -64,7 +65,7 @@ def test_the_loss_sees_the_probability_and_the_score_what_is_decided(tmp_path: P
     reader, samples = SampleReader(data), list_samples(data).train
     settings = TrainConfig(size=SIZE)
     shown = InputConfig()
-    seen = TrainingSet(samples, reader, settings, shown)[0, 0, 0].planes.numpy()
+    seen = TrainingSet(samples, reader, settings, shown)[Key(0, 0, 0)].planes.numpy()
     assert len(np.unique(seen)) > 100, "levels, not 0 and 1"
     for cache in (MemoryCache(2**20), DiskCache(tmp_path / "decoded", reader, shown)):
         held = HeldOutReader(reader, shown, cache, objects=False)

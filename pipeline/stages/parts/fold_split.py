@@ -1,0 +1,45 @@
+"""The samples of a fold: those that are learned from, and those held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline.data.catalog import Sample
+from pipeline.size import Size
+from pipeline.stages.check import Survey
+
+
+@dataclass(frozen=True)
+class FoldSplit:
+    """The samples of one fold, which all models share: those to learn from, and those held out."""
+
+    name: str
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+    sizes: tuple[Size, ...]
+    """Of the images held out."""
+    images: str
+    """Changes with any byte of what is learned from."""
+    present: tuple[tuple[bool, ...], ...]
+    """Of each image to learn from, which classes it has."""
+    rows: dict[str, tuple[str, ...]]
+    """Columns of the fold table (`group`, `stratum`) for the images to learn from."""
+
+    @classmethod
+    def of(cls, survey: Survey, table: pd.DataFrame, fold: int) -> FoldSplit:
+        is_held_out = table["fold"] == fold
+        # a table of somebody's own may be in any order
+        learned = table.loc[~is_held_out].sort_values("id", kind="stable")
+        training, held_out = sorted(learned["id"]), table.loc[is_held_out, "id"].tolist()
+        shares = {record.id: record.shares for record in survey.of("train")}
+        return cls(
+            f"fold {fold}",
+            survey.samples("train", training),
+            survey.samples("train", held_out),
+            tuple(survey.sizes["train", each] for each in held_out),
+            survey.fingerprint("train", training),
+            tuple(tuple(share > 0 for share in shares[each]) for each in training),
+            {name: tuple(map(str, learned[name])) for name in ("group", "stratum")},
+        )
