@@ -23,6 +23,8 @@ from pipeline.config.sampling import SampleConfig
 MOST_WORKERS = 256
 MOST_MIB = 2**22
 MOST_STEPS = 10**8
+DEFAULT_LENGTH = 3000
+"""Steps: as many as an evening allows on a GPU, whatever the number of images."""
 
 
 class JitterConfig(Block):
@@ -118,11 +120,12 @@ class TrainConfig(Block):
     accumulate: Count = 1
     """Batches whose gradients are added up to one step, see [Training](training.md#batch)."""
     length: int | None = Field(None, ge=1, le=MOST_STEPS)
-    """Steps of the whole training, which `epochs` splits into parts; null: `epochs` × `steps`."""
+    """Steps of the whole training, in `epochs` parts, after which it may be scored; null: `epochs`
+    of `steps`. 3000 where none of the three is given."""
     epochs: int = Field(20, ge=1, le=100_000)
     """Number of epochs; the weights after the last one are used."""
     steps: int | None = Field(None, ge=1, le=100_000)
-    """Steps an epoch; null: enough to see every image once."""
+    """Steps an epoch; null: enough to see every image once, or what `length` leaves to an epoch."""
     optimizer: str = "adamw"
     """`adamw`, `sgd`, `nadamw` or `lion`, or another of `training.optimizers`."""
     lr: float | None = Field(None, ge=1e-12, le=100)
@@ -176,11 +179,34 @@ class TrainConfig(Block):
     augment: AugmentConfig = AugmentConfig()
     """Random changes of a training sample."""
 
+    @property
+    def duration(self) -> str:
+        """How long it is, for people."""
+        return f"{self.epochs} epochs" if self.length is None else f"{self.length:,} steps"
+
     @field_validator("optimizer", "schedule")
     @classmethod
     def _known_name(cls, name: str, info: ValidationInfo) -> str:
         check_names(str(info.field_name), [name], info)
         return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_some_length(cls, values: Any) -> Any:
+        """The default is no field's own: what says `epochs` alone means what it always did."""
+        said = {"length", "epochs", "steps"}
+        if isinstance(values, dict) and not said & values.keys():
+            return {**values, "length": DEFAULT_LENGTH}
+        return values
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> TrainConfig:
+        if self.length is not None and self.steps is not None:
+            raise ValueError(
+                f"length: {self.length} is the whole training, and steps: {self.steps} an epoch; "
+                "give length and epochs, or steps and epochs, and set the other one to null"
+            )
+        return self
 
     @model_validator(mode="after")
     def _averages_what_there_is(self) -> TrainConfig:

@@ -22,7 +22,7 @@ models:
   unet: {decoder: unet, encoder: tf_efficientnet_lite0}
   fpn: {decoder: fpn, encoder: tf_efficientnet_lite0}
 """
-_MORE_OF_TRAIN = "  batch: 8\n  epochs: 20\n  lr: 1e-3\n"
+_MORE_OF_TRAIN = "  batch: 8\n  length: 3000   # steps of a training\n  lr: 1e-3\n"
 
 
 def as_yaml(proposal: Proposal, name: str, check: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.atomic_files import sweep, write_atomic
@@ -26,8 +26,10 @@ from pipeline.stages.parts.sample_facts import given_weights
 from pipeline.stages.parts.starting_weights import fetch_weights
 from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.disk_bytes import Footprint, footprint
+from pipeline.training.length import training_length
 from pipeline.training.loop import train_member
 from pipeline.training.member import TrainJob
+from pipeline.training.projection import Projection
 from pipeline.training.rehearsal import check_batch
 from pipeline.workspace import MemberPaths
 
@@ -68,6 +70,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
+        placed[0] = replace(placed[0], projection=_projection(context, stale))
         waiting = [Job(job.name, _train, (job,)) for job in placed]
         context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)
@@ -114,6 +117,11 @@ def _restore_history(paths: MemberPaths) -> None:
     manifest = read_manifest(paths.manifest) or {}
     if "history" in manifest and paths.history in lost_files(paths.manifest):
         write_atomic(paths.history, manifest["history"])
+
+
+def _projection(context: StageContext, stale: list[TrainJob]) -> Projection:
+    steps = sum(training_length(len(job.train), job.model.train).total for job in stale)
+    return Projection(len(stale), steps, min(len(context.machine.devices), len(stale)))
 
 
 def _say_why(context: StageContext, stale: list[TrainJob]) -> None:

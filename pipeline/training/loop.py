@@ -36,6 +36,7 @@ from pipeline.training.loader import EpochLoader
 from pipeline.training.loader_wait import timed
 from pipeline.training.member import TrainJob
 from pipeline.training.out_of_memory import naming_the_batch
+from pipeline.training.projection import StepTimer
 from pipeline.training.resume_state import Progress, load_state, save_state
 from pipeline.training.schedules import learning_rate
 from pipeline.training.setup import computing_with
@@ -84,6 +85,7 @@ class TrainingRun:
         self.learner = Learner(job, context.device, self.total, statistics)
         self.progress = Progress() if state is None else self.learner.restore(state)
         self._saved_at = time.monotonic()
+        self._timer = StepTimer(job.projection)
         self.notes = EpochNotes(
             metric_of(job.metric).name, self.length.epochs, self.total, self.progress.step
         )
@@ -214,3 +216,6 @@ class TrainingRun:
         history = self.progress.history
         note = self.notes.running(epoch + 1, history[-1] if history else None)
         self.context.progress.update(self.progress.step, self.total, note)
+        projected = self._timer.step(self.total - self.progress.step)
+        if projected is not None:
+            self.context.progress.milestone(projected)

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
+from pipeline.training.projection import Projection
 from pipeline.training.sampling import SampleFacts
 from pipeline.training.validation_epochs import ValidationEpochs
 from pipeline.workspace import MemberPaths
@@ -41,5 +42,7 @@ class TrainJob:
     """Keys of the experiment that were not at their default, for a message about changed ones."""
     facts: SampleFacts | None = None
     """Of `train`, where `train.sample` asks for more than `foreground`."""
+    projection: Projection | None = None
+    """What is to be told of the whole stage after the first steps; None: nothing."""
     decoded: Path | None = None
     """Where decoded samples are kept; None: not on the disk."""

@@ -40,5 +40,5 @@ def longer(histories: Iterable[pd.DataFrame]) -> str | None:
         return None
     return (
         f"best at the last epoch in {best_last} of {len(scores)} members: train longer "
-        "(train.epochs)"
+        "(train.length or train.epochs)"
     )

@@ -43,7 +43,7 @@ def _rows(context: StageContext, ensembled: Ensembled) -> Iterator[tuple[str, st
         train = model.train
         yield (
             f"training of {name}",
-            f"{loss}; {train.epochs} epochs, batch {train.batch}, {train.optimizer}, "
+            f"{loss}; {train.duration}, batch {train.batch}, {train.optimizer}, "
             f"lr {peak_rate(train):g}, crop {train.size[0]}×{train.size[1]}",
         )
     yield "mean over models", experiment.ensemble.mean
@@ -65,7 +65,13 @@ def _devices(context: StageContext) -> str:
 
 
 def _experiment(context: StageContext) -> str:
-    values = context.experiment.model_dump(mode="json", exclude_defaults=True, exclude={"track"})
+    experiment = context.experiment
+    values = experiment.model_dump(mode="json", exclude_defaults=True, exclude={"track"})
+    blocks = [(values, experiment.train)]
+    blocks += [(values["models"][name], model.train) for name, model in experiment.models.items()]
+    for block, settings in blocks:
+        if settings.length is None:  # or a reader would take it for the default length
+            block.setdefault("train", {})["epochs"] = settings.epochs
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
 
 

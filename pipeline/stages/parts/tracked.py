@@ -42,7 +42,7 @@ def _settings(model: ModelConfig) -> dict[str, str]:
     return {
         "encoder": model.encoder,
         "decoder": model.decoder,
-        "epochs": str(train.epochs),
+        "length": train.duration,
         "batch": str(train.batch),
         "size": "×".join(map(str, train.size)),
         "optimizer": train.optimizer,
