@@ -14,6 +14,7 @@ from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.band_input import BandStatistics
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
+from pipeline.models.losses.truth import Truth
 from pipeline.training.dataset import Batch
 from pipeline.training.device_colour import change_colours
 from pipeline.training.ema import MovingAverage
@@ -92,13 +93,14 @@ class Learner:
         if self.settings.augment.colour_on == "device":
             images = change_colours(images, batch.colour)
         inputs = images.float().div_(self.job.reader.source.scale)
-        truth = self._upload(batch.planes).float()
+        planes = self._upload(batch.planes).float()
         if self.job.reader.data.soft:
-            truth /= CERTAIN
+            planes /= CERTAIN
         counted = self._upload(batch.valid).float()
+        truth = Truth(planes, counted, self.job.multiclass)
 
         def loss(logits: Tensor) -> Tensor:
-            return weighted_loss(self.job.losses, logits, truth, counted, self.job.multiclass)
+            return weighted_loss(self.job.losses, logits, truth)
 
         output = self.network(inputs)
         if isinstance(output, Tensor):
