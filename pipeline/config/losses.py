@@ -15,7 +15,8 @@ from pipeline.config.limits import Weight
 
 LossWeight = Annotated[float, Field(ge=1e-6, le=1e6)]
 Exponent = Annotated[float, Field(ge=0, le=10)]
-ClassWeights = tuple[Weight, ...] | dict[str, Weight]
+_Several = Field(min_length=1, max_length=256)
+ClassWeights = Annotated[tuple[Weight, ...], _Several] | Annotated[dict[str, Weight], _Several]
 
 
 class LossTerm(Block):
@@ -47,7 +48,7 @@ class RegionTerm(LossTerm):
 class WeightedTerm(LossTerm):
     """A term that is a mean over pixels, in which classes may count differently."""
 
-    class_weights: ClassWeights | None = Field(None, min_length=1, max_length=256)
+    class_weights: ClassWeights | None = None
     """Weight of each class: a list in the order of `data.classes`, or `{class: weight}`, where a
     class that is left out has 1. The mean is divided by the sum of the weights."""
 

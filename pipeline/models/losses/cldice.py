@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,6 +16,8 @@ from pipeline.models.losses.reduction import (
     probabilities_of,
 )
 from pipeline.models.losses.truth import Truth
+
+_NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 def cldice(logits: Tensor, truth: Truth, term: ClDice) -> Tensor:
@@ -42,6 +46,9 @@ def soft_skeleton(planes: Tensor, iterations: int) -> Tensor:
 
 def _erode(planes: Tensor) -> Tensor:
     """The least of each pixel and its four neighbours."""
+    if not planes.requires_grad:
+        above, below, left, right = (_shifted(planes, *each, math.inf) for each in _NEIGHBOURS)
+        return planes.minimum(above.minimum(below)).minimum(left.minimum(right))
     flipped = -planes
     across = F.max_pool2d(flipped, (1, 3), stride=1, padding=(0, 1))
     along = F.max_pool2d(flipped, (3, 1), stride=1, padding=(1, 0))
@@ -50,7 +57,20 @@ def _erode(planes: Tensor) -> Tensor:
 
 def _dilate(planes: Tensor) -> Tensor:
     """The largest of each pixel and its eight neighbours."""
+    if not planes.requires_grad:
+        above, below, left, right = _NEIGHBOURS
+        for one, other in ((above, below), (left, right)):
+            near = _shifted(planes, *one, -math.inf).maximum(_shifted(planes, *other, -math.inf))
+            planes = planes.maximum(near)
+        return planes
     return F.max_pool2d(planes, 3, stride=1, padding=1)
+
+
+def _shifted(planes: Tensor, down: int, right: int, beyond: float) -> Tensor:
+    """Each pixel's neighbour at a distance of one; several times faster than pooling on a CPU."""
+    height, width = planes.shape[2:]
+    wide = F.pad(planes, (1, 1, 1, 1), value=beyond)
+    return wide[..., 1 + down : 1 + down + height, 1 + right : 1 + right + width]
 
 
 def _share(covered: Tensor, lines: Tensor, axes: tuple[int, ...]) -> Tensor:
