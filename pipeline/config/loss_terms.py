@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer
 
 from pipeline.config.base import shortened
-from pipeline.config.losses import Ce, Focal, LossTerm, WeightedTerm
+from pipeline.config.losses import AnyTerm, Ce, Focal, LossTerm, WeightedTerm
 from pipeline.suggestions import did_you_mean
 
 MOST_TERMS = 20
@@ -59,6 +61,10 @@ def short_form(terms: Sequence[LossTerm]) -> dict[str, float] | list[dict[str, A
     if len(weights) == len(items) and all(item.keys() <= {"name", "weight"} for item in items):
         return weights
     return items
+
+
+Terms = Annotated[tuple[AnyTerm, ...], PlainSerializer(short_form)]
+"""Of a block: written as YAML in their short form, whichever way they were given."""
 
 
 def repeated(terms: Iterable[LossTerm]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.bands import BandName, ChosenBand, RuleText
 from pipeline.config.base import Block, check_names
@@ -17,8 +17,8 @@ from pipeline.config.choices import (
     TileWeights,
 )
 from pipeline.config.limits import Count, CropSize, ImageSize, Probability
-from pipeline.config.loss_terms import names_in, repeated, short_form, written_out
-from pipeline.config.losses import AnyTerm, LossTerm
+from pipeline.config.loss_terms import Terms, names_in, repeated, written_out
+from pipeline.config.losses import LossTerm
 
 MOST_WORKERS = 256
 MOST_MIB = 2**22
@@ -131,7 +131,7 @@ class TrainConfig(Block):
     """Share of all steps during which the learning rate grows."""
     clip: float | None = Field(1.0, ge=1e-6, le=1e6)
     """Largest norm of the gradient; null: gradients are not clipped."""
-    loss: tuple[AnyTerm, ...] | None = None
+    loss: Terms | None = None
     """The [losses](losses.md) that are added up: `lovasz`, `[bce, dice]`, weights as in
     `{bce: 1, dice: 0.5}`, or with parameters `[{name: tversky, alpha: 0.3, weight: 0.5}, bce]`;
     null: bce + dice, and ce + dice with `data.multiclass`."""
@@ -179,10 +179,6 @@ class TrainConfig(Block):
         if twice := repeated(loss or ()):
             raise ValueError(f"{twice[0]} stands twice; give it a larger weight instead")
         return loss
-
-    @field_serializer("loss")
-    def _short_loss(self, loss: tuple[LossTerm, ...] | None) -> Any:
-        return None if loss is None else short_form(loss)
 
     @field_validator("cache")
     @classmethod
