@@ -64,6 +64,6 @@ def _thinned(whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
         before = left
         for table in _TABLES:
             codes = cv2.filter2D(whole, -1, _KERNEL, borderType=cv2.BORDER_CONSTANT)
-            whole = whole & table[codes]
+            whole = np.asarray(cv2.bitwise_and(whole, cv2.LUT(codes, table)), np.uint8)
         left = cv2.countNonZero(whole)
     return whole
