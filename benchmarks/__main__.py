@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-QUICK = ("stages", "training", "infer", "memory", "rle", "maps", "blend", "decoded", "graft_cost")
+QUICK = (
+    "stages", "training", "losses", "infer", "memory", "rle", "maps", "blend", "decoded",
+    "graft_cost",
+)  # fmt: skip
 
 
 def main() -> None:

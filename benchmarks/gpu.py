@@ -24,6 +24,7 @@ from torch import Tensor
 
 from benchmarks import blend, infer
 from pipeline.config import DataConfig, ModelConfig, ModelSpec, TrainConfig
+from pipeline.config.losses import Bce, Dice
 from pipeline.cores import usable_cores
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
@@ -166,7 +167,7 @@ class Training:
             metric="dice",
             classes=("a",),
             multiclass=False,
-            losses={"bce": 1, "dice": 1},
+            losses=(Bce(name="bce"), Dice(name="dice")),
             reader=SampleReader(data),
             train=self.samples,
             held_out=self.samples[:1],

@@ -18,11 +18,13 @@ import torch
 
 from pipeline import open_run
 from pipeline.config import ModelSpec, TrainConfig
+from pipeline.config.losses import Bce, Dice
 from pipeline.demo import DEMOS
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
+from pipeline.models.losses.truth import Truth
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.training.loop import TrainingRun
@@ -90,11 +92,10 @@ class _BareLoop:
         self.truth = (torch.rand(BATCH, 1, *SIZE) > 0.5).float()
 
     def steps(self) -> None:
-        valid = torch.ones_like(self.truth)
+        terms = (Bce(name="bce"), Dice(name="dice"))
         for _ in range(STEPS):
-            loss = weighted_loss(
-                {"bce": 1, "dice": 1}, self.network(self.images), self.truth, valid, False
-            )
+            truth = Truth(self.truth, torch.ones_like(self.truth), multiclass=False)
+            loss = weighted_loss(terms, self.network(self.images), truth)
             torch.autograd.backward(loss)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)

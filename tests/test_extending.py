@@ -17,13 +17,16 @@ PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 USES = {
     "Loss": """
         import torch
+        from pipeline.config import TrainConfig
         from pipeline.models.losses import weighted_loss
+        from pipeline.models.losses.truth import Truth
         planes = torch.zeros(2, 1, 8, 8)
         planes[:, :, :4] = 1
         sure, valid = planes * 40 - 20, torch.ones(2, 1, 8, 8)
-        right = weighted_loss({"tversky": 1}, sure, planes, valid, False)
-        wrong = weighted_loss({"tversky": 1}, -sure, planes, valid, False)
-        assert abs(right) < 1e-3 and wrong > 0.9, (right, wrong)
+        terms = TrainConfig(loss={"log_cosh_dice": 1}).loss
+        right = weighted_loss(terms, sure, Truth(planes, valid, False))
+        wrong = weighted_loss(terms, -sure, Truth(planes, valid, False))
+        assert abs(right) < 1e-3 and 0.4 < wrong < 0.44, (right, wrong)
     """,
     "Metric": """
         import numpy as np

@@ -14,6 +14,8 @@ from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.folds import FoldsConfig
+from pipeline.config.loss_terms import misfits, resolved
+from pipeline.config.losses import Bce, Ce, Dice, LossTerm
 from pipeline.config.model import ModelSpec
 from pipeline.config.recipes import RecipeName
 from pipeline.config.submission import SubmissionConfig
@@ -143,7 +145,7 @@ class Experiment(Block):
         problems = [*self._weights_problems(), *self._threshold_problems()]
         problems += [*self._submission_problems(), *self._reference_problems()]
         problems += [*self._dtype_problems(), *self._multiclass_problems()]
-        problems += self._band_problems()
+        problems += [*self._band_problems(), *self._loss_problems()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -240,15 +242,25 @@ class Experiment(Block):
                 )
         return problems
 
+    def _loss_problems(self) -> list[str]:
+        problems = []
+        for name, model in self.models.items():
+            own = model.train.loss != self.train.loss
+            place = f"models.{name}.train.loss" if own else "train.loss"
+            found = misfits(model.train.loss or (), self.data.class_names, self.data.multiclass)
+            problems += [f"{place}: {each}" for each in found]
+        return list(dict.fromkeys(problems))
+
     @property
     def metric_name(self) -> str:
         """The metric's name in the registry."""
         return self.metric if isinstance(self.metric, str) else str(self.metric["name"])
 
-    @property
-    def losses(self) -> dict[str, float]:
-        """The losses that `loss: null` selects."""
-        return {"ce" if self.data.multiclass else "bce": 1.0, "dice": 1.0}
+    def losses(self, train: TrainConfig) -> tuple[LossTerm, ...]:
+        """The terms of the loss that `train` asks for; `loss: null` is cross-entropy and Dice."""
+        if train.loss is not None:
+            return resolved(train.loss, self.data.class_names)
+        return Ce(name="ce") if self.data.multiclass else Bce(name="bce"), Dice(name="dice")
 
 
 def _mixes_values(views: tuple[str, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -81,7 +81,9 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
     if kind == "extra_forbidden" and tuple(path[-2:]) in GONE:
         hint = f"; {GONE[tuple(path[-2:])]}"
     elif kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1])[:_LONGEST_KEY], _keys_of(path[:-1], experiment))
+        hint = did_you_mean(
+            str(path[-1])[:_LONGEST_KEY], _keys_of(path[:-1], experiment, validated)
+        )
     elif kind == "literal_error":
         hint = did_you_mean(
             str(problem["input"])[:_LONGEST_KEY], _choices(problem["ctx"]["expected"])
@@ -144,17 +146,29 @@ def _choices(expected: str) -> list[str]:
     return expected.replace(" or ", ", ").replace("'", "").split(", ")
 
 
-def _keys_of(path: Path, experiment: type[BaseModel]) -> list[str]:
-    """The valid keys of the block at `path`."""
+def _keys_of(path: Path, experiment: type[BaseModel], written: Any) -> list[str]:
+    """The valid keys of the block at `path`, of those that what is written there may be."""
     blocks = [experiment]
     for part in path:
         blocks = [inner for block in blocks for inner in _inside(block, part)]
-    return [key for block in blocks for key in fields_by_key(block)]
+        written = written[part]
+    fitting = [block for block in blocks if _may_be(block, written)]
+    return list(dict.fromkeys(key for block in fitting for key in fields_by_key(block)))
 
 
 def _inside(block: type[BaseModel], key: Any) -> list[type[BaseModel]]:
     field = fields_by_key(block).get(key)
     return [block] if field is None else _blocks_of(field.annotation)
+
+
+def _may_be(block: type[BaseModel], written: Any) -> bool:
+    """False where a block is of another kind by a key with one value, such as `name: dice`."""
+    fixed = {
+        key: get_args(field.annotation)
+        for key, field in fields_by_key(block).items()
+        if field.is_required() and get_origin(field.annotation) is Literal
+    }
+    return all(written.get(key) in values for key, values in fixed.items())
 
 
 def _blocks_of(annotation: Any) -> list[type[BaseModel]]:

@@ -20,7 +20,8 @@ _LETTERS_A_VALUE = 16
 _LONGEST_REASON = 1000
 _HINTS = {
     "\\t": "; indent with spaces, not tabs",
-    "mapping values are not allowed": "; is the colon missing on the line before, or is a text with a colon not in quotes?",
+    "mapping values are not allowed": "; is a colon missing on the line before, or "
+    "is a text with a colon not in quotes?",
     "expected ',' or": "; is a bracket or a comma missing?",
     "could not find expected ':'": "; is the colon after a key missing?",
     "found character '%'": "; a text that begins so needs quotes",

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pipeline.config.base import Block, fields_by_key
 from pipeline.config.experiment import Experiment, ModelConfig
@@ -64,14 +64,18 @@ def _sections(path: str, block: type[Block], schema: Schema, which: str = "") ->
         yield _row(path, block, key, value)
     yield ""
     for key, value in part["properties"].items():
-        for place, inner in enumerate(_blocks_of(value)):
+        for place, inner in enumerate(dict.fromkeys(_blocks_of(value))):
             if not _is_global(path, key):
                 which = _required(inner) if place else ""
                 yield from _sections(_below(path, key), inner, schema, which)
 
 
 def _required(block: type[Block]) -> str:
-    return next(key for key, field in fields_by_key(block).items() if field.is_required())
+    """The first key that a block must have, with its value where there is only one."""
+    fields = fields_by_key(block)
+    key = next(key for key, field in fields.items() if field.is_required())
+    values = get_args(fields[key].annotation)
+    return f"{key}: {values[0]}" if len(values) == 1 else key
 
 
 def _row(path: str, block: type[Block], key: str, value: Schema) -> str:
@@ -98,7 +102,9 @@ def _blocks_of(value: Schema) -> Iterator[type[Block]]:
     """The blocks that a value may be."""
     if "$ref" in value:
         yield blocks_by_name()[value["$ref"].rpartition("/")[2]]
-    for each in (*value.get("anyOf", ()), *value.get("patternProperties", {}).values()):
+    listed = (value["items"],) if isinstance(value.get("items"), dict) else ()
+    patterns = value.get("patternProperties", {}).values()
+    for each in (*value.get("anyOf", ()), *patterns, *listed):
         yield from _blocks_of(each)
 
 

@@ -19,9 +19,15 @@ Schema = dict[str, Any]
 
 _SIDES: Schema = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
 _NAMES: Schema = {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1}
+_WEIGHTS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
+    "minProperties": 1,
+}
 _ALSO: dict[tuple[str, str], Schema] = {
     ("DataConfig", "classes"): _NAMES,
     ("InferConfig", "tile"): _SIDES,
+    ("TrainConfig", "loss"): _WEIGHTS,
 }
 """Short forms that validators take besides the field's own type, by block and key."""
 _EXTENDS: Schema = {
@@ -37,12 +43,21 @@ def experiment_schema() -> Schema:
         part = schema if block is Experiment else schema["$defs"].get(name)
         if part is not None:  # a base class has no place of its own
             _complete(part, block)
+    _allow_names_of_losses(schema["$defs"]["TrainConfig"]["properties"]["loss"])
     models = schema["properties"]["models"]
     taken_out = [{"$ref": "#/$defs/ModelConfig"}, {"type": "null"}]
     models["patternProperties"] = {key: {"anyOf": taken_out} for key in models["patternProperties"]}
     models["additionalProperties"] = False
     schema["properties"] = {"extends": _EXTENDS, **schema["properties"]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _allow_names_of_losses(loss: Schema) -> None:
+    """A term may be a name alone, and one term may stand without a list around it."""
+    listed = next(each for each in loss["anyOf"] if each.get("type") == "array")
+    term = {"anyOf": [{"type": "string"}, *listed["items"].pop("oneOf")]}
+    listed |= {"items": term, "minItems": 1}
+    loss["anyOf"] = [*term["anyOf"], *loss["anyOf"]]
 
 
 def blocks_by_name() -> dict[str, type[Block]]:

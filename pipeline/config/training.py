@@ -17,6 +17,8 @@ from pipeline.config.choices import (
     TileWeights,
 )
 from pipeline.config.limits import Count, CropSize, ImageSize, Probability
+from pipeline.config.loss_terms import Terms, names_in, repeated, written_out
+from pipeline.config.losses import LossTerm
 from pipeline.config.optimisation import AverageConfig, FreezeConfig
 from pipeline.config.sampling import SampleConfig
 
@@ -146,9 +148,10 @@ class TrainConfig(Block):
     """Share of all steps during which the learning rate grows."""
     clip: float | None = Field(1.0, ge=1e-6, le=1e6)
     """Largest norm of the gradient; null: gradients are not clipped."""
-    loss: dict[str, Annotated[float, Field(ge=1e-6, le=1e6)]] | None = None
-    """Weights of named losses, such as `{bce: 1, dice: 1}`; null: bce + dice, and ce + dice with
-    `data.multiclass`."""
+    loss: Terms | None = None
+    """The [losses](losses.md) that are added up: `lovasz`, `[bce, dice]`, weights as in
+    `{bce: 1, dice: 0.5}`, or with parameters `[{name: tversky, alpha: 0.3, weight: 0.5}, bce]`;
+    null: bce + dice, and ce + dice with `data.multiclass`."""
     ema: float | None = Field(0.998, gt=0, lt=1)
     """Decay of the moving average of the weights, which predicts; null: the plain weights
     predict."""
@@ -190,6 +193,15 @@ class TrainConfig(Block):
         check_names(str(info.field_name), [name], info)
         return name
 
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _known_losses(cls, loss: Any, info: ValidationInfo) -> Any:
+        if loss is None:
+            return None
+        terms = written_out(loss)
+        check_names("loss", names_in(terms), info)
+        return terms
+
     @model_validator(mode="before")
     @classmethod
     def _has_some_length(cls, values: Any) -> Any:
@@ -217,12 +229,9 @@ class TrainConfig(Block):
 
     @field_validator("loss")
     @classmethod
-    def _known_losses(
-        cls, loss: dict[str, float] | None, info: ValidationInfo
-    ) -> dict[str, float] | None:
-        if loss is not None and not loss:
-            raise ValueError("needs at least one loss")
-        check_names("loss", loss or (), info)
+    def _no_loss_twice(cls, loss: tuple[LossTerm, ...] | None) -> tuple[LossTerm, ...] | None:
+        if twice := repeated(loss or ()):
+            raise ValueError(f"{twice[0]} stands twice; give it a larger weight instead")
         return loss
 
     @field_validator("cache")

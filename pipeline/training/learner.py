@@ -14,6 +14,7 @@ from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.band_input import BandStatistics
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
+from pipeline.models.losses.truth import Truth
 from pipeline.training.accumulation import valid_shares
 from pipeline.training.average import WeightMean, measuring
 from pipeline.training.checkpointing import checkpoint_encoder
@@ -129,13 +130,14 @@ class Learner:
 
     def _loss(self, batch: Batch) -> Tensor:
         inputs = self._inputs(batch)
-        truth = self._upload(batch.planes).float()
+        planes = self._upload(batch.planes).float()
         if self.job.reader.data.soft:
-            truth /= CERTAIN
+            planes /= CERTAIN
         counted = self._upload(batch.valid).float()
+        truth = Truth(planes, counted, self.job.multiclass)
 
         def loss(logits: Tensor) -> Tensor:
-            return weighted_loss(self.job.losses, logits, truth, counted, self.job.multiclass)
+            return weighted_loss(self.job.losses, logits, truth)
 
         output = self.network(inputs)
         if isinstance(output, Tensor):

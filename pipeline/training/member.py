@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import ModelConfig
+from pipeline.config.losses import LossTerm
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.training.projection import Projection
@@ -28,7 +29,7 @@ class TrainJob:
     metric: str | dict[str, Any]
     classes: tuple[str, ...]
     multiclass: bool
-    losses: dict[str, float]
+    losses: tuple[LossTerm, ...]
     reader: SampleReader
     train: tuple[Sample, ...]
     held_out: tuple[Sample, ...]

@@ -10,7 +10,6 @@ import pytest
 import yaml
 from pydantic import Field
 
-from pipeline.config import Experiment
 from pipeline.config.base import Block
 from pipeline.config.reference import pages
 from pipeline.config.schema import blocks_by_name, experiment_schema, field_docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from pipeline.errors import InterruptedRunError, TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
-from pipeline.models.losses import weighted_loss
+from pipeline.models.losses import LOSSES, weighted_loss
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.training import learner, loop
@@ -208,3 +209,10 @@ def test_a_training_computes_with_its_own_number_of_threads(
 def test_how_many_threads_compute_makes_no_member_stale(discs: Path, tmp_path: Path) -> None:
     one, other = (_job(discs, tmp_path, threads=threads) for threads in ("auto", 3))
     assert one.fingerprint == other.fingerprint
+
+
+def test_a_member_trains_with_all_losses_at_once(discs: Path, tmp_path: Path) -> None:
+    loss = [{"name": name, "weight": 1e-3} for name in LOSSES if name != "ce"]
+    job = pickle.loads(pickle.dumps(_job(discs, tmp_path, epochs=1, steps=2, loss=loss)))
+    train_member(job, _context(tmp_path))
+    assert job.paths.manifest.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.config import ModelConfig, TrainConfig
+from pipeline.config.loss_terms import short_form
 from pipeline.data.resize import working_size
 from pipeline.data.samples import SampleReader
 from pipeline.manifests import fingerprint
@@ -46,7 +47,7 @@ def make_job(
         metric=experiment.metric,
         classes=experiment.data.class_names,
         multiclass=experiment.data.multiclass,
-        losses=config.train.loss or experiment.losses,
+        losses=experiment.losses(config.train),
         reader=reader,
         train=split.train,
         held_out=split.held_out,
@@ -71,7 +72,7 @@ def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[st
         "starting weights": [starting_point(model.network), model.weights is None],
         "input": [model.input],
         "train settings": [_without_speed(model.train)],
-        "loss": [model.train.loss or experiment.losses],
+        "loss": [short_form(experiment.losses(model.train))],
         "classes": [data.class_names, data.multiclass],
         "frame": [data.frame],
         "training images": [images],

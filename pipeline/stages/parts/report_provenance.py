@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import yaml
 
+from pipeline.config.losses import LossTerm
 from pipeline.reporting import duration
 from pipeline.reports.choices import named_steps
 from pipeline.reports.html import Folded, Section, Table
@@ -38,8 +39,7 @@ def _rows(context: StageContext, ensembled: Ensembled) -> Iterator[tuple[str, st
     yield "versions", ", ".join(_versions())
     yield "machine", f"{platform.system()} {platform.machine()}, {_devices(context)}"
     for name, model in experiment.models.items():
-        losses = model.train.loss or experiment.losses
-        loss = " + ".join(f"{weight:g} {each}" for each, weight in losses.items())
+        loss = " + ".join(map(_named, experiment.losses(model.train)))
         train = model.train
         yield (
             f"training of {name}",
@@ -48,6 +48,12 @@ def _rows(context: StageContext, ensembled: Ensembled) -> Iterator[tuple[str, st
         )
     yield "mean over models", experiment.ensemble.mean
     yield "post-processing", named_steps(ensembled.facts["postprocess"])
+
+
+def _named(term: LossTerm) -> str:
+    given = term.model_dump(mode="json", exclude_defaults=True, exclude={"name", "weight"})
+    options = ", ".join(f"{key} {value}" for key, value in given.items())
+    return f"{term.weight:g} {term.name}" + (f" ({options})" if options else "")
 
 
 def _versions() -> Iterator[str]:
