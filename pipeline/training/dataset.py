@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,9 +16,12 @@ from pipeline.data.catalog import Sample
 from pipeline.data.decoded import Cache, MemoryCache, decode
 from pipeline.data.decoded_file import Decoded
 from pipeline.data.samples import SampleReader
-from pipeline.training.augmentation import Augmenter
+from pipeline.training.augmentation import Augmenter, Crop
+from pipeline.training.mixing import Mixer
 
 Key = tuple[int, int, int]
+MIXING = 1
+"""Ends the seed of what is drawn about mixing; higher numbers those of the partners' crops."""
 
 
 class Batch(NamedTuple):
@@ -26,7 +30,7 @@ class Batch(NamedTuple):
     images: Tensor
     """N×C×H×W as the source reads them."""
     planes: Tensor
-    """N×classes×H×W uint8: 0/1, or 0..CERTAIN where `data.soft`."""
+    """N×classes×H×W uint8: 0/1, or 0..CERTAIN where `planes_are_soft`."""
     valid: Tensor
     """N×1×H×W uint8."""
     colour: Tensor
@@ -50,6 +54,7 @@ class TrainingSet(Dataset[Batch]):
         self._settings = settings
         self._shown = shown
         self._augmenter = Augmenter(settings.size, settings.augment, reader.source)
+        self._mixer = Mixer(settings.augment, reader.data) if settings.augment.mixes else None
         self._cache = MemoryCache(0) if cache is None else cache
 
     def __len__(self) -> int:
@@ -64,15 +69,36 @@ class TrainingSet(Dataset[Batch]):
         return decoded
 
     def __getitem__(self, key: Key) -> Batch:
-        epoch, position, index = key
-        decoded = self.decoded(self._samples[index])
-        crop = self._augmenter(*decoded, [self._settings.seed, epoch, position])
+        crop = self._crop(key)
+        if self._mixer is not None:
+            crop = self._mixed(crop, key)
         return Batch(
             torch.from_numpy(np.ascontiguousarray(crop.image.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(crop.planes)),
             torch.from_numpy(np.ascontiguousarray(crop.valid)[None]),
             torch.from_numpy(crop.colour),
         )
+
+    def _crop(self, key: Key, turn: int = 0) -> Crop:
+        """The crop of a key; turn: 0, or the number of a partner that its crop is mixed with."""
+        epoch, position, index = key
+        seed = [self._settings.seed, epoch, position]
+        seed += [turn] if turn else []
+        return self._augmenter(*self.decoded(self._samples[index]), seed)
+
+    def _mixed(self, crop: Crop, key: Key) -> Crop:
+        """The crop, mixed with crops of other samples of this set, by draws of the key alone."""
+        assert self._mixer is not None
+        epoch, position, index = key
+        random = np.random.default_rng([self._settings.seed, epoch, position, MIXING])
+        turns = itertools.count(MIXING + 1)
+
+        def partner() -> Crop:
+            other = int(random.integers(max(1, len(self) - 1)))
+            other = (index + 1 + other) % len(self)  # any but this one, where there are others
+            return self._crop((epoch, position, other), next(turns))
+
+        return self._mixer(crop, partner, random)
 
 
 def epoch_batches(count: int, settings: TrainConfig, epoch: int, start: int) -> Iterator[list[Key]]:

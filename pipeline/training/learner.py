@@ -18,6 +18,7 @@ from pipeline.training.dataset import Batch
 from pipeline.training.device_colour import change_colours
 from pipeline.training.ema import MovingAverage
 from pipeline.training.member import TrainJob
+from pipeline.training.mixing import planes_are_soft
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.resume_state import Progress, random_state, restore_random_state
 from pipeline.training.schedules import learning_rate
@@ -93,7 +94,7 @@ class Learner:
             images = change_colours(images, batch.colour)
         inputs = images.float().div_(self.job.reader.source.scale)
         truth = self._upload(batch.planes).float()
-        if self.job.reader.data.soft:
+        if planes_are_soft(self.job.reader.data, self.settings.augment):
             truth /= CERTAIN
         counted = self._upload(batch.valid).float()
 
