@@ -5,7 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-QUICK = ("stages", "training", "infer", "memory", "rle", "maps", "blend", "decoded", "graft_cost")
+QUICK = (
+    "stages",
+    "training",
+    "infer",
+    "memory",
+    "rle",
+    "maps",
+    "blend",
+    "decoded",
+    "augmentation",
+    "graft_cost",
+)
 
 
 def main() -> None:
