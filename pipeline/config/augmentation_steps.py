@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pipeline.config.base import shortened
@@ -34,6 +36,8 @@ def parse_step(entry: str | dict[str, Any]) -> AugmentStep:
     arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict) or not all(isinstance(key, str) for key in arguments):
         raise ValueError(f"{name}: its arguments are written as {{key: value}}")
+    if not all(map(math.isfinite, _numbers_in(arguments))):
+        raise ValueError(f"{name}: a value is not a finite number")
     if "p" in arguments:
         raise ValueError(f"{name}: write p beside the name: {{{name}: {{…}}, p: 0.3}}")
     if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
@@ -44,3 +48,13 @@ def parse_step(entry: str | dict[str, Any]) -> AugmentStep:
 def as_written(step: AugmentStep) -> dict[str, Any]:
     """The complete entry of a step, which is the same however short it was written."""
     return {step.name: step.arguments, "p": step.p}
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    """All fractions in a value of YAML; whole numbers are finite."""
+    if isinstance(value, float):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict | list | tuple):
+        for each in inner:
+            yield from _numbers_in(each)

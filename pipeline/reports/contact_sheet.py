@@ -87,7 +87,8 @@ def _painted(cell: Cell, colours: Sequence[RGB]) -> Picture:
 
 def _smaller(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
     method = cv2.INTER_AREA if mask.shape[1] > size[0] else cv2.INTER_NEAREST
-    return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=method) >= 0.5)
+    levels = mask.astype(np.uint8) * np.uint8(255)
+    return np.asarray(cv2.resize(levels, size, interpolation=method) > 127)
 
 
 def _outline(picture: Picture, mask: NDArray[np.bool_], colour: RGB) -> None:

@@ -12,9 +12,10 @@ from pipeline.data.image_sources.source import ImageSource, Pixels
 from pipeline.errors import ConfigError
 from pipeline.size import Size
 from pipeline.training.augmentation_steps import Shown, Steps
+from pipeline.training.transforms import is_spatial, make_transform
 
-TRIES = 8
-"""Of each step: some turn or resize only now and then."""
+TRIES = {True: 8, False: 2}
+"""Of a step, by whether it changes places: such a one may turn a crop only now and then."""
 
 
 def faulty_steps(settings: AugmentConfig, size: Size, source: ImageSource) -> Iterator[str]:
@@ -24,7 +25,7 @@ def faulty_steps(settings: AugmentConfig, size: Size, source: ImageSource) -> It
         always = Steps([as_written(step._replace(p=1.0))])
         random = np.random.default_rng(0)
         try:
-            for _ in range(TRIES):
+            for _ in range(TRIES[is_spatial(make_transform(step))]):
                 always(_random_crop(size, source, random), random)
         except ConfigError as error:
             yield str(error)

@@ -159,6 +159,7 @@ def _mistakes(*steps: Any) -> str:
         ({"GaussNoise": [1]}, "{key: value}"),
         ({"GaussNoise": {}, "Blur": {}}, "is no step"),
         ({}, "is no step"),
+        ({"GaussNoise": {"mean_range": [float("nan"), 1]}}, "not a finite number"),
         ("RandomCrop", "RandomCrop.height"),
         ("HistogramMatching", "hm_metadata"),
         ("Mosaic", "train.augment.mosaic"),
