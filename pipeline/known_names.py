@@ -11,6 +11,7 @@ from pipeline.suggestions import check_name
 
 # By kind of name, what knows it: a registry of names, or a function that raises on a wrong one.
 _KNOWN_BY = {
+    "augmentation step": "pipeline.training.transforms:make_transform",
     "demo": "pipeline.demo:get_demo",
     "decoder": "pipeline.models.decoders.registry:DECODERS",
     "encoder": "pipeline.models.encoder_names:check_encoder",

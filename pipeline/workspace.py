@@ -131,6 +131,11 @@ class Workspace:
     def aligned_references(self) -> Path:
         return self.run / "aligned"
 
+    @property
+    def augmentation(self) -> Path:
+        """A picture of augmented training samples."""
+        return self.run / "augmentation.png"
+
     def member(self, model: str, fold: int) -> MemberPaths:
         return MemberPaths(self.run / model / f"fold{fold}")
 

@@ -2,6 +2,7 @@
 
 from pipeline.config.alignment import AlignSettings
 from pipeline.config.annotations import AnnotationFiles
+from pipeline.config.augmentation import AugmentConfig, JitterConfig
 from pipeline.config.data import DataConfig, FrameConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.experiment import Experiment, ModelConfig, slug
@@ -13,10 +14,8 @@ from pipeline.config.model import ModelSpec, ReferenceUse
 from pipeline.config.submission import SubmissionConfig
 from pipeline.config.tables import GroupTable, MaskTable, RowKeys
 from pipeline.config.training import (
-    AugmentConfig,
     InferConfig,
     InputConfig,
-    JitterConfig,
     TileConfig,
     TrainConfig,
 )

@@ -39,6 +39,7 @@ from pipeline.manifests import fingerprint, is_as_written, is_fresh, read_manife
 from pipeline.stages import demo
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts.starting_weights import misfits
+from pipeline.stages.parts.step_misfits import step_misfits
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def run(context: StageContext) -> Survey:
     if is_new or context.asked == "check":
         findings += _doubts(catalog, experiment.data)
         findings += find_leftovers(catalog, experiment.data)
+        findings += step_misfits(context)
         _show(context, survey, findings)
     _stop_on_errors(findings)
     _stop_on_errors(misfits(context))

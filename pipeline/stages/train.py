@@ -18,7 +18,7 @@ from pipeline.models.factory import build_model
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
-from pipeline.stages.parts import decoded_samples, member_scores
+from pipeline.stages.parts import augmentation_sheet, decoded_samples, member_scores
 from pipeline.stages.parts.changed_keys import changed_keys
 from pipeline.stages.parts.fold_split import FoldSplit
 from pipeline.stages.parts.member_jobs import make_job
@@ -71,6 +71,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
         placed[0] = replace(placed[0], projection=_projection(context, stale))
+        augmentation_sheet.draw(context, placed)
         waiting = [Job(job.name, _train, (job,)) for job in placed]
         context.run_jobs("train", waiting, width=len(chosen))
         names = ", ".join(job.name for job in stale)

@@ -11,6 +11,7 @@ from pipeline.config import AugmentConfig
 from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.source import ImageSource, Pixels
 from pipeline.size import Size
+from pipeline.training.augmentation_steps import Shown, Steps
 from pipeline.training.crop_view import CropView, draw_jitter, draw_view
 from pipeline.training.drawn_colour import UNCHANGED, Drawn
 from pipeline.training.value_changes import value_change
@@ -44,6 +45,7 @@ class Augmenter:
         self._source = source
         self._settings = settings
         self._colour = value_change(settings, source)
+        self._steps = Steps(settings.steps)
 
     def __call__(
         self,
@@ -56,10 +58,10 @@ class Augmenter:
         """image HWC, planes CHW, valid HW → the same at the crop's size.
 
         seed: what makes this view this one (seed, epoch, position); through: a pixel (row, column)
-        that the crop is to contain. Geometry, colour and what is
-        done to the reference draw from streams of their own: none knows of another's choices.
+        that the crop is to contain. Geometry, colour, what is done to the reference, and steps draw
+        from streams of their own: none knows of another's choices.
         """
-        geometry, colour, reference = np.random.default_rng(seed).spawn(3)
+        geometry, colour, reference, steps = np.random.default_rng(seed).spawn(4)
         view = draw_view(planes.shape[1:], self._size, self._settings, geometry, through)
         channels = self._source.channels
         seen = [view.image(image[..., :channels])]
@@ -67,14 +69,19 @@ class Augmenter:
             seen.append(self._reference(image[..., channels:], view, reference))
         self._colour.begin(colour)
         coloured = [self._colour(each) for each in seen]
-        if len(seen) > 1 and reference.random() < self._settings.reference_drop:
-            coloured[1] = np.full_like(seen[1], self._source.blank), UNCHANGED
-        return Crop(
-            np.concatenate([pixels for pixels, _ in coloured], axis=2),
+        shown = Shown(
+            [pixels for pixels, _ in coloured],
             np.stack([view.plane(plane) for plane in planes]),
             np.ones(self._size, np.uint8) if valid is None else view.plane(valid.view(np.uint8)),
-            np.stack([drawn for _, drawn in coloured]),
         )
+        if self._steps:
+            shown = self._steps(shown, steps)
+        drawn = [each for _, each in coloured]
+        if len(seen) > 1 and reference.random() < self._settings.reference_drop:
+            shown.images[1] = np.full_like(seen[1], self._source.blank)
+            drawn[1] = UNCHANGED
+        image = np.concatenate(shown.images, axis=2)
+        return Crop(image, shown.planes, shown.valid, np.stack(drawn))
 
     def _reference(self, reference: Pixels, view: CropView, random: np.random.Generator) -> Pixels:
         jitter = draw_jitter(view.middle, self._settings.reference_jitter, random)

@@ -142,9 +142,17 @@ def _affine(size: tuple[int, int], settings: AugmentConfig, random: np.random.Ge
     """A random rotation, zoom and shift about the middle of a region of `size`."""
     height, width = size
     angle = random.uniform(-1, 1) * settings.rotate
-    scale = (1 + settings.scale) ** random.uniform(-1, 1)
+    scale = _drawn_scale(settings.scale, random.uniform(-1, 1))
     shift = random.uniform(-1, 1, 2) * settings.shift * (width, height)
     return _about(((width - 1) / 2, (height - 1) / 2), angle, scale, shift)
+
+
+def _drawn_scale(scale: float | tuple[float, float], drawn: float) -> float:
+    """Pixels of the image a pixel of the crop; drawn: -1..1."""
+    if not isinstance(scale, tuple):
+        return float((1 + scale) ** drawn)
+    smallest, largest = scale
+    return float(1 / (smallest * (largest / smallest) ** ((drawn + 1) / 2)))
 
 
 def _about(

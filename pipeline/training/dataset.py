@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,9 +16,15 @@ from pipeline.data.catalog import Sample
 from pipeline.data.decoded import Cache, MemoryCache, decode
 from pipeline.data.decoded_file import Decoded
 from pipeline.data.samples import SampleReader
-from pipeline.training.augmentation import Augmenter
+from pipeline.training.augmentation import Augmenter, Crop
 from pipeline.training.foreground import Foreground
+from pipeline.training.mixing import Mixer
 from pipeline.training.sampling import ANYWHERE, Key, SampleFacts
+
+MIXING = 1
+"""Ends the seed of what is drawn about mixing; higher numbers those of the partners' crops."""
+FOCUS = 2**16
+"""Ends the seed of the foreground pixel that a crop contains."""
 
 
 class Batch(NamedTuple):
@@ -26,7 +33,7 @@ class Batch(NamedTuple):
     images: Tensor
     """N×C×H×W as the source reads them."""
     planes: Tensor
-    """N×classes×H×W uint8: 0/1, or 0..CERTAIN where `data.soft`."""
+    """N×classes×H×W uint8: 0/1, or 0..CERTAIN where `planes_are_soft`."""
     valid: Tensor
     """N×1×H×W uint8."""
     colour: Tensor
@@ -52,6 +59,7 @@ class TrainingSet(Dataset[Batch]):
         self._settings = settings
         self._shown = shown
         self._augmenter = Augmenter(settings.size, settings.augment, reader.source)
+        self._mixer = Mixer(settings.augment, reader.data) if settings.augment.mixes else None
         self._cache = MemoryCache(0) if cache is None else cache
         self._foreground = Foreground(settings.seed, reader.data.soft)
         self.facts = SampleFacts(len(samples)) if facts is None else facts
@@ -68,16 +76,37 @@ class TrainingSet(Dataset[Batch]):
         return decoded
 
     def __getitem__(self, key: Key) -> Batch:
-        epoch, position, index, focus = key
-        decoded, seed = self.decoded(self._samples[index]), [self._settings.seed, epoch, position]
-        through = None
-        if focus != ANYWHERE:
-            random = np.random.default_rng([*seed, 7])
-            through = self._foreground.pixel(index, decoded, focus, random)
-        crop = self._augmenter(*decoded, seed, through)
+        crop = self._crop(key)
+        if self._mixer is not None:
+            crop = self._mixed(crop, key)
         return Batch(
             torch.from_numpy(np.ascontiguousarray(crop.image.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(crop.planes)),
             torch.from_numpy(np.ascontiguousarray(crop.valid)[None]),
             torch.from_numpy(crop.colour),
         )
+
+    def _crop(self, key: Key, turn: int = 0) -> Crop:
+        """The crop of a key; turn: 0, or the number of a partner that its crop is mixed with."""
+        epoch, position, index, focus = key
+        decoded, seed = self.decoded(self._samples[index]), [self._settings.seed, epoch, position]
+        seed += [turn] if turn else []
+        through = None
+        if focus != ANYWHERE:
+            random = np.random.default_rng([*seed, FOCUS])
+            through = self._foreground.pixel(index, decoded, focus, random)
+        return self._augmenter(*decoded, seed, through)
+
+    def _mixed(self, crop: Crop, key: Key) -> Crop:
+        """The crop, mixed with crops of other samples of this set, by draws of the key alone."""
+        assert self._mixer is not None
+        epoch, position, index, _ = key
+        random = np.random.default_rng([self._settings.seed, epoch, position, MIXING])
+        turns = itertools.count(MIXING + 1)
+
+        def partner() -> Crop:
+            other = int(random.integers(max(1, len(self) - 1)))
+            other = (index + 1 + other) % len(self)  # any but this one, where there are others
+            return self._crop(Key(epoch, position, other), next(turns))
+
+        return self._mixer(crop, partner, random)

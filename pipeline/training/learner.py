@@ -23,6 +23,7 @@ from pipeline.training.device_colour import change_colours
 from pipeline.training.ema import MovingAverage
 from pipeline.training.freezing import Freezing
 from pipeline.training.member import TrainJob
+from pipeline.training.mixing import planes_are_soft
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.parts import batch_norms, is_of_encoder
 from pipeline.training.resume_state import Progress, random_state, restore_random_state
@@ -131,7 +132,7 @@ class Learner:
     def _loss(self, batch: Batch) -> Tensor:
         inputs = self._inputs(batch)
         planes = self._upload(batch.planes).float()
-        if self.job.reader.data.soft:
+        if planes_are_soft(self.job.reader.data, self.settings.augment):
             planes /= CERTAIN
         counted = self._upload(batch.valid).float()
         truth = Truth(planes, counted, self.job.multiclass)

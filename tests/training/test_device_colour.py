@@ -85,5 +85,7 @@ def test_a_training_applies_them_and_resumes_with_the_same_bytes(tmp_path: Path)
         members[name] = member_bytes(job.paths.folder)
     assert members["broken"] == members["whole"] != members["cpu"]
     losses = [(tmp_path / name / "runs").rglob("history.csv") for name in ("cpu", "whole")]
-    first, second = (np.loadtxt(next(each), delimiter=",", skiprows=1)[0, 1] for each in losses)
+    first, second = (
+        np.loadtxt(next(each), delimiter=",", skiprows=1, usecols=1)[0] for each in losses
+    )
     assert first == pytest.approx(second, rel=0.05)
