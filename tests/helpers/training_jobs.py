@@ -20,7 +20,10 @@ from tests.helpers.competitions import TINY, context
 
 
 def train_job(discs: Path, folder: Path, decoder: str = "linknet", **training: Any) -> TrainJob:
-    blocks = {"size": [32, 32], "epochs": 2, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
+    blocks = {
+        "size": [32, 32], "epochs": 2, "batch": 4, "ema": 0.9, "lr": 3e-3, "validate": {"every": 1},
+        **training,
+    }  # fmt: skip
     stage = context(discs, folder, train=blocks, models={"a": {"decoder": decoder, **TINY}})
     (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)["a", 0]])
     return job
