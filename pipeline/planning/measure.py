@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.config import InferConfig
+from pipeline.config.optimisation import FreezeConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.image_sources.source import Pixels
 from pipeline.data.samples import SampleReader
@@ -123,7 +124,10 @@ def _start(job: MeasureJob, folder: Path, context: JobContext) -> TrainingRun:
     short = model.model_copy(
         update={
             "weights": None,
-            "train": model.train.model_copy(update={"steps": TIMED_STEPS, "length": None}),
+            "train": model.train.model_copy(
+                # a frozen encoder computes less than it will most of the time
+                update={"steps": TIMED_STEPS, "length": None, "freeze": FreezeConfig()}
+            ),
         }
     )
     decoded = folder / "decoded" if job.keep else None

@@ -59,9 +59,11 @@ class _Checkpointed:
         forward = functools.partial(type(self.block).forward, self.block)
         if not (torch.is_grad_enabled() and self.block.training):
             return forward(*inputs, **named)
+        # DenseNet appends to the list of features that its layers were given
+        own = [list(each) if isinstance(each, list) else each for each in inputs]
         return checkpoint(
             _unchanged(forward),
-            *inputs,
+            *own,
             use_reentrant=False,
             context_fn=functools.partial(_contexts, self.block),
             **named,
@@ -73,7 +75,8 @@ def _unchanged(forward: Any) -> Any:
     versions: list[list[int]] = []
 
     def twice(*inputs: Any, **named: Any) -> Any:
-        versions.append([each._version for each in inputs if isinstance(each, Tensor)])
+        flat = [part for each in inputs for part in (each if isinstance(each, list) else [each])]
+        versions.append([each._version for each in flat if isinstance(each, Tensor)])
         if versions[0] != versions[-1]:
             raise ConfigError(
                 "train.checkpointing: this encoder changes the input of a block in place, so it "

@@ -26,7 +26,8 @@ def _remedy(settings: TrainConfig, device: str) -> str:
     fewer = ", or run fewer jobs at a time (JOBS=1)" if device == "cpu" else ""
     if batch == 1:
         return f" with train.batch: 1 of train.size: {size}; take a smaller train.size{fewer}"
+    same = f" and train.accumulate: {2 * settings.accumulate}" if batch % 2 == 0 else ""
     return (
-        f" with train.batch: {batch} of train.size: {size}; set train.batch: {batch // 2}, or a "
-        f"smaller train.size{fewer}"
+        f" with train.batch: {batch} of train.size: {size}; set train.batch: {batch // 2}{same}, "
+        f"or train.checkpointing: true, or a smaller train.size{fewer}"
     )
