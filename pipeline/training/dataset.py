@@ -19,7 +19,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter, Crop
 from pipeline.training.foreground import Foreground
 from pipeline.training.mixing import Mixer
-from pipeline.training.sampling import ANYWHERE, Key, SampleFacts
+from pipeline.training.sampling import ANY_CLASS, ANYWHERE, Key, SampleFacts
 
 MIXING = 1
 """Ends the seed of what is drawn about mixing; higher numbers those of the partners' crops."""
@@ -100,13 +100,13 @@ class TrainingSet(Dataset[Batch]):
     def _mixed(self, crop: Crop, key: Key) -> Crop:
         """The crop, mixed with crops of other samples of this set, by draws of the key alone."""
         assert self._mixer is not None
-        epoch, position, index, _ = key
-        random = np.random.default_rng([self._settings.seed, epoch, position, MIXING])
+        random = np.random.default_rng([self._settings.seed, key.epoch, key.position, MIXING])
         turns = itertools.count(MIXING + 1)
 
-        def partner() -> Crop:
+        def partner(filled: bool) -> Crop:
             other = int(random.integers(max(1, len(self) - 1)))
-            other = (index + 1 + other) % len(self)  # any but this one, where there are others
-            return self._crop(Key(epoch, position, other), next(turns))
+            other = (key.image + 1 + other) % len(self)  # any but this one, where there are others
+            focus = ANY_CLASS if filled else key.focus
+            return self._crop(key._replace(image=other, focus=focus), next(turns))
 
         return self._mixer(crop, partner, random)

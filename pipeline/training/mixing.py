@@ -17,8 +17,9 @@ from pipeline.config import AugmentConfig, DataConfig
 from pipeline.data.ground_truth import CERTAIN
 from pipeline.training.augmentation import Crop
 
-Partner = Callable[[], Crop]
-"""Draws a crop of another training sample, a new one at each call."""
+Partner = Callable[[bool], Crop]
+"""Draws a crop of another training sample, a new one at each call; True: with a pixel of some class
+where its image has any."""
 
 _ALPHA = 0.4  # of mixup's beta distribution (Zhang et al. 2018): mostly near one of both
 _PASTED = 0.5  # of the objects of a class, each; but at least one
@@ -43,15 +44,15 @@ class Mixer:
         settings = self._settings
         drawn = random.random(4)
         if drawn[0] < settings.mosaic:
-            crop = mosaic(crop, [partner() for _ in range(3)], random)
+            crop = mosaic(crop, [partner(False) for _ in range(3)], random)
         if drawn[1] < settings.copy_paste:
-            crop = copy_paste(crop, partner(), random, self._half)
+            crop = copy_paste(crop, partner(True), random, self._half)
         if drawn[2] < settings.cutmix:
-            crop = cutmix(crop, partner(), random)
+            crop = cutmix(crop, partner(False), random)
         if self._to_soft:
             crop = crop._replace(planes=crop.planes * np.uint8(CERTAIN))
         if drawn[3] < settings.mixup:
-            other = partner()
+            other = partner(False)
             if self._to_soft:
                 other = other._replace(planes=other.planes * np.uint8(CERTAIN))
             crop = mixup(crop, other, random)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.errors import DataError
 from pipeline.models.losses import weighted_loss
+from pipeline.models.losses.truth import Truth
 from pipeline.stages import check, train
 from pipeline.stages.parts import augmentation_sheet
 from pipeline.training.learner import Learner
@@ -69,7 +70,7 @@ def test_truth_reaches_the_loss_as_probabilities(discs: Path, tmp_path: Path, mi
     )
     planes = truth.float() / (255 if mixup else 1)
     logits = learner.network(images.float() / 255)
-    expected = weighted_loss(job.losses, logits, planes, batch.valid.float(), False)
+    expected = weighted_loss(job.losses, logits, Truth(planes, batch.valid.float(), False))
     assert torch.allclose(learner._loss(batch), expected, rtol=1e-5)
 
 

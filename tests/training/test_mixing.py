@@ -20,7 +20,7 @@ from pipeline.training.dataset import TrainingSet
 from pipeline.training.drawn_colour import UNCHANGED
 from pipeline.training.loader import EpochLoader
 from pipeline.training.mixing import Mixer, copy_paste, cutmix, mixup, mosaic
-from pipeline.training.sampling import Key
+from pipeline.training.sampling import ANY_CLASS, Key
 from tests.helpers.competitions import draw_discs, experiment
 
 SIZE = (40, 56)
@@ -109,7 +109,7 @@ def _set(
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_key_alone_decides(discs: tuple[tuple[Sample, ...], SampleReader], kind: str) -> None:
     first, second, plain = _set(discs, **{kind: 1}), _set(discs, **{kind: 1}), _set(discs)
-    keys = [(1, position, position % 3) for position in range(12)]
+    keys = [Key(1, position, position % 3) for position in range(12)]
     there = [first[key] for key in keys]
     back = [second[key] for key in reversed(keys)][::-1]
     for one, other in zip(there, back, strict=True):
@@ -160,7 +160,7 @@ def test_no_kind_of_mixing_depends_on_another(
     mixer = Mixer(AugmentConfig(mixup=0.5, cutmix=0.5), discs[1].data)
     for seed in range(1000):
         seen.append(set())
-        mixer(_crop(50), lambda: _crop(200), np.random.default_rng(seed))
+        mixer(_crop(50), lambda _: _crop(200), np.random.default_rng(seed))
     table = [
         [sum(("mixup" in each) == a and ("cutmix" in each) == b for each in seen) for b in (0, 1)]
         for a in (0, 1)
@@ -185,3 +185,19 @@ def _copied(data: TrainingSet) -> TrainingSet:
     """The set as a loader process gets it."""
     copied: TrainingSet = pickle.loads(pickle.dumps(data))
     return copied
+
+
+def test_partners_have_something_to_paste_and_else_the_focus_of_their_sample(
+    discs: tuple[tuple[Sample, ...], SampleReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind, focus in (("copy_paste", ANY_CLASS), ("cutmix", 0), ("mixup", 0), ("mosaic", 0)):
+        data, keys = _set(discs, **{kind: 1}), []
+        crop = data._crop
+        monkeypatch.setattr(
+            data,
+            "_crop",
+            lambda key, *turn, keys=keys, crop=crop: keys.append(key) or crop(key, *turn),
+        )
+        data[Key(2, 5, 1, 0)]
+        assert {key.focus for key in keys[1:]} == {focus}
+        assert {key[:2] for key in keys} == {(2, 5)}
