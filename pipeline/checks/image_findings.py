@@ -40,8 +40,12 @@ def identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[F
     """Ids that several files have, and images in train and in test."""
     for sample_id in catalog.duplicates:
         yield Finding("error", sample_id, "several images have this id; keep one of them")
-    pictures = {(record.part, record.id): record.picture for record in records}
-    shared = sorted(set(catalog.by_id["train"]) & set(catalog.by_id["test"]))
+    pictures = {(each.part, each.id): each.picture for each in records if each.picture}
+    shared = [
+        each
+        for each in sorted(set(catalog.by_id["train"]) & set(catalog.by_id["test"]))
+        if ("train", each) in pictures and ("test", each) in pictures  # others cannot be read
+    ]
     same = [each for each in shared if pictures["train", each] == pictures["test", each]]
     if same:
         yield Finding(

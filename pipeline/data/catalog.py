@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.config import DataConfig
+from pipeline.data.array_files.zarr_marks import is_zarr_folder
 from pipeline.data.masks.registry import mask_format
 from pipeline.errors import DataError
 
@@ -106,14 +107,14 @@ def matching(root: Path, pattern: str) -> dict[Path, str]:
 
 
 def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:
-    """id → the files below `root` that match `pattern`, where `{id}` is the id.
+    """id → the files (and zarr folders) below `root` that match `pattern`, where `{id}` is the id.
 
     `*` matches anything within a name; `{class}` is the name of a class. Hidden files are
     none: macOS leaves a `._name` beside every file that it copies.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for path, sample_id in matching(root, pattern).items():
-        if path.is_file():
+        if path.is_file() or is_zarr_folder(path):
             found[sample_id].append(path)
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
 

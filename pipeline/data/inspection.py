@@ -27,6 +27,7 @@ from pipeline.size import Size
 PARTS: tuple[Part, ...] = ("train", "test")
 VERSION = "check/4"
 """Bumped when the same files give different records than before."""
+_PART = 2**20  # bytes of a file that are in memory together
 NEXT_NOTE = "\n"
 """Between the notes about one image, which may hold any other character."""
 
@@ -66,8 +67,9 @@ class Record:
 def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) -> str:
     """A text that changes when any file of the sample changes."""
     shown = [sample.image, *([sample.reference] if sample.reference else [])]
-    paths = [*(file for each in shown for file in source.files(each)), *sample.masks]
-    paths += source.neighbours(sample.image)
+    shown += source.neighbours(sample.image)
+    files = (file for each in shown for file in source.files(each))
+    paths = [*dict.fromkeys(files), *sample.masks]
     if part == "train":
         paths += mask_format(data).shared_files
         ignored = ignored_file(data, sample.id)
@@ -109,7 +111,20 @@ def inspect(
     pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
     read = pool(joblib.delayed(_inspect_one)(*task, data, masks, source) for task in fresh)
     found = {(record.part, record.id): record for record in _counted(read, advance)}
-    return [found.get((part, sample.id)) or known[part, sample.id] for sample, part, _ in tasks]
+    named = [(part, sample.id) for sample, part, _ in tasks]
+    every = {name: found.get(name) or known[name] for name in named}
+    pictures = {each.image.absolute(): every[part, each.id].picture for each, part, _ in tasks}
+    for sample, part, _ in fresh:
+        others = [pictures.get(path, "") for path in source.neighbours(sample.image)]
+        if others and not every[part, sample.id].problem:
+            every[part, sample.id] = _with_neighbours(every[part, sample.id], others)
+    return list(every.values())
+
+
+def _with_neighbours(record: Record, pictures: Iterable[str]) -> Record:
+    """The record of an image that is read together with these."""
+    together = "|".join([record.digest, *pictures])
+    return replace(record, digest=hashlib.sha256(together.encode()).hexdigest()[:24])
 
 
 def _is_known(known: dict[tuple[str, str], Record], task: tuple[Sample, Part, str]) -> bool:
@@ -145,15 +160,10 @@ def _facts(
     image, digest = _examined(sample.image, source)
     size = (image.pixels.shape[0], image.pixels.shape[1])
     picture, same = digest.hexdigest()[:24], False
-    for other in source.neighbours(sample.image):
-        digest.update(read_bytes(other))
     if sample.reference is not None:
-        reference = read_bytes(sample.reference)
-        decoded = source.decode(reference, sample.reference)
+        decoded = source.read(sample.reference)
         same = np.array_equal(decoded, image.pixels[:], equal_nan=decoded.dtype.kind == "f")
-        digest.update(reference)
-        for further in source.files(sample.reference)[1:]:
-            digest.update(read_bytes(further))
+        _hash_files(digest, source.files(sample.reference))
     if not data.turns:
         digest.update(b"as stored")  # other pixels than those of the same bytes, turned
     notes = list(image.notes)
@@ -186,14 +196,19 @@ def _facts(
 def _examined(path: Path, source: ImageSource) -> tuple[Examined, hashlib._Hash]:
     """The image, and the hash of its file so far."""
     image = source.examine_rows(path)
-    if image is not None:
+    if image is None:
+        encoded = read_bytes(path)
+        return source.examine(encoded, path), hashlib.sha256(encoded)
+    digest = hashlib.sha256()
+    _hash_files(digest, source.files(path))
+    return image, digest
+
+
+def _hash_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
+    for path in files:
         with opened(path) as stream:
-            return image, hashlib.file_digest(stream, "sha256")
-    encoded = read_bytes(path)
-    digest = hashlib.sha256(encoded)
-    for further in source.files(path)[1:]:
-        digest.update(read_bytes(further))
-    return source.examine(encoded, path), digest
+            while part := stream.read(_PART):
+                digest.update(part)
 
 
 def _truth(sample: Sample, size: Size, image: Examined, masks: MaskFormat) -> Truth:

@@ -19,10 +19,10 @@ from pipeline.data.array_files.extras import library
 from pipeline.data.array_files.layout import LEFT_OUT, Layout, layout_of, named_layout
 from pipeline.data.array_files.numpy_files import chosen
 from pipeline.data.array_files.zarr_chunks import require_whole_chunks
+from pipeline.data.array_files.zarr_marks import MARKS, is_zarr_folder
 from pipeline.data.decoding_memory import memory_for_bytes
 from pipeline.data.pages import RefusedError
 
-_MARKS = ("zarr.json", ".zarray", ".zgroup")
 _DEEPEST = 8
 _MOST_COUNTED = 10**6
 
@@ -59,10 +59,10 @@ class _Level:
 def is_zarr(path: Path) -> bool:
     """True for a folder of zarr, or a zip of one."""
     if path.is_dir():
-        return any((path / mark).is_file() for mark in _MARKS)
+        return is_zarr_folder(path)
     try:
         with zipfile.ZipFile(path) as file:
-            return any(mark in file.namelist() for mark in _MARKS)
+            return any(mark in file.namelist() for mark in MARKS)
     except (OSError, zipfile.BadZipFile):
         return False
 
