@@ -272,12 +272,12 @@ def test_a_dropped_slice_is_nobodys_neighbour(
     assert [each.name for each in source.neighbours(path)] == ["kidney0_03.png"]
 
 
-def test_a_band_file_that_no_pattern_finds_is_named(kelp: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_of_no_band_is_named(kelp: Path, tmp_path: Path) -> None:
     data = {"images": "s/{id}/{band}.npy", "bands": ["red", "nir"], "test": None}
     raw = kelp_experiment(kelp, data=data)
     source = image_source(open_run(raw, quiet=True).context("check").experiment.data)
     with pytest.raises(DataError, match="the files of its other bands are not known"):
-        source.read(tmp_path / "red.npy")
+        source.read(tmp_path / "x.npy")
 
 
 def test_copies_are_told_in_stacks_too(

@@ -11,11 +11,12 @@ from pipeline.data.array_files.dicom_series import open_series
 from pipeline.data.images import opened
 from pipeline.data.pages import RefusedError
 
-__all__ = ["is_array_file", "open_array", "open_series"]
+__all__ = ["ENDINGS", "is_array_file", "open_array", "open_series"]
 
 _ZIP = b"PK\x03\x04"
 _HEAD = 512  # bytes that tell the formats apart
-_ENDINGS = (".npy", ".npz", ".dcm", ".dicom", ".nii", ".nii.gz", ".zarr")
+ENDINGS = (".npy", ".npz", ".dcm", ".dicom", ".nii", ".nii.gz", ".zarr", ".zarr.zip")
+"""Of files, and of folders of zarr, that hold arrays; others are known by what is in them."""
 
 
 def open_array(
@@ -75,7 +76,7 @@ def is_array_file(path: Path) -> bool:
     """True for a file whose numbers 8-bit RGB would lose: of a format of arrays, or a picture of
     more bits, bands or pages. Its header is read, if its name does not say it.
     """
-    if path.name.lower().endswith(_ENDINGS):
+    if path.name.lower().endswith(ENDINGS):
         return True
     if path.is_dir():
         return zarr_groups.is_zarr(path)
