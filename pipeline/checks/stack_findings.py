@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.checks.finding import Finding
 from pipeline.config import DataConfig
-from pipeline.config.stack import StackConfig
 from pipeline.data.catalog import Catalog
 from pipeline.data.inspection import Record
 from pipeline.data.listing import listed
@@ -22,13 +21,13 @@ def stack_problems(
     """Errors for positions that several images have, and for stacks of images of several sizes;
     warnings for positions that none has, and for stacks that groups (by id) tear apart.
     """
-    if data.stack is None:
+    if data.order is None:
         return
-    yield from _torn_stacks(catalog, groups, data.stack)
+    yield from _torn_stacks(catalog, groups, data.order)
     sizes = {(each.part, each.id): (each.height, each.width) for each in records if each.digest}
     for part, samples in (("train", catalog.train), ("test", catalog.test)):
         try:
-            stacks = Stacks.of([sample.id for sample in samples], data.stack)
+            stacks = Stacks.of([sample.id for sample in samples], data.order)
         except DataError as error:
             yield Finding("error", "data.stack", str(error).removeprefix("data.stack: "))
             continue
@@ -44,7 +43,8 @@ def stack_problems(
         }
         torn = [stack for stack, count in gaps.items() if count]
         if torn:
-            how = "the nearest image" if data.stack.edges == "repeat" else "no data"
+            repeats = data.stack is None or data.stack.edges == "repeat"
+            how = "the nearest image" if repeats else "no data"
             yield Finding(
                 "warning",
                 "data.stack",
@@ -68,10 +68,10 @@ def _sizes(stacks: Stacks, sizes: Mapping[str, Size]) -> Iterator[Finding]:
 
 
 def _torn_stacks(
-    catalog: Catalog, groups: Mapping[str, str], config: StackConfig
+    catalog: Catalog, groups: Mapping[str, str], order: tuple[str, str]
 ) -> Iterator[Finding]:
     try:
-        places = Stacks.of([sample.id for sample in catalog.train], config).places
+        places = Stacks.of([sample.id for sample in catalog.train], order).places
     except DataError:
         return
     found: dict[str, set[str]] = defaultdict(set)

@@ -14,13 +14,16 @@ import numpy as np
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog, Part, Sample
 from pipeline.data.ground_truth import Truth
+from pipeline.data.image_sources.band_files import files_below
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.image_sources.source import Examined, ImageSource
+from pipeline.data.image_sources.source import Examined, ImageSource, Pixels
 from pipeline.data.images import opened, read_bytes
+from pipeline.data.masks.arrays import mask_array
 from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.ignored import ignored_file
 from pipeline.data.masks.registry import mask_format
+from pipeline.data.volumes import mask_notes, split_slice
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -28,6 +31,8 @@ PARTS: tuple[Part, ...] = ("train", "test")
 VERSION = "check/4"
 """Bumped when the same files give different records than before."""
 _PART = 2**20  # bytes of a file that are in memory together
+FLAT = "flat"
+"""Start of `Record.picture` of slices without anything on them, of which volumes have many."""
 NEXT_NOTE = "\n"
 """Between the notes about one image, which may hold any other character."""
 
@@ -68,8 +73,11 @@ def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) 
     """A text that changes when any file of the sample changes."""
     shown = [sample.image, *([sample.reference] if sample.reference else [])]
     shown += source.neighbours(sample.image)
-    files = (file for each in shown for file in source.files(each))
+    files = [file for each in shown for file in source.files(each)]
     paths = [*dict.fromkeys(files), *sample.masks]
+    if data.volume is not None:
+        volumes = [split_slice(mask)[0] for mask in sample.masks]
+        paths = [*dict.fromkeys(files), *(file for each in volumes for file in files_below(each))]
     if part == "train":
         paths += mask_format(data).shared_files
         ignored = ignored_file(data, sample.id)
@@ -115,7 +123,8 @@ def inspect(
     every = {name: found.get(name) or known[name] for name in named}
     pictures = {each.image.absolute(): every[part, each.id].picture for each, part, _ in tasks}
     for sample, part, _ in fresh:
-        others = [pictures.get(path, "") for path in source.neighbours(sample.image)]
+        around = source.neighbours(sample.image)
+        others = [pictures.get(path.absolute(), "") for path in around]
         if others and not every[part, sample.id].problem:
             every[part, sample.id] = _with_neighbours(every[part, sample.id], others)
     return list(every.values())
@@ -160,6 +169,8 @@ def _facts(
     image, digest = _examined(sample.image, source)
     size = (image.pixels.shape[0], image.pixels.shape[1])
     picture, same = digest.hexdigest()[:24], False
+    if image.content is not None and is_flat(image.pixels[:]):
+        picture = f"{FLAT} {picture}"
     if sample.reference is not None:
         decoded = source.read(sample.reference)
         same = np.array_equal(decoded, image.pixels[:], equal_nan=decoded.dtype.kind == "f")
@@ -172,6 +183,8 @@ def _facts(
     facts: dict[str, Any] = {"height": size[0], "width": size[1]}
     facts["bands"] = " ".join(f"{mean:.6g}" for mean in image.means)
     if part == "train":
+        if data.volume is not None:  # before a slice is looked for that a shorter mask lacks
+            notes += _doubts_of_masks(sample, data)
         truth = _truth(sample, size, image, masks)
         notes += [f"mask: {note}" for note in truth.notes]
         facts["colours"] = ", ".join(truth.colours)
@@ -193,6 +206,12 @@ def _facts(
     }
 
 
+def _doubts_of_masks(sample: Sample, data: DataConfig) -> list[str]:
+    key = mask_array(data)
+    notes = (mask_notes(sample.image, mask, data, key=key) for mask in sample.masks)
+    return [f"mask: {note}" for of_mask in notes for note in of_mask]
+
+
 def _examined(path: Path, source: ImageSource) -> tuple[Examined, hashlib._Hash]:
     """The image, and the hash of its file so far."""
     image = source.examine_rows(path)
@@ -200,8 +219,18 @@ def _examined(path: Path, source: ImageSource) -> tuple[Examined, hashlib._Hash]
         encoded = read_bytes(path)
         return source.examine(encoded, path), hashlib.sha256(encoded)
     digest = hashlib.sha256()
-    _hash_files(digest, source.files(path))
+    if image.content is not None:
+        digest.update(str(image.pixels.shape).encode())
+        digest.update(image.content)
+    else:
+        _hash_files(digest, source.files(path))
     return image, digest
+
+
+def is_flat(pixels: Pixels) -> bool:
+    """True if each band has one value, or none, everywhere."""
+    first = pixels[:1, :1]
+    return bool(((pixels == first) | (np.isnan(pixels) & np.isnan(first))).all())
 
 
 def _hash_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:

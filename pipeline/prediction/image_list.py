@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.listing import enumerated
 from pipeline.data.samples import SampleReader
+from pipeline.data.stacks import Stacks
+from pipeline.data.volume_slices import slices_of
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.errors import DataError
 from pipeline.prediction.named_images import NamedImages
@@ -37,7 +39,27 @@ def list_images(named: Sequence[str], data: DataConfig) -> tuple[Sample, ...]:
             f"{len(twice)} name(s) occur for several images, whose masks would overwrite each "
             f"other: {shown}; rename the images, or predict them into different folders"
         )
+    if data.volume is not None:
+        return tuple(_slices(found, data))
     return tuple(Sample(id=name, image=path, part="test") for name, path in found)
+
+
+def _slices(volumes: Sequence[tuple[str, Path]], data: DataConfig) -> Iterator[Sample]:
+    """Those of each volume; DataError lists all volumes that cannot be read."""
+    found = slices_of({}, {}, {name: (path,) for name, path in volumes}, data)[2]
+    for sample_id, (path,) in found.items():
+        yield Sample(id=sample_id, image=path, part="test")
+
+
+def slices_by_volume(samples: Sequence[Sample], data: DataConfig) -> dict[str, list[str]]:
+    """The ids of the slices of each volume, in their order; nothing for images of other kinds."""
+    if data.order is None or data.volume is None:
+        return {}
+    stacks = Stacks.of([sample.id for sample in samples], data.order)
+    return {
+        volume: [each for ids in places.values() for each in ids]
+        for volume, places in stacks.ids.items()
+    }
 
 
 def sizes_of(

@@ -21,6 +21,7 @@ from pipeline.data.image_sources.band_files import (
     tails,
 )
 from pipeline.data.listing import enumerated
+from pipeline.data.volumes import is_series
 from pipeline.errors import DataError
 
 _DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr", ".zarr.zip")
@@ -99,7 +100,9 @@ class NamedImages:
                 yield path
 
     def _is_image_folder(self, path: Path) -> bool:
-        return self.data.bands is not None and is_zarr_folder(path)
+        if self.data.bands is None:
+            return False
+        return is_zarr_folder(path) or (self.data.volume is not None and is_series(path))
 
     def _is_image(self, path: Path) -> bool:
         if not path.is_file():
@@ -122,7 +125,9 @@ _OTHERS = (".csv", ".txt", ".json", ".zip", ".xlsx", ".parquet", ".pt", ".safete
 
 
 def name_of(path: Path) -> str:
-    """What an image is called: the name of its file without the ending."""
+    """What an image is called: the name of its file without the ending, or of its folder."""
+    if path.is_dir() and not is_zarr_folder(path):
+        return path.name
     for ending in _DOUBLE:
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]

@@ -16,6 +16,7 @@ from pipeline.checks.finding import Finding
 from pipeline.checks.findings import find_problems
 from pipeline.checks.misreadings import find_misreadings, needs_choice
 from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
+from pipeline.checks.volume_findings import spacing_problems, volume_facts
 from pipeline.config import DataConfig, FrameConfig
 from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples
 from pipeline.data.groups import groups_or_error
@@ -103,6 +104,11 @@ def run(context: StageContext) -> Survey:
         findings += _doubts(catalog, experiment.data)
         findings += find_leftovers(catalog, experiment.data)
         findings += step_misfits(context)
+        volumes = volume_facts(catalog, experiment.data)
+        findings += spacing_problems(volumes)
+        if volumes:
+            columns = ["part", "volumes", "slices", "spacing (Z × Y × X)"]
+            context.reporter.table("volumes", columns, [each.row for each in volumes])
         _show(context, survey, findings)
     _stop_on_errors(findings)
     _stop_on_errors(misfits(context))

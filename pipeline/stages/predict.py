@@ -25,10 +25,11 @@ from pipeline.prediction.finished_run import (
     refuse_references,
     verify_weights,
 )
-from pipeline.prediction.image_list import list_images, sizes_of
+from pipeline.prediction.image_list import list_images, sizes_of, slices_by_volume
 from pipeline.prediction.image_predictor import job_of
 from pipeline.prediction.mask_files import AREAS, PredictedMaskFiles
 from pipeline.prediction.mask_sink import ClassArea, predict_masks
+from pipeline.prediction.mask_stacks import stack_masks, stack_paths
 from pipeline.stages.context import StageContext
 
 
@@ -53,15 +54,13 @@ def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.Data
     started = time.monotonic()
     finished = read_finished_run(folder)
     refuse_references(finished.experiment)
-    samples = list_images(request.images, finished.experiment.data)
+    data = finished.experiment.data
+    samples = list_images(request.images, data)
     files = PredictedMaskFiles.of(
-        request.out,
-        finished.experiment.data,
-        probabilities=request.probabilities,
-        overlay=request.overlay,
+        request.out, data, probabilities=request.probabilities, overlay=request.overlay
     )
-    _check_targets(context, folder, finished.experiment.data, files, samples)
-    sizes = sizes_of(samples, SampleReader(finished.experiment.data), context.reporter)
+    _check_targets(context, folder, data, files, samples)
+    sizes = sizes_of(samples, SampleReader(data), context.reporter)
     if request.probabilities:
         pixels = sum(height * width for height, width in sizes.values())
         needed = 4 * pixels * len(files.classes)
@@ -69,7 +68,9 @@ def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.Data
     blend = MemoryBlend.of(finished)
     verify_weights(finished, blend.models)
     areas = _predict(context, finished, blend, files, samples)
-    by_file = not has_band_files(finished.experiment.data)
+    for volume, slices in slices_by_volume(samples, data).items():
+        stack_masks(files, volume, slices)
+    by_file = not has_band_files(data) and data.volume is None
     table = _table(areas, {each.id: each.image.name if by_file else each.id for each in samples})
     write_atomic(request.out / AREAS, table.to_csv(index=False))
     context.done("predict", f"masks of {len(samples)} image(s)", request.out, started)
@@ -125,13 +126,15 @@ def _check_targets(
         raise DataError(f"{out} is in the folder of the run itself; write the masks to another one")
     source = image_source(data)
     images = {path.resolve() for each in samples for path in source.files(each.image)}
-    for sample in samples:
-        for path in files.paths(sample.id):
-            if path.resolve() in images:
-                raise DataError(
-                    f"the mask of {sample.image} would replace the image {path}; write the masks "
-                    "to another folder"
-                )
+    written = {path: sample.id for sample in samples for path in files.paths(sample.id)}
+    for volume in slices_by_volume(samples, data):
+        written |= dict.fromkeys(stack_paths(files, volume), volume)
+    for path, name in written.items():
+        if path.resolve() in images:
+            raise DataError(
+                f"the mask of {name} would replace the image {path}; write the masks to another "
+                "folder"
+            )
 
 
 def _table(areas: Sequence[ClassArea], names: Mapping[str, str]) -> pd.DataFrame:

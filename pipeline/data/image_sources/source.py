@@ -44,6 +44,8 @@ class Examined:
     """Possible problems of the image, and information lost in reading it."""
     means: tuple[float, ...] = ()
     """Of each band, where they are no colours; NaN where it has no data."""
+    content: memoryview | None = None
+    """What tells it from other images, where the bytes of its file are those of several."""
 
 
 class ImageSource(Protocol):

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config import DataConfig
 from pipeline.data.ground_truth import Truth
 from pipeline.data.masks.files import MaskFiles, with_remarks
+from pipeline.data.volumes import split_slice
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -37,6 +38,8 @@ class ClassFiles(MaskFiles):
         """The class of a file name."""
         names = self.data.class_names
         said = {"{id}": re.escape(sample_id), "*": "[^/]*"}
+        if self.data.volume is not None:
+            path, said["{id}"] = split_slice(path)[0], "[^/]+"
         for name in names:
             said["{class}"] = re.escape(name)
             pieces = re.split(r"(\{id\}|\{class\}|\*)", self.pattern)

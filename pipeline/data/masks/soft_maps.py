@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig
 from pipeline.data.ground_truth import CERTAIN, Truth, decided
 from pipeline.data.images import read_bytes
-from pipeline.data.masks.arrays import SUFFIXES, flat, read_array
+from pipeline.data.masks.arrays import array_of
 from pipeline.data.masks.files import MaskFiles, check_size
 from pipeline.data.masks.pixels import decode_pixels
 from pipeline.errors import DataError
@@ -37,8 +37,9 @@ class SoftMaps(MaskFiles):
 
     def _share(self, path: Path) -> NDArray[np.float32]:
         """The probability of each pixel, HW."""
-        if path.suffix.lower() in SUFFIXES:
-            return _share_of_array(path)
+        array = array_of(path, self.data)
+        if array is not None:
+            return _share_of_array(array, path)
         pixels = decode_pixels(read_bytes(path), path, turn=self.data.turns)
         if pixels.palette is not None or pixels.alpha is not None:
             raise DataError(f"{path} has colours or is transparent; save soft masks as gray PNG")
@@ -52,8 +53,7 @@ class SoftMaps(MaskFiles):
         return np.asarray(levels, np.float32) / np.float32(white)
 
 
-def _share_of_array(path: Path) -> NDArray[np.float32]:
-    array = flat(read_array(path), path)
+def _share_of_array(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
     if array.dtype.kind == "f":
         if not ((array >= 0) & (array <= 1)).all():
             raise DataError(f"{path} holds numbers that are no probabilities, 0 to 1")

@@ -1,0 +1,342 @@
+"""Each slice of a volume is an image: listed, read and checked, whatever its format."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.config import DataConfig, build_experiment
+from pipeline.config.volume import VolumeConfig
+from pipeline.data.array_files import tiff, whole_arrays
+from pipeline.data.catalog import Catalog, list_samples
+from pipeline.data.groups import groups_of
+from pipeline.data.image_sources.registry import image_source
+from pipeline.data.inspection import Record, inspect, stamp_of
+from pipeline.data.samples import SampleReader
+from pipeline.data.volumes import open_volume
+from pipeline.errors import ConfigError, DataError
+from tests.helpers.volumes import SIDES, draw_volume, draw_volumes, save_volume, volume_experiment
+
+ENDINGS = [".tif", ".npy", ".nii", ".nii.gz", ".zarr"]
+
+
+def _data(root: Path, ending: str = ".tif", **data: Any) -> DataConfig:
+    rows = {"rows": "class", "key": "{id}_{class}"} if len(data.get("classes", "1")) > 1 else {}
+    raw = volume_experiment(root, ending, data=data)
+    raw["submission"] = {**raw.get("submission", {}), **rows}
+    return build_experiment(raw, source="test").data
+
+
+def _records(data: DataConfig, catalog: Catalog | None = None) -> list[Record]:
+    return inspect(catalog or list_samples(data), data, {}, lambda _: None, threads=1)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_slices_are_images_with_their_masks(tmp_path: Path, ending: str) -> None:
+    for package in {".zarr": ["zarr"], ".nii": ["nibabel"], ".nii.gz": ["nibabel"]}.get(ending, []):
+        pytest.importorskip(package)
+    draw_volumes(tmp_path, count=2, test=1, ending=ending)
+    data = _data(tmp_path, ending)
+    catalog = list_samples(data)
+    assert [each.id for each in catalog.train] == [
+        f"case{volume}_{number:04d}" for volume in range(2) for number in range(SIDES[0])
+    ]
+    assert [each.id for each in catalog.test] == [f"case2_{number:04d}" for number in range(6)]
+    reader = SampleReader(data)
+    for number, sample in enumerate((*catalog.train, *catalog.test)):
+        volume, labels = draw_volume(number // SIDES[0])
+        plane = number % SIDES[0]
+        assert np.array_equal(reader.image(sample)[..., 0], volume[plane])
+        assert np.array_equal(reader.rows(sample)[3:9][..., 0], volume[plane, 3:9])
+        assert reader.seen_size(sample) == SIDES[1:]
+        if sample.part == "train":
+            assert np.array_equal(reader.truth(sample, SIDES[1:]).planes[0], labels[plane])
+    assert {each.problem for each in _records(data)} == {""}
+    groups = groups_of([each.id for each in catalog.train], data)
+    assert groups["case1_0004"] == "case1"
+
+
+@pytest.mark.parametrize("axis", ["Y", "X"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_slices_along_another_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axis: str, kept: bool
+) -> None:
+    if not kept:
+        monkeypatch.setattr("pipeline.data.array_files.one_plane.MOST_KEPT", 0)
+    draw_volumes(tmp_path, count=1, test=0)
+    data = _data(tmp_path, volume={"axis": axis}, test=None)
+    catalog, reader = list_samples(data), SampleReader(_data(tmp_path, volume={"axis": axis}))
+    volume, labels = draw_volume(0)
+    order = (1, 0, 2) if axis == "Y" else (2, 0, 1)
+    turned, masks = volume.transpose(order), labels.transpose(order)
+    assert len(catalog.train) == len(turned)
+    for plane, sample in enumerate(catalog.train):
+        assert np.array_equal(reader.image(sample)[..., 0], turned[plane])
+        truth = reader.truth(sample, masks.shape[1:])
+        assert np.array_equal(truth.planes[0], masks[plane])
+
+
+def test_neighbours_are_slices_of_the_same_volume(tmp_path: Path) -> None:
+    draw_volumes(tmp_path, count=2, test=1)
+    stack = {"neighbours": [-2, 0, 1]}
+    for edges in ("repeat", "no_data"):
+        data = _data(tmp_path, stack={**stack, "edges": edges}, drop=["case1_0003"])
+        by_id, reader = list_samples(data).by_id["train"], SampleReader(data)
+        volume, _ = draw_volume(1)
+        seen = reader.image(by_id["case1_0001"])
+        assert np.array_equal(seen[..., 1], volume[1]) and np.array_equal(seen[..., 2], volume[2])
+        first = np.array_equal(seen[..., 0], volume[0])
+        assert first if edges == "repeat" else np.isnan(seen[..., 0]).all()
+        beside = reader.image(by_id["case1_0002"])[..., 2]  # the dropped one
+        assert np.array_equal(beside, volume[2]) if edges == "repeat" else np.isnan(beside).all()
+        elsewhere = tmp_path / "elsewhere/new.tif"
+        save_volume(elsewhere, volume)
+        last = reader.source.read(elsewhere / "slice 5")
+        assert np.array_equal(last[..., 0], volume[3]), "also of a volume that is not in the data"
+
+
+def test_only_pages_of_the_slices_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_volumes(tmp_path, count=1, test=0)
+    pages: list[int] = []
+    stored = tiff.read_page
+
+    def noted(path: Path, file: Any, number: int, start: int, stop: int) -> np.ndarray:
+        pages.append(number)
+        return stored(path, file, number, start, stop)
+
+    monkeypatch.setattr(tiff, "read_page", noted)
+    data = _data(tmp_path, test=None, stack={"neighbours": [0, 1]})
+    sample = list_samples(data).by_id["train"]["case0_0002"]
+    plain = tiff.tiff_of(tmp_path / "train/case0.tif", None).offset is not None
+    SampleReader(data).image(sample)
+    assert plain or pages == [2, 3]
+
+
+def test_a_packed_volume_and_its_masks_are_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    draw_volumes(tmp_path, count=1, test=0, ending=".nii.gz")
+    unpacked = 0
+    stored = nibabel.arrayproxy.ArrayProxy.get_unscaled
+
+    def counted(self: Any) -> Any:
+        nonlocal unpacked
+        unpacked += 1
+        return stored(self)
+
+    monkeypatch.setattr(nibabel.arrayproxy.ArrayProxy, "get_unscaled", counted)
+    whole_arrays._kept.clear()
+    data = _data(tmp_path, ".nii.gz", test=None, stack={"neighbours": [-1, 0, 1]})
+    assert {each.problem for each in _records(data)} == {""}
+    assert unpacked == 2
+
+
+def test_what_is_kept_unpacked_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(whole_arrays, "MOST_KEPT", 250)
+    whole_arrays._kept.clear()
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    made: list[str] = []
+
+    def get(name: str, size: int = 100) -> None:
+        def make() -> np.ndarray:
+            made.append(name)
+            return np.zeros(size, np.uint8)
+
+        whole_arrays.whole_array(path, name, size, make)
+
+    for name in ("a", "b", "a", "c", "a", "b"):
+        get(name)
+    assert made == ["a", "b", "c", "b"]
+    get("large", 300)
+    get("large", 300)
+    assert made[-2:] == ["large", "large"]
+    whole_arrays._kept.clear()
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (np.zeros((5, 40, 48), np.uint8), r"case0\.tif has 5 slice\(s\) of 40×48, and its images"),
+        (np.zeros((6, 40, 40), np.uint8), "is 40×40, its image 48×40"),
+        (np.zeros((6, 40, 48, 3), np.uint8), "a mask has one number a pixel"),
+        (np.full((6, 40, 48), 0.5, np.float32), "no whole numbers"),
+        (np.full((6, 40, 48), -1, np.int16), "numbers below 0"),
+    ],
+)
+def test_masks_that_do_not_fit_are_told(tmp_path: Path, labels: np.ndarray, says: str) -> None:
+    import tifffile
+
+    draw_volumes(tmp_path, count=1, test=0)
+    kind = "rgb" if labels.ndim == 4 else "minisblack"
+    tifffile.imwrite(tmp_path / "labels/case0.tif", labels, photometric=kind)
+    records = _records(_data(tmp_path, test=None))
+    assert len(records) == 6
+    for record in records:
+        assert re.search(says, record.problem), record.problem
+
+
+def test_values_of_several_classes_void_and_numbered_objects(tmp_path: Path) -> None:
+    volume, labels = draw_volume(0)
+    save_volume(tmp_path / "train/a.npy", volume)
+    values = labels * np.uint8(2)
+    values[2:, 10, 10], values[3] = 1, 9
+    save_volume(tmp_path / "labels/a.npy", values)
+    classes = {"dot": 1, "tube": 2}
+    data = _data(tmp_path, ".npy", test=None, classes=classes, void=9)
+    reader, samples = SampleReader(data), list_samples(data).train
+    truths = [reader.truth(each, SIDES[1:]) for each in samples]
+    assert [int(each.planes[0].sum()) for each in truths] == [0, 0, 1, 0, 1, 1]
+    assert truths[3].valid is not None and not truths[3].valid.any()
+    objects = _data(tmp_path, ".npy", test=None, masks={"label_map": "labels/{id}.npy"})
+    truth = SampleReader(objects).truth(list_samples(objects).train[2], SIDES[1:])
+    assert truth.instances is not None and set(np.unique(truth.instances)) == {0, 1, 2}
+    by_class = _data(tmp_path, ".npy", test=None, masks="by/{class}/{id}.npy", classes=["x", "y"])
+    save_volume(tmp_path / "by/x/a.npy", labels)
+    truth = SampleReader(by_class).truth(list_samples(by_class).train[2], SIDES[1:])
+    assert [int(each.sum()) for each in truth.planes] == [int(labels[2].sum()), 0]
+
+
+def test_a_volume_a_band(tmp_path: Path) -> None:
+    volume, labels = draw_volume(0)
+    for number, name in enumerate(("t1", "t2")):
+        save_volume(tmp_path / f"train/a/{name}.npy", volume + np.uint16(number))
+    save_volume(tmp_path / "labels/a.npy", labels)
+    changes = {"images": "train/{id}/{band}.npy", "bands": ["t1", "t2"], "test": None}
+    data = _data(tmp_path, ".npy", **changes)
+    sample = list_samples(data).train[4]
+    assert sample.id == "a_0004"
+    seen = SampleReader(data).image(sample)
+    assert np.array_equal(seen[..., 1], volume[4] + 1) and np.array_equal(seen[..., 0], volume[4])
+    save_volume(tmp_path / "train/a/t2.npy", volume[:5])
+    assert all("t2.npy has 5 slice(s)" in each.problem for each in _records(data))
+
+
+def test_changes_are_seen_and_copies_told(tmp_path: Path) -> None:
+    draw_volumes(tmp_path, count=2, test=0)
+    data = _data(tmp_path, test=None)
+    catalog, source = list_samples(data), image_source(data)
+    before = [stamp_of(each, "train", data, source) for each in catalog.train]
+    os.utime(tmp_path / "labels/case1.tif", ns=(1, 1))
+    after = [stamp_of(each, "train", data, source) for each in catalog.train]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 6 + [False] * 6
+    volume, _ = draw_volume(1)
+    other, _ = draw_volume(0)
+    volume[2], volume[5] = other[4], 0
+    other[0] = 0
+    save_volume(tmp_path / "train/case1.tif", volume)
+    save_volume(tmp_path / "train/case0.tif", other)
+    pictures = {each.id: each.picture for each in _records(data)}
+    assert pictures["case1_0002"] == pictures["case0_0004"]
+    assert len(set(pictures.values())) == 10
+    assert pictures["case1_0005"].startswith("flat ") and pictures["case0_0000"].startswith("flat ")
+
+
+def test_unreadable_volumes_are_listed_together_and_may_be_dropped(tmp_path: Path) -> None:
+    draw_volumes(tmp_path, count=3, test=0)
+    (tmp_path / "train/case0.tif").write_bytes(b"II*\0")
+    (tmp_path / "train/case1.tif").write_bytes(b"")
+    with pytest.raises(DataError, match=r"2 volume\(s\) cannot be read(?s:.*)case0(?s:.*)case1"):
+        list_samples(_data(tmp_path, test=None))
+    kept = list_samples(_data(tmp_path, test=None, drop=["case0", "case1", "case2_0001", "x"]))
+    assert [each.id for each in kept.train] == [f"case2_{number:04d}" for number in (0, 2, 3, 4, 5)]
+    assert kept.dropped_in_vain == ("x",)
+
+
+def test_a_folder_that_is_no_volume(tmp_path: Path) -> None:
+    draw_volumes(tmp_path, count=1, test=0)
+    (tmp_path / "series/a").mkdir(parents=True)
+    data = _data(tmp_path, images="series/{id}", test=None)
+    with pytest.raises(DataError, match="a is a folder with no file"):
+        list_samples(data)
+    Image.new("L", (4, 4)).save(tmp_path / "series/a/1.png")
+    with pytest.raises(DataError, match=r"a is a folder with 1 file\(s\), none of them DICOM"):
+        list_samples(data)
+
+
+def test_sides_that_are_not_certain_are_asked_for(tmp_path: Path) -> None:
+    save_volume(tmp_path / "train/a.npy", np.zeros((40, 48, 6), np.uint16))
+    save_volume(tmp_path / "labels/a.npy", np.zeros((6, 40, 48), np.uint8))
+    with pytest.raises(DataError, match="name them by axes: ZYX or YXZ"):
+        list_samples(_data(tmp_path, ".npy", test=None))
+    data = _data(tmp_path, ".npy", test=None, axes="YXZ")
+    assert len(list_samples(data).train) == 6
+    assert open_volume(tmp_path / "train/a.npy", data).shape == (6, 40, 48)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "number", "expected"),
+    [
+        ("{volume}_{slice:04d}", 0, 7, "v_1_0007"),
+        ("{volume}_slice_{slice:04d}", 1, 7, "v_1_slice_0008"),
+        ("{slice}-{volume}", 0, 12, "12-v_1"),
+        ("{volume}.{slice:03d}", 0, 12345, "v_1.12345"),
+    ],
+)
+def test_ids_of_slices_can_be_taken_apart(
+    name: str, first: int, number: int, expected: str
+) -> None:
+    config = VolumeConfig(name=name, first=first)
+    found = config.slice_id("v_1", number)
+    assert found == expected
+    volume, place = (re.search(each, found)[1] for each in config.patterns)
+    assert volume == "v_1" and int(place) == number + first
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"volume": {"name": "{volume}"}}, "holds {volume} and {slice} once each"),
+        ({"volume": {"name": "{volume}_{slice:x}"}}, "holds {volume} and {slice} once each"),
+        ({"volume": {"name": "{volume.__class__}_{slice}"}}, "holds {volume} and {slice} once"),
+        ({"volume": {"axis": "T"}}, "volume.axis"),
+        ({"stack": {"of": "(a)"}}, "leave out of and position"),
+        ({"stack": {"of": "(a)"}, "volume": None}, "stack needs of and position"),
+        ({"bands": None}, "volume needs bands"),
+        ({"reference": "refs/{id}.npy"}, "volume and reference do not go together"),
+        ({"masks": {"annotations": "a.json"}}, "and no annotations"),
+        ({"masks": {"label_map": "{id}.npy", "stack": "objects"}}, "are not objects"),
+        ({"classes": {"a": "#ff0000"}}, "have numbers, and no colours"),
+    ],
+)
+def test_keys_that_do_not_fit(tmp_path: Path, data: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says.replace("{", r"\{").replace("(", r"\(")):
+        _data(tmp_path, **data)
+
+
+def test_a_dicom_series_is_a_volume_in_the_order_of_its_positions(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    from tests.data.array_files.test_dicom import write
+
+    for name in ("a", "b"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    volume, labels = draw_volume(0)
+    save_volume(tmp_path / "labels/a.npy", labels)
+    save_volume(tmp_path / "labels/b.npy", labels)
+    for place, file in enumerate((3, 1, 5, 0, 4, 2)):
+        for name in "ab":
+            write(
+                tmp_path / f"train/{name}/{file}.dcm",
+                volume[place],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                ImagePositionPatient=[0, 0, 2 * place],
+                SeriesInstanceUID="1.2.3",
+            )
+    (tmp_path / "train/a/readme.txt").write_text("x")
+    data = _data(tmp_path, images="train/{id}", masks="labels/{id}.npy", test=None)
+    samples = list_samples(data).train
+    assert len(samples) == 12
+    for number, sample in enumerate(samples[:6]):
+        assert np.array_equal(SampleReader(data).image(sample)[..., 0], volume[number])
+    records = _records(data)
+    assert {each.problem for each in records} == {""}
+    assert "not DICOM, and left out of the series: readme.txt" in records[0].note
+    (tmp_path / "train/b/1.dcm").unlink()
+    assert all("slices are missing" in each.problem for each in _records(data)[6:])
