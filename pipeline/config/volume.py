@@ -42,6 +42,12 @@ class VolumeConfig(Block):
         shown = f"{number + self.first:0{digits}d}"
         return _SLICE.sub(lambda _: shown, self.name).replace(_VOLUME, volume)
 
+    def taken_apart(self, slice_id: str) -> tuple[str, int]:
+        """The volume and the number that `slice_id` made the id of."""
+        volume, number = (re.fullmatch(pattern, slice_id) for pattern in self.patterns)
+        assert volume is not None and number is not None, slice_id
+        return volume[1], int(number[1]) - self.first
+
     @property
     def patterns(self) -> tuple[str, str]:
         """Regular expressions whose first parentheses capture, from an id, volume and number."""

@@ -23,7 +23,7 @@ from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.ignored import ignored_file
 from pipeline.data.masks.registry import mask_format
-from pipeline.data.volumes import mask_notes, split_slice
+from pipeline.data.volumes import mask_notes, whole_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -74,17 +74,20 @@ def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) 
     shown = [sample.image, *([sample.reference] if sample.reference else [])]
     shown += source.neighbours(sample.image)
     files = [file for each in shown for file in source.files(each)]
-    paths = [*dict.fromkeys(files), *sample.masks]
-    if data.volume is not None:
-        volumes = [split_slice(mask)[0] for mask in sample.masks]
-        paths = [*dict.fromkeys(files), *(file for each in volumes for file in files_below(each))]
+    paths = [*dict.fromkeys(files), *_files_of_masks(sample.masks, data)]
     if part == "train":
         paths += mask_format(data).shared_files
         ignored = ignored_file(data, sample.id)
-        paths += [] if ignored is None else [ignored]
+        paths += [] if ignored is None else _files_of_masks([ignored], data)
     return hashlib.sha256(
         "|".join(map(stat_of, paths)).encode("utf-8", "surrogatepass")
     ).hexdigest()[:16]
+
+
+def _files_of_masks(masks: Iterable[Path], data: DataConfig) -> list[Path]:
+    if data.volume is None:
+        return list(masks)
+    return [file for each in masks for file in files_below(whole_file(each, data))]
 
 
 def stat_of(path: Path) -> str:

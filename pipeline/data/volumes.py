@@ -41,6 +41,11 @@ def split_slice(path: Path) -> tuple[Path, int]:
     return path.parent, int(path.name.removeprefix(_SLICE))
 
 
+def whole_file(path: Path, data: DataConfig) -> Path:
+    """The file or folder that a path of an image or a mask is in: its volume, or itself."""
+    return path if data.volume is None else split_slice(path)[0]
+
+
 def open_slice(path: Path, data: DataConfig, *, key: str | None = None) -> ArrayFile:
     """A slice as an image of its own, from the header of its volume; key: of an array in it.
 
@@ -123,6 +128,11 @@ def count_slices(path: Path, data: DataConfig) -> int:
 
 def series_files(folder: Path) -> tuple[list[Path], list[Path]]:
     """The DICOM files in a folder, and others; hidden ones are neither. DataError for none."""
+    return _told_apart(folder, _stamp(folder))
+
+
+@lru_cache(maxsize=64)
+def _told_apart(folder: Path, stamp: _Stamp) -> tuple[list[Path], list[Path]]:
     every = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
     slices = [path for path in every if _is_slice(path)]
     if not slices:
@@ -135,8 +145,12 @@ def series_files(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def is_series(path: Path) -> bool:
-    """True for a folder with DICOM files."""
-    return path.is_dir() and any(_is_slice(each) for each in path.iterdir() if each.is_file())
+    """True for a folder of DICOM files that are slices, and no volumes of their own."""
+    if not path.is_dir():
+        return False
+    files = (each for each in sorted(path.iterdir()) if each.is_file() and each.name[0] != ".")
+    first = next((each for each in files if _is_slice(each)), None)
+    return first is not None and open_array(first).planes == 1
 
 
 def neighbour_slices(

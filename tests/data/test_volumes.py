@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.checks.volume_findings import spacing_problems, volume_facts
 from pipeline.config import DataConfig, build_experiment
 from pipeline.config.volume import VolumeConfig
 from pipeline.data.array_files import tiff, whole_arrays
@@ -21,6 +22,7 @@ from pipeline.data.inspection import Record, inspect, stamp_of
 from pipeline.data.samples import SampleReader
 from pipeline.data.volumes import open_volume
 from pipeline.errors import ConfigError, DataError
+from pipeline.prediction.image_list import list_images
 from tests.helpers.volumes import SIDES, draw_volume, draw_volumes, save_volume, volume_experiment
 
 ENDINGS = [".tif", ".npy", ".nii", ".nii.gz", ".zarr"]
@@ -340,3 +342,78 @@ def test_a_dicom_series_is_a_volume_in_the_order_of_its_positions(tmp_path: Path
     assert "not DICOM, and left out of the series: readme.txt" in records[0].note
     (tmp_path / "train/b/1.dcm").unlink()
     assert all("slices are missing" in each.problem for each in _records(data)[6:])
+
+
+def test_ignored_pixels_of_a_volume(tmp_path: Path) -> None:
+    draw_volumes(tmp_path, count=2, test=0)
+    ignored = np.zeros(SIDES, np.uint8)
+    ignored[3, :7] = 1
+    save_volume(tmp_path / "ignore/case1.tif", ignored)
+    data = _data(tmp_path, test=None, ignore="ignore/{id}.tif", volume={"first": 1})
+    reader, by_id = SampleReader(data), list_samples(data).by_id["train"]
+    valid = reader.truth(by_id["case1_0004"], SIDES[1:]).valid
+    assert valid is not None and not valid[:7].any() and valid[7:].all()
+    assert reader.truth(by_id["case0_0004"], SIDES[1:]).valid is None
+    assert {each.problem for each in _records(data)} == {""}
+    source = image_source(data)
+    before = stamp_of(by_id["case1_0004"], "train", data, source)
+    os.utime(tmp_path / "ignore/case1.tif", ns=(1, 1))
+    assert stamp_of(by_id["case1_0004"], "train", data, source) != before
+
+
+def test_masks_of_slices_from_a_table(tmp_path: Path) -> None:
+    draw_volumes(tmp_path, count=1, test=0)
+    rows = [f"case0_{number:04d},{'1 3' * (number == 2)}" for number in range(6)]
+    (tmp_path / "train.csv").write_text("\n".join(["id,rle", *rows]))
+    masks = {"csv": "train.csv", "rle": "rle", "id": "id", "order": "row"}
+    data = _data(tmp_path, test=None, masks=masks)
+    reader, samples = SampleReader(data), list_samples(data).train
+    sums = [int(reader.truth(each, SIDES[1:]).planes.sum()) for each in samples]
+    assert sums == [0, 0, 3, 0, 0, 0]
+
+
+def test_a_predicted_folder_of_volumes_and_one_that_is_a_volume(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    from tests.data.array_files.test_dicom import write
+
+    for name in ("new/a.1", "new/b"):
+        (tmp_path / name).mkdir(parents=True)
+        for place in range(3):
+            write(
+                tmp_path / f"{name}/{9 - place}.dcm",
+                np.full((4, 5), place, np.uint16),
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                ImagePositionPatient=[0, 0, place],
+                SeriesInstanceUID="1",
+            )
+    save_volume(tmp_path / "new/c.npy", np.zeros((2, 40, 48), np.uint8))
+    data = _data(tmp_path)
+    found = [each.id for each in list_images([str(tmp_path / "new")], data)]
+    assert found == ["a.1_0000", "a.1_0001", "a.1_0002", "b_0000", "b_0001", "b_0002",
+                     "c_0000", "c_0001"]  # fmt: skip
+    samples = list_images([str(tmp_path / "new/b")], data)
+    assert [SampleReader(data).image(each)[0, 0, 0] for each in samples] == [0, 1, 2]
+    (tmp_path / "new/d.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(DataError, match=r"1 volume\(s\) cannot be read(?s:.*)d\.npy"):
+        list_images([str(tmp_path / "new")], data)
+
+
+def test_spacing_is_told_and_compared(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    draw_volumes(tmp_path, count=1, test=0, ending=".nii")
+    for name, step in (("train/case1", 1.0), ("labels/case1", 2.0), ("test/case2", 3.0)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        numbers = np.zeros((48, 40, 6), np.int16)
+        numbers[3:5] = 1
+        image = nibabel.Nifti1Image(numbers, np.diag([1, 1, step, 1]))
+        nibabel.save(image, tmp_path / f"{name}.nii")
+    data = _data(tmp_path, ".nii")
+    facts = volume_facts(list_samples(data), data)
+    assert [each.row for each in facts] == [
+        ["train", "2", "6", "1 × 1 × 1"], ["test", "1", "6", "3 × 1 × 1"],
+    ]  # fmt: skip
+    (finding,) = spacing_problems(facts)
+    assert "3 × 1 × 1, that of data.images 1 × 1 × 1" in finding.text
+    notes = {each.id: each.note for each in _records(data) if "spacing" in each.note}
+    assert sorted(notes) == [f"case1_{number:04d}" for number in range(6)]
+    assert "spacing 2×1×1 differs from the image's, 1×1×1" in notes["case1_0000"]

@@ -20,7 +20,7 @@ from pipeline.data.image_sources.band_rows import BandRows, marked, with_derived
 from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
 from pipeline.data.image_sources.stack_files import StackFiles
 from pipeline.data.image_sources.stacked_rows import StackedRows
-from pipeline.data.volumes import open_slice, open_volume, slice_path, split_slice
+from pipeline.data.volumes import open_slice, open_volume, slice_path, split_slice, whole_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -82,8 +82,8 @@ class BandImages:
         return Examined(pixels, 1, (*notes, *self._notes(pixels)), means, content)
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        whole = path if self.data.volume is None else split_slice(path)[0]
-        return tuple(file for each in files_of(self.data, whole) for file in files_below(each))
+        every = files_of(self.data, whole_file(path, self.data))
+        return tuple(file for each in every for file in files_below(each))
 
     def neighbours(self, path: Path) -> tuple[Path, ...]:
         if self.data.stack is None:
