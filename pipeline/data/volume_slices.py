@@ -54,6 +54,12 @@ def _sliced(
     assert data.volume is not None
     found, files = _Sliced(), defaultdict[str, list[Path]](list)
     for volume, paths in volumes.items():
+        if len(paths) > 1:
+            problems.append(
+                f"{volume}: {len(paths)} files ({paths[0]}, …); where a file is a slice, name the "
+                "folder of a volume, such as train/{id}"
+            )
+            continue
         for path in paths:
             try:
                 count = count_slices(path, data)

@@ -21,7 +21,7 @@ from pipeline.data.image_sources.band_files import (
     tails,
 )
 from pipeline.data.listing import enumerated
-from pipeline.data.volumes import is_series
+from pipeline.data.volumes import is_volume_folder
 from pipeline.errors import DataError
 
 _DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr", ".zarr.zip")
@@ -100,9 +100,7 @@ class NamedImages:
                 yield path
 
     def _is_image_folder(self, path: Path) -> bool:
-        if self.data.bands is None:
-            return False
-        return is_zarr_folder(path) or (self.data.volume is not None and is_series(path))
+        return self.data.bands is not None and is_volume_folder(path, self.data)
 
     def _is_image(self, path: Path) -> bool:
         if not path.is_file():

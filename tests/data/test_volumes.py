@@ -104,7 +104,10 @@ def test_neighbours_are_slices_of_the_same_volume(tmp_path: Path) -> None:
 
 
 def test_only_pages_of_the_slices_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tifffile
+
     draw_volumes(tmp_path, count=1, test=0)
+    tifffile.imwrite(tmp_path / "train/case0.tif", draw_volume(0)[0], compression="zlib")
     pages: list[int] = []
     stored = tiff.read_page
 
@@ -115,9 +118,8 @@ def test_only_pages_of_the_slices_are_read(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(tiff, "read_page", noted)
     data = _data(tmp_path, test=None, stack={"neighbours": [0, 1]})
     sample = list_samples(data).by_id["train"]["case0_0002"]
-    plain = tiff.tiff_of(tmp_path / "train/case0.tif", None).offset is not None
-    SampleReader(data).image(sample)
-    assert plain or pages == [2, 3]
+    seen = SampleReader(data).image(sample)
+    assert pages == [2, 3] and np.array_equal(seen[..., 1], draw_volume(0)[0][3])
 
 
 def test_a_packed_volume_and_its_masks_are_unpacked_once(
@@ -258,8 +260,8 @@ def test_a_folder_that_is_no_volume(tmp_path: Path) -> None:
     data = _data(tmp_path, images="series/{id}", test=None)
     with pytest.raises(DataError, match="a is a folder with no file"):
         list_samples(data)
-    Image.new("L", (4, 4)).save(tmp_path / "series/a/1.png")
-    with pytest.raises(DataError, match=r"a is a folder with 1 file\(s\), none of them DICOM"):
+    (tmp_path / "series/a/1.txt").write_text("x")
+    with pytest.raises(DataError, match=r"a is a folder with 1 file\(s\), none of them an image"):
         list_samples(data)
 
 
@@ -332,6 +334,7 @@ def test_a_dicom_series_is_a_volume_in_the_order_of_its_positions(tmp_path: Path
                 SeriesInstanceUID="1.2.3",
             )
     (tmp_path / "train/a/readme.txt").write_text("x")
+    (tmp_path / "train/a/preview.png").write_bytes(b"x")
     data = _data(tmp_path, images="train/{id}", masks="labels/{id}.npy", test=None)
     samples = list_samples(data).train
     assert len(samples) == 12
@@ -339,7 +342,7 @@ def test_a_dicom_series_is_a_volume_in_the_order_of_its_positions(tmp_path: Path
         assert np.array_equal(SampleReader(data).image(sample)[..., 0], volume[number])
     records = _records(data)
     assert {each.problem for each in records} == {""}
-    assert "not DICOM, and left out of the series: readme.txt" in records[0].note
+    assert "no slices are left out: preview.png, readme.txt" in records[0].note
     (tmp_path / "train/b/1.dcm").unlink()
     assert all("slices are missing" in each.problem for each in _records(data)[6:])
 
@@ -417,3 +420,86 @@ def test_spacing_is_told_and_compared(tmp_path: Path) -> None:
     notes = {each.id: each.note for each in _records(data) if "spacing" in each.note}
     assert sorted(notes) == [f"case1_{number:04d}" for number in range(6)]
     assert "spacing 2×1×1 differs from the image's, 1×1×1" in notes["case1_0000"]
+
+
+def _draw_numbered(root: Path, first: int = 0) -> None:
+    for part, volume in (("images", draw_volume(0)[0]), ("labels", draw_volume(0)[1])):
+        folder = root / "train/kidney" / part
+        folder.mkdir(parents=True)
+        for number, plane in enumerate(volume, start=first):
+            Image.fromarray(plane).save(folder / f"{number}.tif")
+
+
+def test_a_folder_with_a_file_a_slice_is_a_volume(tmp_path: Path) -> None:
+    _draw_numbered(tmp_path, first=6)  # 6 … 11: names do not sort as numbers do
+    patterns = {"images": "train/{id}/images", "masks": "train/{id}/labels", "test": None}
+    data = _data(tmp_path, **patterns)
+    reader, samples = SampleReader(data), list_samples(data).train
+    assert [each.id for each in samples] == [f"kidney_{number:04d}" for number in range(6)]
+    volume, labels = draw_volume(0)
+    for number, sample in enumerate(samples):
+        assert np.array_equal(reader.image(sample)[..., 0], volume[number])
+        assert np.array_equal(reader.truth(sample, SIDES[1:]).planes[0], labels[number])
+    records = _records(data)
+    assert {each.problem for each in records} == {""}
+    assert "the first file has the number 6, and ids count from 0" in records[0].note
+    (sample, *_) = list_images([str(tmp_path / "train/kidney/images")], data)
+    assert sample.id == "images_0000"
+    folder = tmp_path / "train/kidney/images"
+    Image.new("L", (48, 40)).save(folder / "8.tif")
+    told = [each.problem for each in _records(data)]
+    assert "8.tif holds 40×48 uint8" in told[2] and told.count("") == 5
+    (folder / "8.tif").unlink()
+    assert all("between" in each.problem and "slices are missing" in each.problem
+               for each in _records(data))  # fmt: skip
+    (folder / "08.tif").write_bytes((folder / "7.tif").read_bytes())
+    (folder / "8.tif").write_bytes((folder / "7.tif").read_bytes())
+    assert all("have the same number" in each.problem for each in _records(data))
+
+
+def test_files_of_one_volume_are_named_by_their_folder(tmp_path: Path) -> None:
+    _draw_numbered(tmp_path)
+    data = _data(tmp_path, images="train/{id}/images/*.tif", masks="train/{id}/labels", test=None)
+    with pytest.raises(DataError, match=r"kidney: 6 files .* name the folder of a volume"):
+        list_samples(data)
+
+
+def test_two_arrays_of_one_file_are_told_apart_along_any_axis(tmp_path: Path) -> None:
+    volume, labels = draw_volume(0)
+    (tmp_path / "train").mkdir()
+    np.savez(tmp_path / "train/a.npz", x=volume, y=labels)
+    for axis in "ZYX":
+        masks = {"label_map": "train/{id}.npz", "array": "y"}
+        data = _data(tmp_path, ".npz", masks=masks, array="x", test=None, volume={"axis": axis})
+        sample, reader = list_samples(data).train[3], SampleReader(data)
+        image = reader.image(sample)
+        side = "ZYX".index(axis)
+        assert np.array_equal(image[..., 0], volume.take(3, side))
+        truth = reader.truth(sample, image.shape[:2])
+        assert np.array_equal(truth.planes[0], labels.take(3, side))
+
+
+@pytest.mark.parametrize("axis", ["Z", "Y"])
+def test_masks_with_a_file_a_slice_are_read_as_any_mask(tmp_path: Path, axis: str) -> None:
+    _draw_numbered(tmp_path)
+    folder, (_, labels) = tmp_path / "train/kidney/labels", draw_volume(0)
+    for number, plane in enumerate(labels):
+        (folder / f"{number}.tif").unlink()
+        Image.fromarray(plane * np.uint8(255)).save(folder / f"{number}.jpg")
+    patterns = {"images": "train/{id}/images", "masks": "train/{id}/labels", "test": None}
+    data = _data(tmp_path, **patterns, volume={"axis": axis})
+    reader, sample = SampleReader(data), list_samples(data).train[4]
+    if axis == "Z":  # blurred: inside from half of white on
+        truth = reader.truth(sample, SIDES[1:])
+        assert (truth.planes[0] != labels[4]).mean() < 0.01 and "JPEG" in truth.notes[0]
+    else:
+        with pytest.raises(DataError, match="is a JPEG, which changes numbers"):
+            reader.truth(sample, SIDES[::2])
+    palette = Image.fromarray(labels[4], mode="P")
+    palette.putpalette([0, 0, 0, 250, 20, 20])
+    for number in range(6):
+        (folder / f"{number}.jpg").unlink()
+        palette.save(folder / f"{number}.png")
+    if axis == "Z":
+        truth = SampleReader(data).truth(sample, SIDES[1:])
+        assert np.array_equal(truth.planes[0], labels[4])

@@ -55,9 +55,10 @@ class Resliced:
         volume = self.volume
         needed = volume.dtype.itemsize * prod(volume.shape)
         if needed <= MOST_KEPT:
-            whole = whole_array(volume.path, f"sides of {volume.axes}", needed, self._whole)
-            part = whole[start:stop]
-            return np.array(part[:, plane] if self.axis == "Y" else part[:, :, plane])
+            part = f"sides of {hash(volume.pixels)}"  # of an npz there may be several
+            whole = whole_array(volume.path, part, needed, self._whole)
+            rows_of_it = whole[start:stop]
+            return np.array(rows_of_it[:, plane] if self.axis == "Y" else rows_of_it[:, :, plane])
         if self.axis == "Y":
             rows = slice(plane, plane + 1)
             return np.stack([volume.read(rows, each)[0] for each in range(start, stop)])

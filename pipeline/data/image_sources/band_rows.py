@@ -35,7 +35,10 @@ class BandRows:
             count = file.shape[-1] if file.axes.endswith("C") else 1
             expected = len(self.names) if len(self.files) == 1 else 1
             if "Z" in file.axes:
-                raise DataError(f"{file.path} holds {file.shape[0]} planes, not one image")
+                raise DataError(
+                    f"{file.path} holds {file.shape[0]} slices, not one image; to make each of "
+                    "them an image, set data.volume: {}"
+                )
             if count != expected:
                 raise DataError(
                     f"{file.path} has {count} channel(s), and data.bands names "

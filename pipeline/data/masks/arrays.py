@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig, LabelMapFiles
 from pipeline.data.images import opened
 from pipeline.data.listing import listed
-from pipeline.data.volumes import open_mask_slice
+from pipeline.data.volumes import is_slice, open_mask_slice
 from pipeline.errors import DataError
 
 SUFFIXES = (".npy", ".npz")
@@ -41,7 +41,7 @@ def mask_array(data: DataConfig) -> str | None:
 
 def array_of(path: Path, data: DataConfig) -> NDArray[Any] | None:
     """The numbers of a mask that is no picture: an npy or npz, or a slice of a volume, HW."""
-    if data.volume is not None:
+    if is_slice(path):
         return open_mask_slice(path, data, key=mask_array(data))
     if path.suffix.lower() in SUFFIXES:
         return flat(read_array(path, mask_array(data)), path)

@@ -19,6 +19,7 @@ from pipeline.data.listing import listed
 from pipeline.data.masks.arrays import array_of, whole_numbers
 from pipeline.data.masks.meaning import Meaning
 from pipeline.data.masks.one_class import judge_inside
+from pipeline.data.volumes import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 from pipeline.suggestions import did_you_mean
@@ -51,6 +52,7 @@ class MaskFiles:
 
     def inside(self, path: Path, size: Size) -> Meaning:
         """Where a file of one class is inside, bool HW."""
+        path = mask_file(path, self.data)
         array = array_of(path, self.data)
         if array is not None:
             found = Meaning(np.asarray(whole_numbers(array, path) != 0))

@@ -17,6 +17,7 @@ from pipeline.data.masks.arrays import array_of, whole_numbers
 from pipeline.data.masks.class_values import judge_values
 from pipeline.data.masks.files import MaskFiles, check_size, with_remarks
 from pipeline.data.masks.meaning import Meaning
+from pipeline.data.volumes import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -53,6 +54,7 @@ class LabelMaps(MaskFiles):
     def _values(self, path: Path, size: Size) -> Meaning:
         data = self.data
         known = None if data.any_value else self._known
+        path = mask_file(path, data)
         array = array_of(path, data)
         if array is not None:
             found = Meaning(whole_numbers(array, path))

@@ -15,6 +15,7 @@ from pipeline.data.images import read_bytes
 from pipeline.data.masks.arrays import array_of
 from pipeline.data.masks.files import MaskFiles, check_size
 from pipeline.data.masks.pixels import decode_pixels
+from pipeline.data.volumes import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -37,6 +38,7 @@ class SoftMaps(MaskFiles):
 
     def _share(self, path: Path) -> NDArray[np.float32]:
         """The probability of each pixel, HW."""
+        path = mask_file(path, self.data)
         array = array_of(path, self.data)
         if array is not None:
             return _share_of_array(array, path)
