@@ -38,9 +38,9 @@ def mask_problems(data: DataConfig) -> Iterator[str]:
     elif data.others == "background" and data.multiclass:
         yield "others: background needs a class of its own with multiclass: true; or set void"
     elif data.soft and (
-        not isinstance(data.masks, str) or data.masks_by_class or len(data.classes) > 1
+        not isinstance(data.masks, str) or (len(data.classes) > 1 and not data.masks_by_class)
     ):
-        yield "soft: true needs one class, and masks by a pattern without {class}"
+        yield "soft: true needs masks by a pattern, with {class} in it for several classes"
     elif data.has_colours and not data.has_values:
         yield "classes: colours need masks with one file per image"
 

@@ -19,6 +19,27 @@ def _make(*words: str) -> int:
     return cli.main([*words, "--config", "tubes.yaml", "--jobs", "1"])
 
 
+def test_check_tells_of_volumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw_volumes(tmp_path / "data", count=5, test=1)
+    raw = volume_experiment(tmp_path / "data")
+    Path("tubes.yaml").write_text(yaml.safe_dump({**raw, "name": "tubes"}))
+    assert _make("check") == 0, capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "volumes" in shown.out and "40×48" in shown.out and "spacing" in shown.out
+    assert "same image" not in shown.err and "not read" not in shown.err
+    save_volume(tmp_path / "data/labels/case3.tif", draw_volume(3)[1][:4])
+    assert _make("check") == 1
+    said = capsys.readouterr().err
+    assert "case3.tif has 4 slice(s) of 40×48" in said and "and its images" in said
+    (tmp_path / "data/labels/case4.tif").unlink()
+    assert _make("check") == 1
+    assert "case4_0000: no mask matches labels/{id}.tif" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_from_volumes_to_stacks_of_masks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -32,9 +53,6 @@ def test_from_volumes_to_stacks_of_masks(
         train={"epochs": 1, "steps": 2, "ema": None},
     )
     Path("tubes.yaml").write_text(yaml.safe_dump({**raw, "name": "tubes"}))
-    assert _make("check") == 0, capsys.readouterr().err
-    shown = capsys.readouterr().out
-    assert "volumes" in shown and "40×48" in shown
     assert _make("all") == 0, capsys.readouterr().err
     folds = pd.read_csv("folds/tubes.csv", dtype=str)
     assert len(folds) == 24 and (folds.groupby("group").fold.nunique() == 1).all()
