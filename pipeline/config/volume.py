@@ -34,6 +34,11 @@ class VolumeConfig(Block):
             raise ValueError(
                 "holds {volume} and {slice} once each, as in {volume}_{slice:04d}, and no /"
             )
+        between = re.split(r"\{[^}]*\}", name)[1]
+        if not between or between.isdigit():
+            raise ValueError(
+                "needs more than digits between {volume} and {slice}, or two slices share an id"
+            )
         return name
 
     def slice_id(self, volume: str, number: int) -> str:

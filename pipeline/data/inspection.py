@@ -14,16 +14,15 @@ import numpy as np
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog, Part, Sample
 from pipeline.data.ground_truth import Truth
-from pipeline.data.image_sources.band_files import files_below
 from pipeline.data.image_sources.registry import image_source
 from pipeline.data.image_sources.source import Examined, ImageSource, Pixels
 from pipeline.data.images import opened, read_bytes
 from pipeline.data.masks.arrays import mask_array
 from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
-from pipeline.data.masks.ignored import ignored_file
 from pipeline.data.masks.registry import mask_format
-from pipeline.data.volumes import mask_notes, whole_file
+from pipeline.data.stamps import Stamps, files_below
+from pipeline.data.volumes import mask_notes
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -69,36 +68,6 @@ class Record:
         return tuple(float(share) for share in self.coverage.split())
 
 
-def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) -> str:
-    """A text that changes when any file of the sample changes."""
-    shown = [sample.image, *([sample.reference] if sample.reference else [])]
-    shown += source.neighbours(sample.image)
-    files = [file for each in shown for file in source.files(each)]
-    paths = [*dict.fromkeys(files), *_files_of_masks(sample.masks, data)]
-    if part == "train":
-        paths += mask_format(data).shared_files
-        ignored = ignored_file(data, sample.id)
-        paths += [] if ignored is None else _files_of_masks([ignored], data)
-    return hashlib.sha256(
-        "|".join(map(stat_of, paths)).encode("utf-8", "surrogatepass")
-    ).hexdigest()[:16]
-
-
-def _files_of_masks(masks: Iterable[Path], data: DataConfig) -> list[Path]:
-    if data.volume is None:
-        return list(masks)
-    return [file for each in masks for file in files_below(whole_file(each, data))]
-
-
-def stat_of(path: Path) -> str:
-    """What changes when the file does, as far as can be told without reading it."""
-    try:
-        status = path.stat()
-    except OSError:
-        return f"{path.name}:missing"
-    return f"{path}:{status.st_size}:{status.st_mtime_ns}"
-
-
 def inspect(
     catalog: Catalog,
     data: DataConfig,
@@ -111,8 +80,9 @@ def inspect(
     What is wrong with a sample is in its record; DataError for a faulty table of masks.
     """
     masks, source = mask_format(data), image_source(data)
+    stamps = Stamps(data, source)
     tasks = [
-        (sample, part, stamp_of(sample, part, data, source))
+        (sample, part, stamps.of(sample, part))
         for part in PARTS
         for sample in catalog.by_id[part].values()
     ]
@@ -237,7 +207,7 @@ def is_flat(pixels: Pixels) -> bool:
 
 
 def _hash_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
-    for path in files:
+    for path in (each for file in files for each in files_below(file)):
         with opened(path) as stream:
             while part := stream.read(_PART):
                 digest.update(part)

@@ -28,12 +28,11 @@ from pipeline.data.inspection import (
     as_row,
     from_row,
     inspect,
-    stamp_of,
-    stat_of,
 )
 from pipeline.data.listing import listed
 from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import refuse_unwritable
+from pipeline.data.stamps import Stamps, stat_of
 from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError, DataError
 from pipeline.manifests import fingerprint, is_as_written, is_fresh, read_manifest, write_manifest
@@ -156,9 +155,9 @@ def _doubts(catalog: Catalog, data: DataConfig) -> list[Finding]:
 def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], bool]:
     """The record of every sample, and whether any had to be made."""
     data, workspace = context.experiment.data, context.workspace
-    source = image_source(data)
+    looked = Stamps(data, image_source(data))
     stamps = [
-        (part, each.id, stamp_of(each, part, data, source))
+        (part, each.id, looked.of(each, part))
         for part in PARTS
         for each in catalog.by_id[part].values()
     ]

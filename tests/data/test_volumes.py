@@ -18,8 +18,9 @@ from pipeline.data.array_files import tiff, whole_arrays
 from pipeline.data.catalog import Catalog, list_samples
 from pipeline.data.groups import groups_of
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.inspection import Record, inspect, stamp_of
+from pipeline.data.inspection import Record, inspect
 from pipeline.data.samples import SampleReader
+from pipeline.data.stamps import stamp_of
 from pipeline.data.volumes import open_volume
 from pipeline.errors import ConfigError, DataError
 from pipeline.prediction.image_list import list_images
@@ -300,6 +301,7 @@ def test_ids_of_slices_can_be_taken_apart(
         ({"volume": {"name": "{volume}"}}, "holds {volume} and {slice} once each"),
         ({"volume": {"name": "{volume}_{slice:x}"}}, "holds {volume} and {slice} once each"),
         ({"volume": {"name": "{volume.__class__}_{slice}"}}, "holds {volume} and {slice} once"),
+        ({"volume": {"name": "{volume}{slice:04d}"}}, "needs more than digits between"),
         ({"volume": {"axis": "T"}}, "volume.axis"),
         ({"stack": {"of": "(a)"}}, "leave out of and position"),
         ({"stack": {"of": "(a)"}, "volume": None}, "stack needs of and position"),

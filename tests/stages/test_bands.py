@@ -17,8 +17,9 @@ from pipeline import cli, open_run
 from pipeline.data.catalog import list_samples
 from pipeline.data.decoded import DiskCache
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.inspection import inspect, stamp_of
+from pipeline.data.inspection import inspect
 from pipeline.data.samples import SampleReader
+from pipeline.data.stamps import stamp_of
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model

@@ -110,10 +110,3 @@ def _with(name: str, places: list[tuple[int, int]], band: str) -> str:
     for start, stop in reversed(places):
         name = name[:start] + band + name[stop:]
     return name
-
-
-def files_below(path: Path) -> tuple[Path, ...]:
-    """The file itself; of a folder that is one image (zarr) all files in it, in a fixed order."""
-    if not path.is_dir():
-        return (path,)
-    return tuple(sorted(each for each in path.rglob("*") if each.is_file()))

@@ -15,7 +15,7 @@ from pipeline.config import DataConfig
 from pipeline.config.bands import COLOURS
 from pipeline.data.array_files.array_file import ArrayFile
 from pipeline.data.array_files.registry import open_array
-from pipeline.data.image_sources.band_files import files_below, files_of
+from pipeline.data.image_sources.band_files import files_of
 from pipeline.data.image_sources.band_rows import BandRows, marked, with_derived
 from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
 from pipeline.data.image_sources.stack_files import StackFiles
@@ -82,8 +82,7 @@ class BandImages:
         return Examined(pixels, 1, (*notes, *self._notes(pixels)), means, content)
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        every = files_of(self.data, whole_file(path, self.data))
-        return tuple(file for each in every for file in files_below(each))
+        return files_of(self.data, whole_file(path, self.data))
 
     def neighbours(self, path: Path) -> tuple[Path, ...]:
         if self.data.stack is None:

@@ -114,7 +114,7 @@ class ImageSource(Protocol):
         ...
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """All files of the image that `path` stands for."""
+        """All files, or folders that are one image, of the image that `path` stands for."""
         ...
 
     def neighbours(self, path: Path) -> tuple[Path, ...]:

@@ -47,7 +47,8 @@ class SoftMaps(MaskFiles):
             found = self._share(path)
             check_size(found.shape, size, path)
             total += found
-        return np.rint(total * (CERTAIN / max(1, len(paths)))).astype(np.uint8)
+        levels = np.rint(total * (CERTAIN / max(1, len(paths))))
+        return np.asarray(levels, np.uint8)
 
     def _share(self, path: Path) -> NDArray[np.float32]:
         """The probability of each pixel, HW."""
