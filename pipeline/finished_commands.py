@@ -11,7 +11,8 @@ from typing import Any
 
 from pipeline.config import Experiment
 from pipeline.errors import ConfigError
-from pipeline.prediction.image_list import list_images, matches
+from pipeline.prediction.image_list import list_images
+from pipeline.prediction.named_images import matches
 from pipeline.stages.context import StageContext
 from pipeline.workspace import Workspace
 
@@ -37,9 +38,9 @@ def run_finished(
         from pipeline.stages import ensemble
 
         request = _request(options, named)
-        if options.command == "predict":
-            list_images(request.images)  # before anything is trained
         experiment = load(options.config)
+        if options.command == "predict":
+            list_images(request.images, experiment.data)  # before anything is trained
         context = open_context(experiment, Workspace(experiment.name))
         folder = context.workspace.run
         ensemble.run(context)

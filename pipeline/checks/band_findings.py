@@ -21,8 +21,8 @@ def shifted_bands(records: Sequence[Record], data: DataConfig) -> Iterator[Findi
     """A warning for every band whose means in train and in test lie apart."""
     if data.bands is None:
         return
-    train, test = (_means(records, part, len(data.band_names)) for part in ("train", "test"))
-    for number, name in enumerate(data.band_names):
+    train, test = (_means(records, part, len(data.own_bands)) for part in ("train", "test"))
+    for number, name in enumerate(data.own_bands):
         ours, theirs = (each[np.isfinite(each)] for each in (train[:, number], test[:, number]))
         if min(len(ours), len(theirs)) < FEWEST:
             continue

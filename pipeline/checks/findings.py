@@ -40,6 +40,7 @@ def find_problems(
 
     groups: id → group, or why there are none; sample: whether the sample submission is read.
     """
+    named = {} if isinstance(groups, DataError) else groups
     findings = [
         *unreadable(records),
         *identity_problems(catalog, records),
@@ -47,12 +48,12 @@ def find_problems(
         *reference_problems(catalog, experiment),
         *group_problems(groups, experiment),
         *mask_problems(catalog, records, experiment),
-        *twins(records, {} if isinstance(groups, DataError) else groups),
+        *twins(records, named),
         *(submission_problems(catalog, experiment) if sample else ()),
         *weight_problems(experiment),
         *metric_problems(experiment),
         *shifted_bands(records, experiment.data),
-        *stack_problems(catalog, {} if isinstance(groups, DataError) else groups, experiment.data),
+        *stack_problems(catalog, records, named, experiment.data),
         *oddities_of_images(records),
     ]
     return sorted(findings, key=lambda finding: finding.severity)

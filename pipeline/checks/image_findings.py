@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.checks.finding import Finding
 from pipeline.data.catalog import Catalog
-from pipeline.data.inspection import NEXT_NOTE, Record
+from pipeline.data.inspection import FLAT, NEXT_NOTE, Record
 from pipeline.data.listing import listed
 from pipeline.data.names import oddities
 
@@ -40,8 +40,12 @@ def identity_problems(catalog: Catalog, records: Sequence[Record]) -> Iterator[F
     """Ids that several files have, and images in train and in test."""
     for sample_id in catalog.duplicates:
         yield Finding("error", sample_id, "several images have this id; keep one of them")
-    pictures = {(record.part, record.id): record.picture for record in records}
-    shared = sorted(set(catalog.by_id["train"]) & set(catalog.by_id["test"]))
+    pictures = {(each.part, each.id): each.picture for each in records if each.picture}
+    shared = [
+        each
+        for each in sorted(set(catalog.by_id["train"]) & set(catalog.by_id["test"]))
+        if ("train", each) in pictures and ("test", each) in pictures  # others cannot be read
+    ]
     same = [each for each in shared if pictures["train", each] == pictures["test", each]]
     if same:
         yield Finding(
@@ -71,7 +75,7 @@ def twins(records: Sequence[Record], groups: dict[str, str]) -> Iterator[Finding
     """The same image in two groups leaks from fold to fold; in train and test, to the test."""
     same: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        if record.picture:
+        if record.picture and not record.picture.startswith(FLAT):
             same[record.picture].append(record)
     for twins in same.values():
         train = [record.id for record in twins if record.part == "train"]

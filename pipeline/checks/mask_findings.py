@@ -33,12 +33,14 @@ def _ignore_problems(catalog: Catalog, data: DataConfig) -> Iterator[Finding]:
     """Files of `data.ignore` without image, and images without one."""
     if data.ignore is None:
         return
-    found = set(find_files(data.root, data.ignore))
+    found = set(find_files(data.root, data.ignore, folders=data.volume is not None))
     if not found:
         text = f"no file matches {data.root / data.ignore}; fix the pattern, or remove it"
         yield Finding("error", "data.ignore", text)
         return
     ids = set(catalog.by_id["train"])
+    if data.volume is not None:
+        ids = {data.volume.taken_apart(each)[0] for each in ids}
     if lost := sorted(found - ids - set(data.drop)):
         yield Finding("warning", "data.ignore", f"files without training image: {listed(lost)}")
     if whole := sorted(ids - found):

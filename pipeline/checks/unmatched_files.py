@@ -30,7 +30,7 @@ _TEXTS = {
 
 def find_leftovers(catalog: Catalog, data: DataConfig) -> list[Finding]:
     """Files in or near the folders of the patterns that are not read."""
-    taken = {path for pattern in patterns_of(data).values() for path in _taken(data.root, pattern)}
+    taken = {path for pattern in patterns_of(data).values() for path in _taken(data, pattern)}
     findings: list[Finding] = []
     told: set[Path] = set()
     for key, pattern in patterns_of(data).items():
@@ -99,8 +99,8 @@ def shown_path(path: Path, root: Path) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def _taken(root: Path, pattern: str) -> Iterator[Path]:
-    for paths in find_files(root, pattern).values():
+def _taken(data: DataConfig, pattern: str) -> Iterator[Path]:
+    for paths in find_files(data.root, pattern, folders=data.volume is not None).values():
         yield from paths
 
 

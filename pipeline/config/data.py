@@ -16,6 +16,7 @@ from pipeline.config.mask_source import MaskSource
 from pipeline.config.patterns import FilePath, compiled, file_pattern
 from pipeline.config.stack import StackConfig
 from pipeline.config.tables import GroupTable
+from pipeline.config.volume import VolumeConfig
 
 
 def _one_line(name: str) -> str:
@@ -90,6 +91,9 @@ class DataConfig(Block):
     stack: StackConfig | None = None
     """Images that are slices of a volume or frames of a film, to show networks their neighbours;
     needs bands."""
+    volume: VolumeConfig | None = None
+    """Image files that are volumes, of which each slice is an image; `{}` for its defaults. Masks
+    are volumes too, or tables; needs bands."""
     void: PixelValue | Colour | None = None
     """Pixel value (or colour, where classes have colours) that no loss, metric or search counts."""
     others: Literal["error", "background", "void"] = "error"
@@ -169,7 +173,17 @@ class DataConfig(Block):
         """All that decides, besides the files, which numbers are read; nothing for 8-bit RGB."""
         if self.bands is None:
             return ()
-        return self.bands, self.derive, self.no_data, self.array, self.axes, self.stack
+        settings = self.bands, self.derive, self.no_data, self.array, self.axes, self.stack
+        return settings if self.volume is None else (*settings, self.volume)
+
+    @property
+    def order(self) -> tuple[str, str] | None:
+        """Regular expressions that capture, from an id, its stack and its position in it."""
+        if self.volume is not None:
+            return self.volume.patterns
+        if self.stack is None or self.stack.of is None or self.stack.position is None:
+            return None
+        return self.stack.of, self.stack.position
 
     def by_band(self, pattern: str) -> dict[str | None, str]:
         """The pattern of each band's files; of all together, under None, where they have none."""

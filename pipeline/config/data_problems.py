@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.expressions import check_expression
+from pipeline.config.label_maps import LabelMapFiles
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig
@@ -36,9 +38,9 @@ def mask_problems(data: DataConfig) -> Iterator[str]:
     elif data.others == "background" and data.multiclass:
         yield "others: background needs a class of its own with multiclass: true; or set void"
     elif data.soft and (
-        not isinstance(data.masks, str) or data.masks_by_class or len(data.classes) > 1
+        not isinstance(data.masks, str) or (len(data.classes) > 1 and not data.masks_by_class)
     ):
-        yield "soft: true needs one class, and masks by a pattern without {class}"
+        yield "soft: true needs masks by a pattern, with {class} in it for several classes"
     elif data.has_colours and not data.has_values:
         yield "classes: colours need masks with one file per image"
 
@@ -48,7 +50,7 @@ def band_problems(data: DataConfig) -> Iterator[str]:
         patterns = [data.images, data.test, data.reference, data.test_reference]
         if any("{band}" in pattern for pattern in patterns if pattern is not None):
             yield "a pattern with {band} needs the names of the bands in bands: [...]"
-        for key in ("derive", "no_data", "array", "axes", "show", "stack"):
+        for key in ("derive", "no_data", "array", "axes", "show", "stack", "volume"):
             if getattr(data, key) not in (None, {}):
                 yield f"{key} needs bands: [...], the names of an image's channels"
         return
@@ -66,5 +68,24 @@ def band_problems(data: DataConfig) -> Iterator[str]:
         yield f"show: there is no band {name!r}; bands: {', '.join(known)}"
     if data.stack is not None and data.reference is not None:
         yield "stack and reference do not go together: a reference has no neighbours"
+    yield from _volume_problems(data)
     if data.exif is not None:
         yield "exif turns 8-bit images only; leave it out where bands are named"
+
+
+def _volume_problems(data: DataConfig) -> Iterator[str]:
+    said = [] if data.stack is None else [data.stack.of, data.stack.position]
+    if data.volume is None:
+        if None in said:
+            yield "stack needs of and position: how ids name the stack and the place in it"
+        return
+    if any(each is not None for each in said):
+        yield "stack: leave out of and position, since with volume a volume is the stack"
+    if data.reference is not None:
+        yield "volume and reference do not go together"
+    if isinstance(data.masks, AnnotationFiles):
+        yield "volume needs masks that are volumes, or a table of run lengths, and no annotations"
+    elif isinstance(data.masks, LabelMapFiles) and data.masks.stack is not None:
+        yield "volume: the slices of masks are not objects; leave out masks.stack"
+    elif data.has_colours:
+        yield "volume: masks that are volumes have numbers, and no colours"

@@ -15,11 +15,13 @@ Offset = Annotated[int, Field(ge=-100, le=100)]
 class StackConfig(Block):
     """Images in an order, of which a network may be shown the neighbours (2.5-D)."""
 
-    of: str
+    of: str | None = None
     """Regular expression whose first parenthesis captures the stack from the id. Without
-    `data.group` a stack stays in one fold."""
-    position: str
-    """Regular expression whose first parenthesis captures the position, a whole number."""
+    `data.group` a stack stays in one fold. Needed, but with `data.volume`, where a volume is a
+    stack."""
+    position: str | None = None
+    """Regular expression whose first parenthesis captures the position, a whole number. Needed, but
+    with `data.volume`."""
     neighbours: tuple[Offset, ...] = Field((-1, 0, 1), min_length=1, max_length=33)
     """Positions to read, relative to the image; 0 is the image itself. Their bands are called
     `nir@-1`, `nir`, `nir@+1`, and `input.bands` may choose among them."""
@@ -29,8 +31,8 @@ class StackConfig(Block):
 
     @field_validator("of", "position")
     @classmethod
-    def _captures(cls, pattern: str) -> str:
-        if compiled(pattern).groups < 1:
+    def _captures(cls, pattern: str | None) -> str | None:
+        if pattern is not None and compiled(pattern).groups < 1:
             raise ValueError("the regex needs parentheses around what it captures")
         return pattern
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.config import DataConfig
+from pipeline.data.array_files.zarr_marks import is_zarr_folder
 from pipeline.data.masks.registry import mask_format
+from pipeline.data.volume_slices import slices_of
 from pipeline.errors import DataError
 
 Part = Literal["train", "test"]
@@ -57,23 +59,32 @@ def list_samples(data: DataConfig) -> Catalog:
         raise DataError(
             f"data.root: there is no folder {data.root.absolute()}; set it, or give DATA=…"
         )
-    images = find_files(data.root, data.of_first_band(data.images))
+    images = _found(data, data.of_first_band(data.images))
     if not images:
         raise NoImagesError(f"data.images: no file matches {data.root / data.images}")
-    pattern = mask_format(data).pattern
-    masks = find_files(data.root, pattern) if pattern else {}
+    masks = _found(data, mask_format(data).pattern)
     references, test, test_references = (
-        find_files(data.root, data.of_first_band(pattern)) if pattern else {}
+        _found(data, data.of_first_band(pattern) if pattern else None)
         for pattern in (data.reference, data.test, data.test_reference)
     )
+    lone = tuple(sorted(set(masks) - set(images)))
+    known = set(images)
+    if data.volume is not None:
+        whole = {each: paths for each, paths in images.items() if each not in data.drop}
+        images, masks, test = slices_of(whole, masks, test, data)
+        known |= set(images)
     kept = {each: paths for each, paths in images.items() if each not in data.drop}
     return Catalog(
         train=_samples("train", kept, masks, references),
         test=_samples("test", test, {}, test_references),
         duplicates=tuple(_claimed_twice(kept) + _claimed_twice(test)),
-        masks_without_image=tuple(sorted(set(masks) - set(images))),
-        dropped_in_vain=tuple(sorted(set(data.drop) - set(images))),
+        masks_without_image=lone,
+        dropped_in_vain=tuple(sorted(set(data.drop) - known)),
     )
+
+
+def _found(data: DataConfig, pattern: str | None) -> dict[str, tuple[Path, ...]]:
+    return find_files(data.root, pattern, folders=data.volume is not None) if pattern else {}
 
 
 def patterns_of(data: DataConfig) -> dict[str, str]:
@@ -105,15 +116,16 @@ def matching(root: Path, pattern: str) -> dict[Path, str]:
     }
 
 
-def find_files(root: Path, pattern: str) -> dict[str, tuple[Path, ...]]:
-    """id → the files below `root` that match `pattern`, where `{id}` is the id.
+def find_files(root: Path, pattern: str, *, folders: bool = False) -> dict[str, tuple[Path, ...]]:
+    """id → the files (and zarr folders) below `root` that match `pattern`, where `{id}` is the id.
 
-    `*` matches anything within a name; `{class}` is the name of a class. Hidden files are
-    none: macOS leaves a `._name` beside every file that it copies.
+    folders: any folder counts, since it may be a DICOM series. `*` matches anything within a
+    name; `{class}` is the name of a class. Hidden files are none: macOS leaves a `._name` beside
+    every file that it copies.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for path, sample_id in matching(root, pattern).items():
-        if path.is_file():
+        if path.is_file() or is_zarr_folder(path) or (folders and path.is_dir()):
             found[sample_id].append(path)
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
 

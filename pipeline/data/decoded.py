@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -24,9 +25,9 @@ from pipeline.config.choices import CacheWish
 from pipeline.data.catalog import Sample
 from pipeline.data.decoded_file import Decoded, decoded_of, file_of
 from pipeline.data.frame import continue_planes
-from pipeline.data.inspection import stamp_of, stat_of
 from pipeline.data.resize import resize_image, resize_planes, resize_soft, working_size
 from pipeline.data.samples import SampleReader, aligned_path
+from pipeline.data.stamps import Stamps, stat_of
 from pipeline.manifests import fingerprint
 
 VERSION = "decoded/2"
@@ -90,6 +91,10 @@ class DiskCache:
     _settings: str = field(default="", init=False)
     _seen_whole: set[str] = field(default_factory=set, init=False)
 
+    @cached_property
+    def _stamps(self) -> Stamps:
+        return Stamps(self.reader.data, self.reader.source)
+
     def path(self, sample: Sample) -> Path:
         """The file of a sample as its files, and the settings that matter, are now."""
         data, aligned = self.reader.data, self.reader.aligned
@@ -98,7 +103,7 @@ class DiskCache:
             truth = [data.masks, data.classes, data.multiclass, data.void, data.others, *rare]
             read = data.frame, data.exif, *data.band_settings
             self._settings = fingerprint(VERSION, self.shown.resize, *read, truth)
-        parts = [sample.id, stamp_of(sample, "train", data, self.reader.source), self._settings]
+        parts = [sample.id, self._stamps.of(sample, "train"), self._settings]
         if aligned is not None:
             parts.append(stat_of(aligned_path(aligned, sample, self.reader.source)))
         name = hashlib.sha256("|".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -28,12 +28,12 @@ def groups_or_error(catalog: Catalog, data: DataConfig) -> dict[str, str] | Data
 
 
 def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
-    """id → group; without `data.group` the image's stack, or the image itself.
+    """id → group; without `data.group` the image's stack or volume, or the image itself.
 
     DataError names ids with none.
     """
-    if data.group is None and data.stack is not None:
-        return {each: place.stack for each, place in Stacks.of(ids, data.stack).places.items()}
+    if data.group is None and data.order is not None:
+        return {each: place.stack for each, place in Stacks.of(ids, data.order).places.items()}
     if data.group is None:
         return {each: each for each in ids}
     if isinstance(data.group, GroupTable):

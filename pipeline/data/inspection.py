@@ -15,18 +15,23 @@ from pipeline.config import DataConfig
 from pipeline.data.catalog import Catalog, Part, Sample
 from pipeline.data.ground_truth import Truth
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.image_sources.source import Examined, ImageSource
+from pipeline.data.image_sources.source import Examined, ImageSource, Pixels
 from pipeline.data.images import opened, read_bytes
+from pipeline.data.masks.arrays import mask_array
 from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
-from pipeline.data.masks.ignored import ignored_file
 from pipeline.data.masks.registry import mask_format
+from pipeline.data.stamps import Stamps, files_below
+from pipeline.data.volumes import mask_notes
 from pipeline.errors import DataError
 from pipeline.size import Size
 
 PARTS: tuple[Part, ...] = ("train", "test")
 VERSION = "check/4"
 """Bumped when the same files give different records than before."""
+_PART = 2**20  # bytes of a file that are in memory together
+FLAT = "flat"
+"""Start of `Record.picture` of slices without anything on them, of which volumes have many."""
 NEXT_NOTE = "\n"
 """Between the notes about one image, which may hold any other character."""
 
@@ -63,29 +68,6 @@ class Record:
         return tuple(float(share) for share in self.coverage.split())
 
 
-def stamp_of(sample: Sample, part: Part, data: DataConfig, source: ImageSource) -> str:
-    """A text that changes when any file of the sample changes."""
-    shown = [sample.image, *([sample.reference] if sample.reference else [])]
-    paths = [*(file for each in shown for file in source.files(each)), *sample.masks]
-    paths += source.neighbours(sample.image)
-    if part == "train":
-        paths += mask_format(data).shared_files
-        ignored = ignored_file(data, sample.id)
-        paths += [] if ignored is None else [ignored]
-    return hashlib.sha256(
-        "|".join(map(stat_of, paths)).encode("utf-8", "surrogatepass")
-    ).hexdigest()[:16]
-
-
-def stat_of(path: Path) -> str:
-    """What changes when the file does, as far as can be told without reading it."""
-    try:
-        status = path.stat()
-    except OSError:
-        return f"{path.name}:missing"
-    return f"{path}:{status.st_size}:{status.st_mtime_ns}"
-
-
 def inspect(
     catalog: Catalog,
     data: DataConfig,
@@ -98,8 +80,9 @@ def inspect(
     What is wrong with a sample is in its record; DataError for a faulty table of masks.
     """
     masks, source = mask_format(data), image_source(data)
+    stamps = Stamps(data, source)
     tasks = [
-        (sample, part, stamp_of(sample, part, data, source))
+        (sample, part, stamps.of(sample, part))
         for part in PARTS
         for sample in catalog.by_id[part].values()
     ]
@@ -109,7 +92,21 @@ def inspect(
     pool = joblib.Parallel(n_jobs=threads, prefer="threads", return_as="generator")
     read = pool(joblib.delayed(_inspect_one)(*task, data, masks, source) for task in fresh)
     found = {(record.part, record.id): record for record in _counted(read, advance)}
-    return [found.get((part, sample.id)) or known[part, sample.id] for sample, part, _ in tasks]
+    named = [(part, sample.id) for sample, part, _ in tasks]
+    every = {name: found.get(name) or known[name] for name in named}
+    pictures = {each.image.absolute(): every[part, each.id].picture for each, part, _ in tasks}
+    for sample, part, _ in fresh:
+        around = source.neighbours(sample.image)
+        others = [pictures.get(path.absolute(), "") for path in around]
+        if others and not every[part, sample.id].problem:
+            every[part, sample.id] = _with_neighbours(every[part, sample.id], others)
+    return list(every.values())
+
+
+def _with_neighbours(record: Record, pictures: Iterable[str]) -> Record:
+    """The record of an image that is read together with these."""
+    together = "|".join([record.digest, *pictures])
+    return replace(record, digest=hashlib.sha256(together.encode()).hexdigest()[:24])
 
 
 def _is_known(known: dict[tuple[str, str], Record], task: tuple[Sample, Part, str]) -> bool:
@@ -145,15 +142,12 @@ def _facts(
     image, digest = _examined(sample.image, source)
     size = (image.pixels.shape[0], image.pixels.shape[1])
     picture, same = digest.hexdigest()[:24], False
-    for other in source.neighbours(sample.image):
-        digest.update(read_bytes(other))
+    if image.content is not None and is_flat(image.pixels[:]):
+        picture = f"{FLAT} {picture}"
     if sample.reference is not None:
-        reference = read_bytes(sample.reference)
-        decoded = source.decode(reference, sample.reference)
+        decoded = source.read(sample.reference)
         same = np.array_equal(decoded, image.pixels[:], equal_nan=decoded.dtype.kind == "f")
-        digest.update(reference)
-        for further in source.files(sample.reference)[1:]:
-            digest.update(read_bytes(further))
+        _hash_files(digest, source.files(sample.reference))
     if not data.turns:
         digest.update(b"as stored")  # other pixels than those of the same bytes, turned
     notes = list(image.notes)
@@ -162,6 +156,8 @@ def _facts(
     facts: dict[str, Any] = {"height": size[0], "width": size[1]}
     facts["bands"] = " ".join(f"{mean:.6g}" for mean in image.means)
     if part == "train":
+        if data.volume is not None:  # before a slice is looked for that a shorter mask lacks
+            notes += _doubts_of_masks(sample, data)
         truth = _truth(sample, size, image, masks)
         notes += [f"mask: {note}" for note in truth.notes]
         facts["colours"] = ", ".join(truth.colours)
@@ -183,17 +179,38 @@ def _facts(
     }
 
 
+def _doubts_of_masks(sample: Sample, data: DataConfig) -> list[str]:
+    key = mask_array(data)
+    notes = (mask_notes(sample.image, mask, data, key=key) for mask in sample.masks)
+    return [f"mask: {note}" for of_mask in notes for note in of_mask]
+
+
 def _examined(path: Path, source: ImageSource) -> tuple[Examined, hashlib._Hash]:
     """The image, and the hash of its file so far."""
     image = source.examine_rows(path)
-    if image is not None:
+    if image is None:
+        encoded = read_bytes(path)
+        return source.examine(encoded, path), hashlib.sha256(encoded)
+    digest = hashlib.sha256()
+    if image.content is not None:
+        digest.update(str(image.pixels.shape).encode())
+        digest.update(image.content)
+    else:
+        _hash_files(digest, source.files(path))
+    return image, digest
+
+
+def is_flat(pixels: Pixels) -> bool:
+    """True if each band has one value, or none, everywhere."""
+    first = pixels[:1, :1]
+    return bool(((pixels == first) | (np.isnan(pixels) & np.isnan(first))).all())
+
+
+def _hash_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
+    for path in (each for file in files for each in files_below(file)):
         with opened(path) as stream:
-            return image, hashlib.file_digest(stream, "sha256")
-    encoded = read_bytes(path)
-    digest = hashlib.sha256(encoded)
-    for further in source.files(path)[1:]:
-        digest.update(read_bytes(further))
-    return source.examine(encoded, path), digest
+            while part := stream.read(_PART):
+                digest.update(part)
 
 
 def _truth(sample: Sample, size: Size, image: Examined, masks: MaskFormat) -> Truth:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.config.stack import StackConfig
 from pipeline.data.listing import listed
 from pipeline.errors import DataError
 
@@ -28,11 +27,14 @@ class Stacks:
     places: Mapping[str, Place]
 
     @classmethod
-    def of(cls, ids: Iterable[str], config: StackConfig) -> Stacks:
-        """DataError names ids of which the patterns capture no stack or no whole number."""
+    def of(cls, ids: Iterable[str], order: tuple[str, str]) -> Stacks:
+        """order: `data.order`.
+
+        DataError names ids of which the patterns capture no stack or no whole number.
+        """
         places, lost = {}, []
         for each in ids:
-            stack, position = re.search(config.of, each), re.search(config.position, each)
+            stack, position = (re.search(pattern, each) for pattern in order)
             number = position[1] if position is not None else None
             if (
                 stack is None

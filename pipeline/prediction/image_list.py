@@ -1,42 +1,65 @@
-"""The images that a user names: files, folders and patterns, each image once, stems apart."""
+"""The images that a user names: files, folders and patterns, each image once, names apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from glob import glob, has_magic
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
-from pipeline.data.containers import image_suffixes
 from pipeline.data.listing import enumerated
 from pipeline.data.samples import SampleReader
+from pipeline.data.stacks import Stacks
+from pipeline.data.volume_slices import slices_of
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.errors import DataError
+from pipeline.prediction.named_images import NamedImages
 from pipeline.reporting import Reporter
 
 ROWS = 1024  # of an image that are decoded together, where its format allows it
 
 
-def list_images(named: Sequence[str]) -> tuple[Sample, ...]:
-    """A sample for each image, called by its file's stem, in the order in which they are named.
+def list_images(named: Sequence[str], data: DataConfig) -> tuple[Sample, ...]:
+    """A sample for each image, in the order in which they are named.
 
     named: a file, a folder (the images in it), or a pattern such as `new/*.jpg` or `new/**/*.png`.
-    Raises DataError where one of these matches no file, and where two images share a stem,
-    because their masks would share a name.
+    An image is called by its file's stem; where each band has a file, by the rest of their names.
+    Raises DataError where one of these matches no file, and where two images share a name, because
+    their masks would, too.
     """
     if not named:
         raise DataError("no images are named; give files, folders, or a pattern: 'new/*.jpg'")
-    files = {path.resolve(): path for each in named for path in _files_of(each)}
-    by_stem: dict[str, list[Path]] = {}
-    for path in files.values():
-        by_stem.setdefault(path.stem, []).append(path)
-    if twice := [paths for paths in by_stem.values() if len(paths) > 1]:
+    found = NamedImages(data).of(named)
+    by_name: dict[str, list[Path]] = {}
+    for name, path in found:
+        by_name.setdefault(name, []).append(path)
+    if twice := [paths for paths in by_name.values() if len(paths) > 1]:
         shown = enumerated([f"{paths[0]} and {paths[1]}" for paths in twice])
         raise DataError(
             f"{len(twice)} name(s) occur for several images, whose masks would overwrite each "
             f"other: {shown}; rename the images, or predict them into different folders"
         )
-    return tuple(Sample(id=path.stem, image=path, part="test") for path in files.values())
+    if data.volume is not None:
+        return tuple(_slices(found, data))
+    return tuple(Sample(id=name, image=path, part="test") for name, path in found)
+
+
+def _slices(volumes: Sequence[tuple[str, Path]], data: DataConfig) -> Iterator[Sample]:
+    """Those of each volume; DataError lists all volumes that cannot be read."""
+    found = slices_of({}, {}, {name: (path,) for name, path in volumes}, data)[2]
+    for sample_id, (path,) in found.items():
+        yield Sample(id=sample_id, image=path, part="test")
+
+
+def slices_by_volume(samples: Sequence[Sample], data: DataConfig) -> dict[str, list[str]]:
+    """The ids of the slices of each volume, in their order; nothing for images of other kinds."""
+    if data.order is None or data.volume is None:
+        return {}
+    stacks = Stacks.of([sample.id for sample in samples], data.order)
+    return {
+        volume: [each for ids in places.values() for each in ids]
+        for volume, places in stacks.ids.items()
+    }
 
 
 def sizes_of(
@@ -68,31 +91,3 @@ def sizes_of(
             "leave them out, or get them again:\n" + "\n".join(problems)
         )
     return sizes
-
-
-def _files_of(named: str) -> list[Path]:
-    path = Path(named)
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        found = [each for each in sorted(path.iterdir()) if _is_image(each)]
-        if not found:
-            raise DataError(f"the folder {path} has no images in it")
-        return found
-    if not has_magic(named):
-        raise DataError(f"there is no image {path}")
-    found = matches(named)
-    if not found:
-        raise DataError(f"no image matches {named}")
-    return found
-
-
-def matches(pattern: str) -> list[Path]:
-    """The files, hidden ones left out, that a pattern stands for; in the order of their names."""
-    # not Path.glob, which refuses absolute patterns
-    found = sorted(glob(pattern, recursive=True))  # noqa: PTH207
-    return [Path(each) for each in found if Path(each).is_file()]
-
-
-def _is_image(path: Path) -> bool:
-    return path.is_file() and path.name[0] != "." and path.suffix.lower() in image_suffixes()

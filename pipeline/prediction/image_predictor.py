@@ -14,6 +14,7 @@ from pipeline.data.catalog import Sample
 from pipeline.data.frame import into_frame
 from pipeline.data.image_sources.source import PixelRows
 from pipeline.data.samples import SampleReader
+from pipeline.data.volumes import count_slices, slice_path
 from pipeline.ensemble.blending.stream import SummedMaps
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.prediction.blended import MemoryBlend
@@ -48,11 +49,22 @@ class ImagePredictor:
         self, image: NDArray[Any] | str | Path, *, probabilities: bool = False
     ) -> NDArray[Any]:
         """An image HWC of any size (uint8 RGB, or the bands of `data.bands`), or its file → bool
-        CHW, a plane a class of `classes`.
+        CHW, a plane a class of `classes`. Of an array only `data.no_data` and NaN are no data: what
+        its file's own tag says is not known.
 
         probabilities: the blended ones instead, float32 CHW 0..1, before thresholds and
-        post-processing. Raises DataError for what is no such image.
+        post-processing. A volume's file (`data.volume`) → the same of all slices, C×Z×H×W.
+        Raises DataError for what is no such image.
         """
+        data = self._reader.data
+        if data.volume is not None and isinstance(image, str | Path):
+            numbers = range(count_slices(Path(image), data))
+            planes = [slice_path(Path(image), number) for number in numbers]
+            return np.stack([self._one(each, probabilities) for each in planes], axis=1)
+        return self._one(image, probabilities)
+
+    def _one(self, image: NDArray[Any] | str | Path, probabilities: bool) -> NDArray[Any]:
+        """CHW of one image."""
         sums, recipe = self._sums(self._seen(image)), self._blend.recipe
         return recipe.blend(sums) if probabilities else recipe.decide(sums)
 

@@ -44,11 +44,11 @@ class PredictedMaskFiles:
     def paths(self, stem: str) -> list[Path]:
         """Every file of an image."""
         extra = [self._probabilities(stem)] if self.probabilities else []
-        return [*self._masks(stem), *extra, *([self._overlay(stem)] if self.overlay else [])]
+        return [*self.masks(stem), *extra, *([self._overlay(stem)] if self.overlay else [])]
 
     def write(self, stem: str, decision: NDArray[np.bool_]) -> None:
         """The masks of a decision, bool CHW."""
-        (first, *others) = self._masks(stem)
+        (first, *others) = self.masks(stem)
         if self.multiclass:
             _save(first, _valued(decision, self.classes))
             return
@@ -68,7 +68,8 @@ class PredictedMaskFiles:
             self._overlay(stem), lambda stream: picture.save(stream, format="JPEG", quality=90)
         )
 
-    def _masks(self, stem: str) -> list[Path]:
+    def masks(self, stem: str) -> list[Path]:
+        """The files of an image's masks: one, or one a class."""
         if self.multiclass or len(self.classes) == 1:
             return [self.folder / f"{stem}.png"]
         return [self.folder / name / f"{stem}.png" for name in class_folders(tuple(self.classes))]

@@ -27,6 +27,9 @@ from pipeline.proposal.samples import Sample, find_sample, keys_of_samples
 from pipeline.proposal.tables import Table, tables_of
 from pipeline.proposal.tree import Tree, list_tree
 
+_ARRAYS = (".npy", ".npz", ".dcm", ".nii", ".gz", ".zarr")
+"""Endings of files that may hold arrays."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -144,8 +147,18 @@ def _nothing(tree: Tree, families: Families, tables: Sequence[Table]) -> str:
         f"{tree.root}: found no images with masks. Looked for mask files that are called like "
         "images (masks/{id}.png, {id}_mask.png, {id}/masks/*.png, masks/{class}/{id}.png), and for "
         f"tables with a column of image names and one of run lengths. Among {tree.files} file(s) "
-        f"there are {shown}.{_repeated(families)} Rename or move files, or copy configs/own.yaml "
-        "and edit it"
+        f"there are {shown}.{_repeated(families)}{_arrays(tree)} Rename or move files, or copy "
+        "configs/own.yaml and edit it"
+    )
+
+
+def _arrays(tree: Tree) -> str:
+    """A hint at files that may be images, but are none that are looked into."""
+    if not any(tree.others[ending] for ending in _ARRAYS):
+        return ""
+    return (
+        " Arrays (npy, DICOM, NIfTI, zarr) are not looked into: name them in data.images, with "
+        "data.bands, and data.volume where each is a volume (docs/images.md)."
     )
 
 

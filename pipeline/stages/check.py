@@ -16,6 +16,7 @@ from pipeline.checks.finding import Finding
 from pipeline.checks.findings import find_problems
 from pipeline.checks.misreadings import find_misreadings, needs_choice
 from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
+from pipeline.checks.volume_findings import spacing_problems, volume_facts
 from pipeline.config import DataConfig, FrameConfig
 from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples
 from pipeline.data.groups import groups_or_error
@@ -27,12 +28,11 @@ from pipeline.data.inspection import (
     as_row,
     from_row,
     inspect,
-    stamp_of,
-    stat_of,
 )
 from pipeline.data.listing import listed
 from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import refuse_unwritable
+from pipeline.data.stamps import Stamps, stat_of
 from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError, DataError
 from pipeline.manifests import fingerprint, is_as_written, is_fresh, read_manifest, write_manifest
@@ -103,6 +103,11 @@ def run(context: StageContext) -> Survey:
         findings += _doubts(catalog, experiment.data)
         findings += find_leftovers(catalog, experiment.data)
         findings += step_misfits(context)
+        volumes = volume_facts(catalog, experiment.data)
+        findings += spacing_problems(volumes)
+        if volumes:
+            columns = ["part", "volumes", "slices", "spacing (Z × Y × X)"]
+            context.reporter.table("volumes", columns, [each.row for each in volumes])
         _show(context, survey, findings)
     _stop_on_errors(findings)
     _stop_on_errors(misfits(context))
@@ -150,9 +155,9 @@ def _doubts(catalog: Catalog, data: DataConfig) -> list[Finding]:
 def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], bool]:
     """The record of every sample, and whether any had to be made."""
     data, workspace = context.experiment.data, context.workspace
-    source = image_source(data)
+    looked = Stamps(data, image_source(data))
     stamps = [
-        (part, each.id, stamp_of(each, part, data, source))
+        (part, each.id, looked.of(each, part))
         for part in PARTS
         for each in catalog.by_id[part].values()
     ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline.atomic_files import sweep, write_atomic
+from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
+from pipeline.data.image_sources.band_files import has_band_files
+from pipeline.data.image_sources.registry import image_source
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room, disk_errors_reported
 from pipeline.errors import DataError
@@ -22,10 +25,11 @@ from pipeline.prediction.finished_run import (
     refuse_references,
     verify_weights,
 )
-from pipeline.prediction.image_list import list_images, sizes_of
+from pipeline.prediction.image_list import list_images, sizes_of, slices_by_volume
 from pipeline.prediction.image_predictor import job_of
 from pipeline.prediction.mask_files import AREAS, PredictedMaskFiles
 from pipeline.prediction.mask_sink import ClassArea, predict_masks
+from pipeline.prediction.mask_stacks import stack_masks, stack_paths
 from pipeline.stages.context import StageContext
 
 
@@ -50,15 +54,13 @@ def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.Data
     started = time.monotonic()
     finished = read_finished_run(folder)
     refuse_references(finished.experiment)
-    samples = list_images(request.images)
+    data = finished.experiment.data
+    samples = list_images(request.images, data)
     files = PredictedMaskFiles.of(
-        request.out,
-        finished.experiment.data,
-        probabilities=request.probabilities,
-        overlay=request.overlay,
+        request.out, data, probabilities=request.probabilities, overlay=request.overlay
     )
-    _check_targets(context, folder, files, samples)
-    sizes = sizes_of(samples, SampleReader(finished.experiment.data), context.reporter)
+    _check_targets(context, folder, data, files, samples)
+    sizes = sizes_of(samples, SampleReader(data), context.reporter)
     if request.probabilities:
         pixels = sum(height * width for height, width in sizes.values())
         needed = 4 * pixels * len(files.classes)
@@ -66,7 +68,10 @@ def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.Data
     blend = MemoryBlend.of(finished)
     verify_weights(finished, blend.models)
     areas = _predict(context, finished, blend, files, samples)
-    table = _table(areas, samples)
+    for volume, slices in slices_by_volume(samples, data).items():
+        stack_masks(files, volume, slices)
+    by_file = not has_band_files(data) and data.volume is None
+    table = _table(areas, {each.id: each.image.name if by_file else each.id for each in samples})
     write_atomic(request.out / AREAS, table.to_csv(index=False))
     context.done("predict", f"masks of {len(samples)} image(s)", request.out, started)
     return table
@@ -103,7 +108,11 @@ def _predict(
 
 
 def _check_targets(
-    context: StageContext, run_folder: Path, files: PredictedMaskFiles, samples: Sequence[Sample]
+    context: StageContext,
+    run_folder: Path,
+    data: DataConfig,
+    files: PredictedMaskFiles,
+    samples: Sequence[Sample],
 ) -> None:
     """DataError where masks cannot be written, or would replace files that they must not."""
     out = files.folder
@@ -115,22 +124,22 @@ def _check_targets(
         raise DataError(f"{out} is a folder of submissions; write the masks to another one")
     if out.resolve().is_relative_to(run_folder.resolve()):
         raise DataError(f"{out} is in the folder of the run itself; write the masks to another one")
-    images = {sample.image.resolve() for sample in samples}
-    for sample in samples:
-        for path in files.paths(sample.id):
-            if path.resolve() in images:
-                raise DataError(
-                    f"the mask of {sample.image} would replace the image {path}; write the masks "
-                    "to another folder"
-                )
+    source = image_source(data)
+    images = {path.resolve() for each in samples for path in source.files(each.image)}
+    written = {path: sample.id for sample in samples for path in files.paths(sample.id)}
+    for volume in slices_by_volume(samples, data):
+        written |= dict.fromkeys(stack_paths(files, volume), volume)
+    for path, name in written.items():
+        if path.resolve() in images:
+            raise DataError(
+                f"the mask of {name} would replace the image {path}; write the masks to another "
+                "folder"
+            )
 
 
-def _table(areas: Sequence[ClassArea], samples: Sequence[Sample]) -> pd.DataFrame:
-    """`image,class,share,objects`, in the order of the images."""
-    place = {sample.id: number for number, sample in enumerate(samples)}
+def _table(areas: Sequence[ClassArea], names: Mapping[str, str]) -> pd.DataFrame:
+    """`image,class,share,objects`, in the order of the images. names: by id."""
+    place = {each: number for number, each in enumerate(names)}
     ordered = sorted(areas, key=lambda area: place[area.image])
-    rows = [
-        (samples[place[each.image]].image.name, each.class_, each.share, each.objects)
-        for each in ordered
-    ]
+    rows = [(names[each.image], each.class_, each.share, each.objects) for each in ordered]
     return pd.DataFrame(rows, columns=["image", "class", "share", "objects"])

@@ -91,6 +91,15 @@ def test_an_image_in_train_and_test(tmp_path: Path) -> None:
     assert problems(tmp_path, test="test/{id}.png", drop=["b"]) == []
 
 
+def test_unreadable_images_of_one_id_are_not_called_the_same(tmp_path: Path) -> None:
+    draw(tmp_path, "abcd", "bc")
+    for part in ("images", "test"):
+        write(tmp_path / part / "b.png", b"<html>")
+    write(tmp_path / "test/c.png", b"GIF")
+    findings = problems(tmp_path, test="test/{id}.png")
+    assert [each.subject for each in findings] == ["train b", "test b", "test c"]
+
+
 def test_the_same_id_for_another_picture_in_test_is_only_worth_a_warning(tmp_path: Path) -> None:
     draw(tmp_path, "abcd", "bx")
     save(tmp_path / "test/b.png", smooth(seed=9))

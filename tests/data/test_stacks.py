@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.stack import StackConfig
 from pipeline.data.stacks import Place, Stacks
 from pipeline.errors import DataError
 
-CONFIG = StackConfig(of=r"^(case\d+)", position=r"slice_(\d+)")
+ORDER = r"^(case\d+)", r"slice_(\d+)"
 
 
 def test_numbers_order_and_not_letters() -> None:
-    stacks = Stacks.of(["case1_slice_9", "case1_slice_10", "case2_slice_0010"], CONFIG)
+    stacks = Stacks.of(["case1_slice_9", "case1_slice_10", "case2_slice_0010"], ORDER)
     assert stacks.places["case2_slice_0010"] == Place("case2", 10)
     assert stacks.neighbour("case1_slice_9", 1, repeat=False) == "case1_slice_10"
     assert stacks.neighbour("case1_slice_10", 1, repeat=False) is None
@@ -23,7 +22,7 @@ def test_numbers_order_and_not_letters() -> None:
 
 @given(st.sets(st.integers(0, 12), min_size=1), st.integers(-5, 5))
 def test_the_nearest_towards_the_image_is_repeated(positions: set[int], offset: int) -> None:
-    stacks = Stacks.of([f"case0_slice_{each}" for each in positions], CONFIG)
+    stacks = Stacks.of([f"case0_slice_{each}" for each in positions], ORDER)
     for position in positions:
         wanted = position + offset
         path = range(wanted, position, 1 if offset < 0 else -1)
@@ -37,4 +36,4 @@ def test_the_nearest_towards_the_image_is_repeated(positions: set[int], offset: 
 @pytest.mark.parametrize("name", ["case_slice_1", "case1", "case1_slice_x"])
 def test_an_id_without_a_place_is_named(name: str) -> None:
     with pytest.raises(DataError, match=f"data.stack: .* in {name}"):
-        Stacks.of(["case1_slice_1", name], CONFIG)
+        Stacks.of(["case1_slice_1", name], ORDER)

@@ -109,6 +109,15 @@ def test_a_folder_without_masks_is_described(tmp_path: Path) -> None:
         assert part in str(error.value)
 
 
+def test_arrays_and_volumes_are_hinted_at(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/case1.nii.gz").write_bytes(b"x")
+    with pytest.raises(
+        DataError, match=r"and data\.volume where"
+    ):
+        propose(tmp_path)
+
+
 def test_names_that_repeat_are_no_ids(tmp_path: Path) -> None:
     """Videos with a folder each, whose frames are called alike: no class is read into them."""
     for video in ("bear", "cow", "dog"):

@@ -17,8 +17,9 @@ from pipeline import cli, open_run
 from pipeline.data.catalog import list_samples
 from pipeline.data.decoded import DiskCache
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.inspection import inspect, stamp_of
+from pipeline.data.inspection import inspect
 from pipeline.data.samples import SampleReader
+from pipeline.data.stamps import stamp_of
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
@@ -272,12 +273,12 @@ def test_a_dropped_slice_is_nobodys_neighbour(
     assert [each.name for each in source.neighbours(path)] == ["kidney0_03.png"]
 
 
-def test_a_band_file_that_no_pattern_finds_is_named(kelp: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_of_no_band_is_named(kelp: Path, tmp_path: Path) -> None:
     data = {"images": "s/{id}/{band}.npy", "bands": ["red", "nir"], "test": None}
     raw = kelp_experiment(kelp, data=data)
     source = image_source(open_run(raw, quiet=True).context("check").experiment.data)
     with pytest.raises(DataError, match="the files of its other bands are not known"):
-        source.read(tmp_path / "red.npy")
+        source.read(tmp_path / "x.npy")
 
 
 def test_copies_are_told_in_stacks_too(

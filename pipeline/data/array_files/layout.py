@@ -49,12 +49,14 @@ class Layout:
         return np.transpose(part, [left.index(letter) for letter in "YXC" if letter in left])
 
 
-def layout_of(shape: tuple[int, ...], axes: str | None) -> Layout:
+def layout_of(shape: tuple[int, ...], axes: str | None, *, slices: bool = False) -> Layout:
     """The layout of an array without names of its sides. RefusedError where it is not certain.
 
     Two sides are Y, X. Of three, the last is C if it is 32 or less and less than both others; the
     first is C if that is so of it; anything else may as well be slices, and is to be said by
     `axes`, as are four sides. Sides of length one before the last three mean nothing.
+
+    slices: three sides are Z, Y, X, and it is the last that may not be so short.
     """
     if axes is not None:
         return named_layout(shape, axes)
@@ -63,6 +65,10 @@ def layout_of(shape: tuple[int, ...], axes: str | None) -> Layout:
         bare = bare[1:]
     if len(bare) == 2:
         letters = "YX"
+    elif slices and len(bare) == 3:
+        if may_be_bands(bare[2], bare[:2]):
+            raise _unclear(shape)
+        letters = "ZYX"
     elif len(bare) == 3 and may_be_bands(bare[2], bare[:2]):
         letters = "YXC"
     elif len(bare) == 3 and may_be_bands(bare[0], bare[1:]):
@@ -81,7 +87,7 @@ def _unclear(shape: tuple[int, ...]) -> RefusedError:
     sides = "×".join(map(str, shape))
     if len(shape) < 2:
         return RefusedError(f"holds {sides or 'one number'}, which is no image")
-    examples = {3: "ZYX (slices), YXC or CYX (bands)", 4: "ZYXC or CZYX"}
+    examples = {3: "ZYX or YXZ (slices), YXC or CYX (bands)", 4: "ZYXC or CZYX"}
     return RefusedError(
         f"holds an array of {sides}, and which sides are slices, rows, columns and bands is not "
         f"certain; name them by {_KEY}: {examples.get(len(shape), 'letters of Z, Y, X, C')}"

@@ -81,16 +81,18 @@ class NumpyPixels:
         return np.frombuffer(data, self.dtype).reshape(shape)
 
 
-def describe_npy(path: Path, axes: str | None) -> ArrayFile:
+def describe_npy(path: Path, axes: str | None, *, slices: bool = False) -> ArrayFile:
     """The array of an npy. axes: as `layout_of` has them."""
     with path.open("rb") as stream:
         shape, by_columns, dtype = _header(stream)
         offset = stream.tell()
     found = path.stat().st_size - offset
-    return _described(path, None, offset, shape, by_columns, dtype, axes, found)
+    return _described(path, None, offset, shape, by_columns, dtype, axes, found, slices)
 
 
-def describe_npz(path: Path, key: str | None, axes: str | None) -> ArrayFile:
+def describe_npz(
+    path: Path, key: str | None, axes: str | None, *, slices: bool = False
+) -> ArrayFile:
     """The array `key` of an npz, or the only one."""
     with zipfile.ZipFile(path) as file:
         names = [name[: -len(_ENDING)] for name in file.namelist() if name.endswith(_ENDING)]
@@ -99,7 +101,7 @@ def describe_npz(path: Path, key: str | None, axes: str | None) -> ArrayFile:
             shape, by_columns, dtype = _header(stream)  # type: ignore[arg-type]
             offset = stream.tell()
         found = file.getinfo(member).file_size - offset
-    return _described(path, member, offset, shape, by_columns, dtype, axes, found)
+    return _described(path, member, offset, shape, by_columns, dtype, axes, found, slices)
 
 
 def chosen(names: list[str], key: str | None) -> str:
@@ -131,12 +133,13 @@ def _described(
     dtype: np.dtype[Any],
     axes: str | None,
     found: int,
+    slices: bool,
 ) -> ArrayFile:
     """found: the bytes that are there for the numbers."""
     type_read(dtype)
     if 0 in shape:
         raise RefusedError(f"holds no pixels: its array is {'×'.join(map(str, shape))}")
-    layout = layout_of(shape, axes)
+    layout = layout_of(shape, axes, slices=slices)
     needed = dtype.itemsize * prod(shape)
     if found < needed:
         raise RefusedError(

@@ -11,53 +11,64 @@ from pipeline.data.array_files.dicom_series import open_series
 from pipeline.data.images import opened
 from pipeline.data.pages import RefusedError
 
-__all__ = ["is_array_file", "open_array", "open_series"]
+__all__ = ["ENDINGS", "is_array_file", "open_array", "open_series"]
 
 _ZIP = b"PK\x03\x04"
 _HEAD = 512  # bytes that tell the formats apart
-_ENDINGS = (".npy", ".npz", ".dcm", ".dicom", ".nii", ".nii.gz", ".zarr")
+ENDINGS = (".npy", ".npz", ".dcm", ".dicom", ".nii", ".nii.gz", ".zarr", ".zarr.zip")
+"""Of files, and of folders of zarr, that hold arrays; others are known by what is in them."""
 
 
 def open_array(
-    path: Path, *, key: str | None = None, axes: str | None = None, turn: bool = True
+    path: Path,
+    *,
+    key: str | None = None,
+    axes: str | None = None,
+    turn: bool = True,
+    slices: bool = False,
 ) -> ArrayFile:
     """What is in a file or zarr folder, from its header. DataError naming it if nothing reads it.
 
     key: the name of the array in npz and zarr, where there are several. axes: a letter of Z, Y, X,
     C for each side of the stored array, where the file does not say it. turn: as EXIF says.
+    slices: three sides that nothing names are slices, rows and columns.
     """
     if path.is_dir():
         with errors_named(path):
-            return _of_folder(path, key, axes)
+            return _of_folder(path, key, axes, slices)
     with opened(path) as stream:
         start = stream.read(_HEAD)
     with errors_named(path):
-        named = _with_names(path, start, key, axes)
+        named = _with_names(path, start, key, axes, slices)
         if named is not None:
             return named
         if key is not None:
             raise RefusedError(f"has one array without a name; take key {key!r} away")
-        return _without_names(path, start, axes, turn)
+        return _without_names(path, start, axes, turn, slices)
 
 
-def _of_folder(path: Path, key: str | None, axes: str | None) -> ArrayFile:
+def _of_folder(path: Path, key: str | None, axes: str | None, slices: bool) -> ArrayFile:
     if not zarr_groups.is_zarr(path):
         raise RefusedError("is a folder, and none of zarr; name the files in it")
-    return zarr_groups.describe(path, key, axes)
+    return zarr_groups.describe(path, key, axes, slices=slices)
 
 
-def _with_names(path: Path, start: bytes, key: str | None, axes: str | None) -> ArrayFile | None:
+def _with_names(
+    path: Path, start: bytes, key: str | None, axes: str | None, slices: bool
+) -> ArrayFile | None:
     """The array of a format whose arrays have names; None for other formats."""
     if not start.startswith(_ZIP):
         return None
     if zarr_groups.is_zarr(path):
-        return zarr_groups.describe(path, key, axes)
-    return numpy_files.describe_npz(path, key, axes)
+        return zarr_groups.describe(path, key, axes, slices=slices)
+    return numpy_files.describe_npz(path, key, axes, slices=slices)
 
 
-def _without_names(path: Path, start: bytes, axes: str | None, turn: bool) -> ArrayFile:
+def _without_names(
+    path: Path, start: bytes, axes: str | None, turn: bool, slices: bool
+) -> ArrayFile:
     if start.startswith(numpy_files.START):
-        return numpy_files.describe_npy(path, axes)
+        return numpy_files.describe_npy(path, axes, slices=slices)
     if dicom.is_dicom(path, start):  # before TIFF, as which some of them can be read, too
         found = dicom.describe(path)
     elif start.startswith(tiff.STARTS):
@@ -75,7 +86,7 @@ def is_array_file(path: Path) -> bool:
     """True for a file whose numbers 8-bit RGB would lose: of a format of arrays, or a picture of
     more bits, bands or pages. Its header is read, if its name does not say it.
     """
-    if path.name.lower().endswith(_ENDINGS):
+    if path.name.lower().endswith(ENDINGS):
         return True
     if path.is_dir():
         return zarr_groups.is_zarr(path)

@@ -19,10 +19,10 @@ from pipeline.data.array_files.extras import library
 from pipeline.data.array_files.layout import LEFT_OUT, Layout, layout_of, named_layout
 from pipeline.data.array_files.numpy_files import chosen
 from pipeline.data.array_files.zarr_chunks import require_whole_chunks
+from pipeline.data.array_files.zarr_marks import MARKS, is_zarr_folder
 from pipeline.data.decoding_memory import memory_for_bytes
 from pipeline.data.pages import RefusedError
 
-_MARKS = ("zarr.json", ".zarray", ".zgroup")
 _DEEPEST = 8
 _MOST_COUNTED = 10**6
 
@@ -59,24 +59,26 @@ class _Level:
 def is_zarr(path: Path) -> bool:
     """True for a folder of zarr, or a zip of one."""
     if path.is_dir():
-        return any((path / mark).is_file() for mark in _MARKS)
+        return is_zarr_folder(path)
     try:
         with zipfile.ZipFile(path) as file:
-            return any(mark in file.namelist() for mark in _MARKS)
+            return any(mark in file.namelist() for mark in MARKS)
     except (OSError, zipfile.BadZipFile):
         return False
 
 
-def describe(path: Path, key: str | None, axes: str | None) -> ArrayFile:
+def describe(path: Path, key: str | None, axes: str | None, *, slices: bool = False) -> ArrayFile:
     """The array `key`, the finest level of an OME-Zarr (of the group `key`), or the only array.
 
     axes: for arrays that do not name their sides; as `layout_of` has them.
     """
     with _opened(path) as stored:
-        return _described(path, stored, key, axes)
+        return _described(path, stored, key, axes, slices)
 
 
-def _described(path: Path, stored: Any, key: str | None, axes: str | None) -> ArrayFile:
+def _described(
+    path: Path, stored: Any, key: str | None, axes: str | None, slices: bool
+) -> ArrayFile:
     group_type = library("zarr", "zarr", "zarr").Group
     node, place = (stored, "") if key is None else (_at(stored, key), key.strip("/"))
     level = None
@@ -89,7 +91,7 @@ def _described(path: Path, stored: Any, key: str | None, axes: str | None) -> Ar
         raise RefusedError(f"names a group, {place}, where an array should be")
     _refuse_pickles(node)
     names = level.names if level else _names(node)
-    layout, note = _layout(tuple(node.shape), names, axes)
+    layout, note = _layout(tuple(node.shape), names, axes, slices)
     notes = [note] if note else []
     if level:
         notes.append("smaller copies left out")
@@ -167,17 +169,19 @@ def _names(array: Any) -> tuple[str, ...]:
     return tuple("" if name is None else str(name) for name in names)
 
 
-def _layout(shape: tuple[int, ...], names: tuple[str, ...], axes: str | None) -> tuple[Layout, str]:
+def _layout(
+    shape: tuple[int, ...], names: tuple[str, ...], axes: str | None, slices: bool
+) -> tuple[Layout, str]:
     """The layout of an array, and a note. Names that are not of OME-Zarr mean nothing."""
     known = {"t", "c", "z", "y", "x"}
     letters = [name.lower() for name in names]
     if axes or len(letters) != len(shape) or not {"y", "x"} <= set(letters) <= known:
-        return layout_of(shape, axes), ""
+        return layout_of(shape, axes, slices=slices), ""
     sizes = dict(zip(letters, shape, strict=True))
-    frames, slices = sizes.get("t", 1), sizes.get("z", 1)
-    if frames > 1 and slices > 1:
+    frames, depth = sizes.get("t", 1), sizes.get("z", 1)
+    if frames > 1 and depth > 1:
         raise RefusedError(
-            f"holds {frames} frames of {slices} slices each; save each frame as a file of its own"
+            f"holds {frames} frames of {depth} slices each; save each frame as a file of its own"
         )
     sides = [
         LEFT_OUT if size == 1 and letter in "tzc" else {"t": "Z"}.get(letter, letter.upper())

@@ -18,10 +18,13 @@ def band_hint(path: Path) -> str:
         file = open_array(path)
     except DataError as error:
         return f" ({error})" if "axes" in str(error) or "complex" in str(error) else ""
-    if file.planes > 1:
-        return ""
     count = file.shape[-1] if file.axes.endswith("C") else 1
     names = [f"band{number}" for number in range(1, min(count, _NAMED) + 1)]
     shown = ", ".join(names) + (", …" if count > _NAMED else "")
     sides = "×".join(map(str, file.shape))
+    if file.planes > 1:
+        return (
+            f"; or make each of its {file.planes} slices an image: data.volume: {{}}, data.bands: "
+            f"[{shown}]"
+        )
     return f"; it holds {sides} {file.dtype}: to read all of it, set data.bands: [{shown}]"

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from pipeline.config import DataConfig
 from pipeline.config.bands import COLOURS
+from pipeline.data.array_files.array_file import ArrayFile
 from pipeline.data.array_files.registry import open_array
 from pipeline.data.image_sources.band_files import files_of
 from pipeline.data.image_sources.band_rows import BandRows, marked, with_derived
 from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
 from pipeline.data.image_sources.stack_files import StackFiles
 from pipeline.data.image_sources.stacked_rows import StackedRows
+from pipeline.data.volumes import open_slice, open_volume, slice_path, split_slice, whole_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -68,23 +70,27 @@ class BandImages:
         return self.read(path)
 
     def examine(self, data: bytes, path: Path) -> Examined:
-        pixels = self.read(path)
-        notes = dict.fromkeys(note for file in self._rows(path).files for note in file.notes)
-        means = tuple(_mean(pixels[..., number]) for number in range(self.channels))
-        return Examined(pixels, 1, (*notes, *self._notes(pixels)), means)
+        return self.examine_rows(path)
 
-    def examine_rows(self, path: Path) -> Examined | None:
-        return None
+    def examine_rows(self, path: Path) -> Examined:
+        """Of the image itself; its neighbours are examined as images of their own."""
+        rows = self._rows(path)
+        pixels = rows[:]
+        notes = dict.fromkeys(note for file in rows.files for note in file.notes)
+        means = tuple(_mean(pixels[..., number]) for number in range(pixels.shape[2]))
+        content = None if self.data.volume is None else np.ascontiguousarray(pixels).data
+        return Examined(pixels, 1, (*notes, *self._notes(pixels)), means, content)
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        return files_of(self.data, path)
+        return files_of(self.data, whole_file(path, self.data))
 
     def neighbours(self, path: Path) -> tuple[Path, ...]:
         if self.data.stack is None:
             return ()
         others = dict.fromkeys(each for each in self._stack.slices(path) if each is not None)
+        others.pop(path, None)
         others.pop(path.absolute(), None)
-        return tuple(file for each in others for file in files_of(self.data, each))
+        return tuple(others)
 
     def size_of(self, path: Path) -> Size:
         height, width = self._rows(path).shape[:2]
@@ -109,7 +115,8 @@ class BandImages:
         if self.data.stack is not None:
             raise DataError("the neighbours of an array are not known; give the path of its file")
         assert names is not None
-        if image.ndim != 3 or image.shape[2] != len(names) or image.dtype.kind not in "uif":
+        fits = image.ndim == 3 and image.shape[2] == len(names) and image.size
+        if not fits or image.dtype.kind not in "uif":
             raise DataError(
                 f"an image is HWC with the bands {', '.join(names)}, and this is {image.shape} "
                 f"{image.dtype}; convert it, or give the path of its file"
@@ -117,10 +124,24 @@ class BandImages:
         return with_derived(marked(image, (self.data.no_data,)), names, self.data.derive)
 
     def _rows(self, path: Path) -> BandRows:
-        data, files = self.data, files_of(self.data, path)
-        opened = tuple(open_array(file, key=data.array, axes=data.axes) for file in files)
+        data = self.data
         assert data.bands is not None
+        if data.volume is not None:
+            opened = self._slices(path)
+        else:
+            files = files_of(data, path)
+            opened = tuple(open_array(file, key=data.array, axes=data.axes) for file in files)
         return BandRows(opened, data.bands, data.derive, data.no_data)
+
+    def _slices(self, path: Path) -> tuple[ArrayFile, ...]:
+        """The slice in the volume of each band."""
+        volume, number = split_slice(path)
+        files, key = files_of(self.data, volume), self.data.array
+        planes = [open_volume(file, self.data, key=key).planes for file in files]
+        for file, count in zip(files, planes, strict=True):
+            if count != planes[0]:
+                raise DataError(f"{file} has {count} slice(s), and {files[0]} {planes[0]}")
+        return tuple(open_slice(slice_path(file, number), self.data, key=key) for file in files)
 
     @cached_property
     def _stack(self) -> StackFiles:
@@ -139,7 +160,7 @@ class BandImages:
         nothing = np.isnan(pixels)
         if nothing.any():
             yield "pixels lack data in some band"
-        for number, name in enumerate(self.bands):
+        for number, name in enumerate(self.data.own_bands):
             values = pixels[..., number][~nothing[..., number]]
             if not values.size:
                 yield f"band {name} has no data at all"

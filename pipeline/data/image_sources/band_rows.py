@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.array_files.array_file import ArrayFile
 from pipeline.data.derived_bands import evaluate
+from pipeline.data.image_sources.resampled_rows import resampled_rows
 from pipeline.errors import DataError
 
 Values = NDArray[np.float32]
@@ -35,7 +35,10 @@ class BandRows:
             count = file.shape[-1] if file.axes.endswith("C") else 1
             expected = len(self.names) if len(self.files) == 1 else 1
             if "Z" in file.axes:
-                raise DataError(f"{file.path} holds {file.shape[0]} planes, not one image")
+                raise DataError(
+                    f"{file.path} holds {file.shape[0]} slices, not one image; to make each of "
+                    "them an image, set data.volume: {}"
+                )
             if count != expected:
                 raise DataError(
                     f"{file.path} has {count} channel(s), and data.bands names "
@@ -58,12 +61,11 @@ class BandRows:
 
     def _read(self, file: ArrayFile, rows: slice) -> Values:
         """HWC of the first file's size; NaN where there is no data."""
-        if file.shape[:2] == self.files[0].shape[:2]:
+        own, wanted = (each.plane_shape[:2] for each in (file, self.files[0]))
+        if own == wanted:
             return self._marked(file, rows)
-        height, width = self.files[0].shape[:2]
-        whole = self._marked(file, slice(None))
-        brought = cv2.resize(whole, (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(brought, np.float32).reshape(height, width, 1)[rows]
+        size, target = (own[0], own[1]), (wanted[0], wanted[1])
+        return resampled_rows(lambda some: self._marked(file, some), size, target, rows)
 
     def _marked(self, file: ArrayFile, rows: slice) -> Values:
         return marked(file.read(rows), (file.no_data, self.no_data))
@@ -72,10 +74,11 @@ class BandRows:
 def marked(stored: NDArray[Any], no_data: Iterable[float | None]) -> Values:
     """HW or HWC of any type → HWC float32, NaN for these values and for what is not finite."""
     planes = stored.reshape(*stored.shape[:2], -1)
-    values = planes.astype(np.float32)
-    for nothing in no_data:
-        if nothing is not None:
-            values[planes == nothing] = np.nan
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and so no data
+        values = planes.astype(np.float32)
+        for nothing in no_data:
+            if nothing is not None:
+                values[planes == nothing] = np.nan
     values[~np.isfinite(values)] = np.nan
     return values
 

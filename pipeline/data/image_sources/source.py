@@ -44,6 +44,8 @@ class Examined:
     """Possible problems of the image, and information lost in reading it."""
     means: tuple[float, ...] = ()
     """Of each band, where they are no colours; NaN where it has no data."""
+    content: memoryview | None = None
+    """What tells it from other images, where the bytes of its file are those of several."""
 
 
 class ImageSource(Protocol):
@@ -106,17 +108,17 @@ class ImageSource(Protocol):
         ...
 
     def examine_rows(self, path: Path) -> Examined | None:
-        """`examine` for a file too large to be in memory, where it can be decoded by rows; None
-        for others.
+        """`examine` without the bytes of the file, which may be too large to be in memory; None
+        where they are needed.
         """
         ...
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """All files of the image that `path` stands for, `path` first."""
+        """All files, or folders that are one image, of the image that `path` stands for."""
         ...
 
     def neighbours(self, path: Path) -> tuple[Path, ...]:
-        """The files of other images that it is read together with."""
+        """The other images that it is read together with, as `Sample.image` has them."""
         ...
 
     def given(self, image: NDArray[Any]) -> Pixels:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.config import DataConfig
 from pipeline.data.catalog import matching
 from pipeline.data.stacks import Stacks
+from pipeline.data.volumes import count_slices, neighbour_slices, slice_path
 from pipeline.errors import DataError
 
 
@@ -34,6 +35,8 @@ class StackFiles:
         """
         stack, wanted = self.data.stack, path.absolute()
         assert stack is not None
+        if self.data.volume is not None:
+            return tuple(neighbour_slices(path, self.data, self._dropped_slices))
         for part in self._parts:
             if wanted in part.ids:
                 found = [
@@ -47,9 +50,23 @@ class StackFiles:
         )
 
     @cached_property
+    def _dropped_slices(self) -> frozenset[Path]:
+        data = self.data
+        if not data.drop:
+            return frozenset()
+        assert data.volume is not None
+        volumes = matching(data.root, data.of_first_band(data.images))
+        return frozenset(
+            slice_path(path, number)
+            for path, volume in volumes.items()
+            for number in range(count_slices(path, data) if volume not in data.drop else 0)
+            if data.volume.slice_id(volume, number) in data.drop
+        )
+
+    @cached_property
     def _parts(self) -> list[_Part]:
         data = self.data
-        assert data.stack is not None
+        assert data.order is not None
         parts = []
         for pattern in (data.images, data.test):
             if pattern is not None:
@@ -58,5 +75,5 @@ class StackFiles:
                     path.absolute(): each for path, each in every.items() if each not in data.drop
                 }
                 files = {each: path for path, each in kept.items()}
-                parts.append(_Part(kept, files, Stacks.of(files, data.stack)))
+                parts.append(_Part(kept, files, Stacks.of(files, data.order)))
         return parts

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config import DataConfig, LabelMapFiles
 from pipeline.data.images import opened
 from pipeline.data.listing import listed
+from pipeline.data.volumes import is_slice, open_mask_slice
 from pipeline.errors import DataError
 
 SUFFIXES = (".npy", ".npz")
@@ -30,6 +32,20 @@ def read_array(path: Path, name: str | None = None) -> NDArray[Any]:
     if array.dtype.kind not in "buif":
         raise DataError(f"{path} holds {array.dtype}, not numbers")
     return np.asarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def mask_array(data: DataConfig) -> str | None:
+    """The name of the array in files of masks that hold several."""
+    return data.masks.array if isinstance(data.masks, LabelMapFiles) else None
+
+
+def array_of(path: Path, data: DataConfig) -> NDArray[Any] | None:
+    """The numbers of a mask that is no picture: an npy or npz, or a slice of a volume, HW."""
+    if is_slice(path):
+        return open_mask_slice(path, data, key=mask_array(data))
+    if path.suffix.lower() in SUFFIXES:
+        return flat(read_array(path, mask_array(data)), path)
+    return None
 
 
 def whole_numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:

@@ -16,9 +16,10 @@ from pipeline.config import DataConfig, MaskSource
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
 from pipeline.data.listing import listed
-from pipeline.data.masks.arrays import SUFFIXES, flat, read_array, whole_numbers
+from pipeline.data.masks.arrays import array_of, whole_numbers
 from pipeline.data.masks.meaning import Meaning
 from pipeline.data.masks.one_class import judge_inside
+from pipeline.data.volumes import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 from pipeline.suggestions import did_you_mean
@@ -51,8 +52,10 @@ class MaskFiles:
 
     def inside(self, path: Path, size: Size) -> Meaning:
         """Where a file of one class is inside, bool HW."""
-        if path.suffix.lower() in SUFFIXES:
-            found = Meaning(np.asarray(whole_numbers(flat(read_array(path), path), path) != 0))
+        path = mask_file(path, self.data)
+        array = array_of(path, self.data)
+        if array is not None:
+            found = Meaning(np.asarray(whole_numbers(array, path) != 0))
         else:
             found = judge_inside(read_bytes(path), path, turn=self.data.turns)
         check_size(found.pixels.shape, size, path)

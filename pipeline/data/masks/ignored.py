@@ -14,12 +14,21 @@ from pipeline.data.ground_truth import Truth
 from pipeline.data.masks.files import MaskFiles
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.named_file import named_file
+from pipeline.data.volumes import slice_path, whole_file
 from pipeline.size import Size
 
 
 def ignored_file(data: DataConfig, sample_id: str) -> Path | None:
-    """Where the file of an image's ignored pixels would be; None where none are asked for."""
-    return named_file(data.root, data.ignore, sample_id) if data.ignore else None
+    """Where the file of an image's ignored pixels would be; None where none are asked for.
+
+    Of a slice the slice of a volume, as `data.volumes` names it.
+    """
+    if not data.ignore:
+        return None
+    if data.volume is None:
+        return named_file(data.root, data.ignore, sample_id)
+    volume, number = data.volume.taken_apart(sample_id)
+    return slice_path(named_file(data.root, data.ignore, volume), number)
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class WithIgnored:
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
         truth = self.masks.read(sample_id, files, size)
         path = ignored_file(self.data, sample_id)
-        if path is None or not path.is_file():
+        if path is None or not whole_file(path, self.data).exists():
             return truth
         found = MaskFiles(self.data, str(self.data.ignore)).inside(path, size)
         valid = ~np.asarray(found.pixels, np.bool_)

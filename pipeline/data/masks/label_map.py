@@ -13,10 +13,11 @@ from pipeline.config import DataConfig
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
 from pipeline.data.listing import listed
-from pipeline.data.masks.arrays import SUFFIXES, flat, read_array, whole_numbers
+from pipeline.data.masks.arrays import array_of, whole_numbers
 from pipeline.data.masks.class_values import judge_values
 from pipeline.data.masks.files import MaskFiles, check_size, with_remarks
 from pipeline.data.masks.meaning import Meaning
+from pipeline.data.volumes import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -53,8 +54,10 @@ class LabelMaps(MaskFiles):
     def _values(self, path: Path, size: Size) -> Meaning:
         data = self.data
         known = None if data.any_value else self._known
-        if path.suffix.lower() in SUFFIXES:
-            found = Meaning(whole_numbers(flat(read_array(path), path), path))
+        path = mask_file(path, data)
+        array = array_of(path, data)
+        if array is not None:
+            found = Meaning(whole_numbers(array, path))
         else:
             found = judge_values(read_bytes(path), path, known, void=self._void, turn=data.turns)
         check_size(found.pixels.shape, size, path)

@@ -15,6 +15,7 @@ from pipeline.data.images import opened, read_bytes
 from pipeline.data.masks.arrays import SUFFIXES, read_array, whole_numbers
 from pipeline.data.masks.files import MaskFiles, check_size, united
 from pipeline.data.masks.pixels import decode_pixels
+from pipeline.data.volumes import is_slice, mask_file, open_mask_slice
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -56,6 +57,9 @@ class ObjectMaps(MaskFiles):
 
     def _numbers(self, path: Path) -> NDArray[Any]:
         assert isinstance(self.data.masks, LabelMapFiles)
+        path = mask_file(path, self.data)
+        if is_slice(path):
+            return open_mask_slice(path, self.data, key=self.data.masks.array)
         if path.suffix.lower() in SUFFIXES:
             return read_array(path, self.data.masks.array)
         if path.suffix.lower() in _TIFF:

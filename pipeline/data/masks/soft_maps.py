@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,33 +12,50 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig
 from pipeline.data.ground_truth import CERTAIN, Truth, decided
 from pipeline.data.images import read_bytes
-from pipeline.data.masks.arrays import SUFFIXES, flat, read_array
+from pipeline.data.masks.arrays import array_of
+from pipeline.data.masks.class_files import class_in_name
 from pipeline.data.masks.files import MaskFiles, check_size
 from pipeline.data.masks.pixels import decode_pixels
+from pipeline.data.volumes import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 
 
 class SoftMaps(MaskFiles):
-    """A file an image, or a file an annotator; see `MaskFormat`."""
+    """A file an image, a class, or an annotator; see `MaskFormat`."""
 
     @classmethod
     def of(cls, data: DataConfig) -> Self | None:
         return cls(data, str(data.masks)) if data.soft else None
 
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
-        total = np.zeros(size, np.float32)
+        by_class: dict[str, list[Path]] = {name: [] for name in self.data.class_names}
         for path in self.required(sample_id, files):
+            by_class[self._class_of(path, sample_id)].append(path)
+        soft = np.stack([self._mean(paths, size) for paths in by_class.values()])
+        return Truth(decided(soft), soft=soft)
+
+    def _class_of(self, path: Path, sample_id: str) -> str:
+        if not self.data.masks_by_class:
+            return self.data.class_names[0]
+        return class_in_name(path, sample_id, self.data)
+
+    def _mean(self, paths: Sequence[Path], size: Size) -> NDArray[np.uint8]:
+        """0..CERTAIN; of a class without a file 0."""
+        total = np.zeros(size, np.float32)
+        for path in paths:
             found = self._share(path)
             check_size(found.shape, size, path)
             total += found
-        soft = np.rint(total * (CERTAIN / len(files))).astype(np.uint8)[None]
-        return Truth(decided(soft), soft=soft)
+        levels = np.rint(total * (CERTAIN / max(1, len(paths))))
+        return np.asarray(levels, np.uint8)
 
     def _share(self, path: Path) -> NDArray[np.float32]:
         """The probability of each pixel, HW."""
-        if path.suffix.lower() in SUFFIXES:
-            return _share_of_array(path)
+        path = mask_file(path, self.data)
+        array = array_of(path, self.data)
+        if array is not None:
+            return _share_of_array(array, path)
         pixels = decode_pixels(read_bytes(path), path, turn=self.data.turns)
         if pixels.palette is not None or pixels.alpha is not None:
             raise DataError(f"{path} has colours or is transparent; save soft masks as gray PNG")
@@ -52,8 +69,7 @@ class SoftMaps(MaskFiles):
         return np.asarray(levels, np.float32) / np.float32(white)
 
 
-def _share_of_array(path: Path) -> NDArray[np.float32]:
-    array = flat(read_array(path), path)
+def _share_of_array(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
     if array.dtype.kind == "f":
         if not ((array >= 0) & (array <= 1)).all():
             raise DataError(f"{path} holds numbers that are no probabilities, 0 to 1")

@@ -11,8 +11,9 @@ import pytest
 from pipeline.data.catalog import list_samples
 from pipeline.data.ground_truth import Truth
 from pipeline.data.image_sources.registry import image_source
-from pipeline.data.inspection import inspect, stamp_of
+from pipeline.data.inspection import inspect
 from pipeline.data.masks.registry import mask_format
+from pipeline.data.stamps import stamp_of
 from pipeline.errors import DataError
 from pipeline.reporting import SilentReporter
 from pipeline.stages import check

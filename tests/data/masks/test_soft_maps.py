@@ -103,12 +103,30 @@ def test_a_mask_of_zero_and_one_is_not_soft(tmp_path: Path) -> None:
     "keys",
     [
         {"masks": {"csv": "m.csv"}},
-        {"masks": "{class}/{id}.png"},
         {"classes": ["a", "b"]},
     ],
 )
-def test_soft_masks_have_one_class(keys: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="soft: true needs one class, and masks by a pattern"):
+def test_soft_masks_of_a_file_have_one_class(keys: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="soft: true needs masks by a pattern"):
         experiment(tmp_path, soft=True, **keys)
     with pytest.raises(ConfigError, match="void: 255 needs masks with one file of pixel values"):
         experiment(tmp_path, soft=True, void=255)
+
+
+def test_a_class_has_files_of_its_own(tmp_path: Path) -> None:
+    """Also of several annotators; a class without a file is nowhere."""
+    save(tmp_path / "images/a.png", smooth(*SIZE))
+    save(tmp_path / "masks/x/a_1.png", LEVELS)
+    save(tmp_path / "masks/x/a_2.png", np.zeros(SIZE, np.uint8))
+    save(tmp_path / "masks/z/a_1.png", LEVELS)
+    keys = {"classes": ["x", "y", "z"], "masks": "masks/{class}/{id}_*.png", "soft": True}
+    data = config(tmp_path, **keys)
+    (sample,) = list_samples(data).train
+    truth = SampleReader(data).truth(sample, SIZE)
+    assert truth.soft is not None
+    assert np.array_equal(truth.soft[2], LEVELS) and not truth.soft[1].any()
+    assert np.abs(truth.soft[0].astype(float) - LEVELS / 2).max() <= 0.5
+    assert np.array_equal(truth.planes[2], LEVELS >= 128)
+    save(tmp_path / "masks/w/a_1.png", LEVELS)
+    with pytest.raises(DataError, match=r"w/a_1\.png belongs to no class"):
+        SampleReader(data).truth(list_samples(data).train[0], SIZE)
