@@ -112,9 +112,7 @@ def test_a_folder_without_masks_is_described(tmp_path: Path) -> None:
 def test_arrays_and_volumes_are_hinted_at(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train/case1.nii.gz").write_bytes(b"x")
-    with pytest.raises(
-        DataError, match=r"and data\.volume where"
-    ):
+    with pytest.raises(DataError, match=r"and data\.volume where"):
         propose(tmp_path)
 
 

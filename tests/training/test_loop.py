@@ -34,7 +34,10 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _job(discs: Path, folder: Path, **training: Any) -> TrainJob:
-    blocks = {"size": [32, 32], "epochs": 3, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
+    blocks = {
+        "size": [32, 32], "epochs": 3, "batch": 4, "ema": 0.9, "lr": 3e-3, "validate": {"every": 1},
+        **training,
+    }  # fmt: skip
     stage = context(discs, folder, train=blocks)
     return train.list_jobs(stage)["a", 0]
 
