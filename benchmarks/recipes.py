@@ -92,7 +92,12 @@ RECIPES: dict[str, Overrides] = {
     "lr_1e-3": {"lr": 1e-3},
     "lr_2e-3": {"lr": 2e-3},
     "lr_4e-3": {"lr": 4e-3},
+    "foreground": {"lr": 4e-3, "sample": {"foreground": 0.33}},
+    "encoder_slow": {"lr": 4e-3, "encoder_lr": 0.3},
+    "medium": {"lr": 4e-3, "augment": {"preset": "medium"}},
+    "onecycle": {"lr": 4e-3, "schedule": "onecycle"},
 }
+"""What each sets of `train`."""
 
 
 def main() -> None:
