@@ -20,7 +20,7 @@ _KNOWN_BY = {
     "submission format": "pipeline.submission.registry:FORMATS",
     "loss": "pipeline.models.losses:LOSSES",
     "tta": "pipeline.inference.tta:parse_tta",
-    "metric": "pipeline.metrics:get_metric",
+    "metric": "pipeline.metrics:metric_of",
     "step": "pipeline.ensemble.postprocessing.registry:get_step",
     "tracker": "pipeline.tracking:TRACKERS",
 }
@@ -39,7 +39,5 @@ def _check(kind: str, module: str, attribute: str, value: Any) -> None:
     known = getattr(import_module(module), attribute)
     if not callable(known):
         check_name(kind, value, known)
-    elif isinstance(value, dict):  # a metric, with its options
-        known(**value)
     else:
         known(value)

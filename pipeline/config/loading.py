@@ -14,7 +14,7 @@ from pipeline.config.base import shortened
 from pipeline.config.experiment import MOST_MODELS, Experiment
 from pipeline.config.mistakes import describe_mistakes
 from pipeline.config.reading import parse_yaml, read_yaml
-from pipeline.config.recipes import recipe_blocks
+from pipeline.config.recipes import LENGTHS, recipe_blocks
 from pipeline.config.yaml_loader import MOST_DEPTH
 from pipeline.errors import ConfigError
 
@@ -173,7 +173,7 @@ def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
 
     A model's own recipe takes the place of the global one: what is written beats any recipe.
     """
-    whole = _merged(_plain(recipe_blocks(raw.get("recipe"))), raw)
+    whole = _merged(_laid_under(raw, raw), raw)
     models = raw.get("models")
     if not isinstance(models, dict) or len(models) > MOST_MODELS:
         return whole  # which is refused
@@ -185,7 +185,7 @@ def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _spread(raw: Mapping[str, Any], model: Any) -> Any:
     if not isinstance(model, dict):
         return model
-    recipe = _plain(recipe_blocks(model.get("recipe") or raw.get("recipe")))
+    recipe = _laid_under(raw, model)
     blocks = {}
     for block in _SPREAD:
         shared, own = raw.get(block) or {}, model.get(block) or {}
@@ -194,11 +194,14 @@ def _spread(raw: Mapping[str, Any], model: Any) -> Any:
     return {**model, **blocks}
 
 
-def _plain(blocks: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy in dictionaries, which may be merged and changed."""
-    return {
-        key: _plain(value) if isinstance(value, Mapping) else value for key, value in blocks.items()
-    }
+def _laid_under(raw: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """The blocks of a recipe; without its length where one is written in any form."""
+    blocks = copy.deepcopy(recipe_blocks(model.get("recipe") or raw.get("recipe")))
+    written = [each.get("train") for each in (raw, model)]
+    if any(isinstance(each, dict) and LENGTHS & each.keys() for each in written):
+        for key in LENGTHS:
+            blocks.get("train", {}).pop(key, None)
+    return blocks
 
 
 def _count(value: Any) -> int:

@@ -7,32 +7,52 @@ from typing import Any, Literal, get_args
 
 RecipeName = Literal["fast", "standard", "strong"]
 
-RECIPES: Mapping[RecipeName, Mapping[str, Any]] = {
+RECIPES: Mapping[RecipeName, dict[str, Any]] = {
     "fast": {
-        "train": {"lr": 2e-3},
+        "train": {"length": 600, "lr": 4e-3},
         "infer": {"tta": ["identity"]},
     },
     "standard": {
-        "train": {"lr": 2e-3},
+        "train": {"length": 3000, "lr": 4e-3},
         "infer": {"tta": ["identity", "hflip"]},
     },
     "strong": {
-        "train": {"lr": 1e-3},
+        "train": {"length": 12000, "lr": 2e-3},
         "infer": {"tta": ["flips"]},
     },
 }
 """What each recipe sets of the blocks `train` and `infer`."""
 
 
-def recipe_blocks(name: Any) -> Mapping[str, Any]:
+LENGTHS = frozenset({"length", "epochs", "steps"})
+"""Keys of `train`, any of which says how long a training is."""
+
+
+def recipe_blocks(name: Any) -> dict[str, Any]:
     """The blocks of a recipe; none for null, or a name that validation will refuse."""
-    return RECIPES[name] if name in get_args(RecipeName) else {}
+    known = isinstance(name, str) and name in get_args(RecipeName)
+    return dict(RECIPES[name]) if known else {}
 
 
-def keys_of(blocks: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def described(name: RecipeName, blocks: Mapping[str, Any]) -> str:
+    """A recipe with the values of its keys, and for those that are written otherwise these.
+
+    blocks: `train` and `infer` of a model as they are used.
+    """
+    parts = []
+    for key, value in _keys_of(RECIPES[name]):
+        used: Any = blocks
+        for part in key.split("."):
+            used = used[part]
+        given = "" if used == value else f", not {value}"
+        parts.append(f"{key} {used}{given}")
+    return f"recipe {name}: {'; '.join(parts)}"
+
+
+def _keys_of(blocks: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """The keys of nested blocks as `train.lr`, with their values."""
     for key, value in blocks.items():
         if isinstance(value, Mapping):
-            yield from keys_of(value, f"{above}{key}.")
+            yield from _keys_of(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value

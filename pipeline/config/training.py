@@ -91,7 +91,7 @@ class TrainConfig(Block):
     optimizer: str = "adamw"
     """`adamw`, `sgd`, `nadamw` or `lion`, or another of `training.optimizers`."""
     lr: float | None = Field(None, ge=1e-12, le=100)
-    """Peak of the learning rate; null: that of the optimizer (3e-4 for adamw and nadamw, 1e-2 for
+    """Peak of the learning rate; null: that of the optimizer (1e-3 for adamw and nadamw, 1e-2 for
     sgd, 1e-4 for lion)."""
     encoder_lr: float = Field(1, ge=1e-6, le=1e3)
     """Factor of the learning rate for the encoder, such as 0.1 for one that is pretrained."""

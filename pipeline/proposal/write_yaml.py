@@ -17,12 +17,14 @@ _HEAD = """\
 # are alternatives. Change what is wrong, then: {check}
 """
 _MODELS = """\
+# default: fast, standard or strong: how long and at which rate is trained (docs/training.md)
+recipe: standard
 models:
   # default: small networks whose pretrained weights come with a package; larger: docs/models.md
   unet: {decoder: unet, encoder: tf_efficientnet_lite0}
   fpn: {decoder: fpn, encoder: tf_efficientnet_lite0}
 """
-_MORE_OF_TRAIN = "  batch: 8\n  length: 3000   # steps of a training\n  lr: 1e-3\n"
+_MORE_OF_TRAIN = "  batch: 8\n"
 
 
 def as_yaml(proposal: Proposal, name: str, check: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.atomic_files import sweep, write_atomic
 from pipeline.channels import Channels
 from pipeline.config import ModelConfig, ModelSpec
+from pipeline.config.recipes import described
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room
 from pipeline.execution.executor import Job, JobContext
@@ -66,6 +67,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     stale = [job for job in chosen if not is_trained(job)]
     if stale:
         _say_why(context, stale)
+        _say_recipes(context, stale)
         _check_room(context, stale)
         fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
@@ -134,6 +136,19 @@ def _say_why(context: StageContext, stale: list[TrainJob]) -> None:
             members.setdefault(reason, []).append(job.name)
     for reason, names in members.items():
         context.reporter.say(f"train: retraining {', '.join(names)}: {reason}")
+
+
+def _say_recipes(context: StageContext, stale: list[TrainJob]) -> None:
+    """Name the recipes that are used, and the keys that they set."""
+    experiment, models = context.experiment, {job.name.split("/")[0] for job in stale}
+    said = []
+    for name in sorted(models):
+        model = experiment.models[name]
+        recipe = model.recipe or experiment.recipe
+        if recipe is not None:
+            said.append(described(recipe, model.model_dump(mode="json")))
+    for each in dict.fromkeys(said):
+        context.reporter.say(f"train: {each}")
 
 
 def _reason(job: TrainJob) -> str | None:

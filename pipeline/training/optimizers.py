@@ -52,9 +52,9 @@ class OptimizerKind:
 
 
 OPTIMIZERS: Mapping[str, OptimizerKind] = {
-    "adamw": OptimizerKind(adamw, rate=3e-4, state=2),
+    "adamw": OptimizerKind(adamw, rate=1e-3, state=2),
     "lion": OptimizerKind(lion, rate=1e-4, state=1),
-    "nadamw": OptimizerKind(nadamw, rate=3e-4, state=2),
+    "nadamw": OptimizerKind(nadamw, rate=1e-3, state=2),
     "sgd": OptimizerKind(sgd, rate=1e-2, state=1),
 }
 

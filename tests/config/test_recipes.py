@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.config import build_experiment
-from pipeline.config.recipes import RECIPES
+from pipeline.config.recipes import RECIPES, described
 from pipeline.errors import ConfigError
 
 MODELS = {"a": {"decoder": "unet", "encoder": "resnet18"}}
@@ -50,3 +50,24 @@ def test_an_unknown_recipe_is_one_mistake():
     with pytest.raises(ConfigError, match="recipe") as caught:
         experiment(recipe="standart")
     assert "1 mistake" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "train", [{"epochs": 4}, {"steps": 3}, {"length": 9}, {"epochs": 4, "steps": 3}]
+)
+def test_a_length_that_is_written_in_any_form_is_the_only_one(train):
+    given = experiment(recipe="strong", train=train)
+    own = experiment(recipe="strong", models={"a": {**MODELS["a"], "train": train}})
+    assert own.train.length == RECIPES["strong"]["train"]["length"]
+    for each in (given.train, given.models["a"].train, own.models["a"].train):
+        assert each.length == train.get("length")
+        assert each.epochs == train.get("epochs", 20)
+
+
+def test_what_a_recipe_sets_is_told_and_what_is_written_otherwise_too():
+    given = experiment(recipe="standard", train={"lr": 0.5})
+    told = described("standard", given.models["a"].model_dump(mode="json"))
+    lr = RECIPES["standard"]["train"]["lr"]
+    assert told.startswith("recipe standard: ")
+    assert f"train.lr 0.5, not {lr}" in told
+    assert "infer.tta ['identity', 'hflip']" in told and "hflip'], not" not in told

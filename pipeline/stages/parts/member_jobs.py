@@ -16,6 +16,7 @@ from pipeline.stages.parts.fold_split import FoldSplit
 from pipeline.stages.parts.sample_facts import Weights, facts_of
 from pipeline.training.length import check_steps, training_length
 from pipeline.training.member import VERSION, TrainJob
+from pipeline.training.optimizers import peak_rate
 from pipeline.training.validation_epochs import validation_epochs
 
 SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
@@ -71,7 +72,7 @@ def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[st
         "network": [model.network.model_copy(update={"weights": None})],
         "starting weights": [starting_point(model.network), model.weights is None],
         "input": [model.input],
-        "train settings": [_without_speed(model.train)],
+        "train settings": [_rated(_without_speed(model.train))],
         "loss": [short_form(experiment.losses(model.train))],
         "classes": [data.class_names, data.multiclass],
         "frame": [data.frame],
@@ -87,6 +88,11 @@ def _settings(model: ModelConfig) -> dict[str, Any]:
     """What is not at its default of all that a member depends on."""
     kept = model.model_copy(update={"train": _without_speed(model.train)})
     return kept.model_dump(mode="json", exclude_defaults=True, exclude={"infer"})
+
+
+def _rated(settings: TrainConfig) -> TrainConfig:
+    """With the rate that is taken where none is given: another default makes other weights."""
+    return settings.model_copy(update={"lr": peak_rate(settings)})
 
 
 def _without_speed(settings: TrainConfig) -> TrainConfig:
