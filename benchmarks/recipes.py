@@ -55,7 +55,7 @@ SETS: dict[str, Overrides] = {
             "images": "train/{id}.jpg",
             "masks": "train_masks/{id}.png",
             "group": {"csv": "groups.csv"},
-            "classes": {"defect": [1, 2, 3, 4, 5]},
+            "classes": ["defect"],  # of any kind
         },
         "metric": "dice",
         "train": {"size": [128, 128], "augment": {"flips": ["horizontal", "vertical"]}},
@@ -65,7 +65,7 @@ SETS: dict[str, Overrides] = {
             "images": "train/{id}.jpg",
             "masks": "train_masks/{id}.png",
             "group": {"csv": "groups.csv"},
-            "classes": {"defect": [1, 2, 3, 4, 5, 6]},
+            "classes": ["defect"],  # of any kind
         },
         "metric": "dice",
         "train": {"size": [128, 128], "augment": {"flips": ["horizontal", "vertical"]}},
@@ -83,6 +83,7 @@ SETS: dict[str, Overrides] = {
             "void": 255,
         },
         "metric": "mean_iou",
+        "submission": {"rows": "class", "key": "{id}_{class}"},
         "train": {"size": [128, 128]},
     },
 }  # fmt: skip
