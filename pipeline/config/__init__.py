@@ -7,18 +7,15 @@ from pipeline.config.data import DataConfig, FrameConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.experiment import Experiment, ModelConfig, slug
 from pipeline.config.folds import FoldsConfig
+from pipeline.config.inference import InferConfig, TileConfig
 from pipeline.config.label_maps import LabelMapFiles
 from pipeline.config.loading import build_experiment, load_experiment
 from pipeline.config.mask_source import MaskSource
 from pipeline.config.model import ModelSpec, ReferenceUse
+from pipeline.config.network_input import InputConfig
 from pipeline.config.submission import SubmissionConfig
 from pipeline.config.tables import GroupTable, MaskTable, RowKeys
-from pipeline.config.training import (
-    InferConfig,
-    InputConfig,
-    TileConfig,
-    TrainConfig,
-)
+from pipeline.config.training import TrainConfig
 
 __all__ = [
     "AlignSettings",

@@ -9,18 +9,19 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.alignment import AlignSettings
-from pipeline.config.bands import own_name
 from pipeline.config.base import Block, check_names
 from pipeline.config.data import DataConfig
 from pipeline.config.ensemble import EnsembleConfig
+from pipeline.config.experiment_problems import experiment_problems
 from pipeline.config.folds import FoldsConfig
-from pipeline.config.loss_terms import misfits, resolved
+from pipeline.config.inference import InferConfig
+from pipeline.config.loss_terms import resolved
 from pipeline.config.losses import Bce, Ce, Dice, LossTerm
 from pipeline.config.model import ModelSpec
+from pipeline.config.network_input import InputConfig
 from pipeline.config.recipes import RecipeName
 from pipeline.config.submission import SubmissionConfig
-from pipeline.config.training import InferConfig, InputConfig, TrainConfig
-from pipeline.suggestions import did_you_mean
+from pipeline.config.training import TrainConfig
 from pipeline.workspace import Workspace
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
@@ -142,114 +143,9 @@ class Experiment(Block):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*self._weights_problems(), *self._threshold_problems()]
-        problems += [*self._submission_problems(), *self._reference_problems()]
-        problems += [*self._dtype_problems(), *self._multiclass_problems()]
-        problems += [*self._band_problems(), *self._loss_problems()]
-        if problems:
+        if problems := [*experiment_problems(self)]:
             raise ValueError("; ".join(problems))
         return self
-
-    def _weights_problems(self) -> list[str]:
-        weights = self.ensemble.weights
-        if not isinstance(weights, dict):
-            return []
-        if set(weights) != set(self.models):
-            return [
-                f"ensemble.weights names {sorted(weights)}, but the models are "
-                f"{sorted(self.models)}"
-            ]
-        return [] if sum(weights.values()) > 1e-6 else ["ensemble.weights sum to zero"]
-
-    def _threshold_problems(self) -> list[str]:
-        threshold, count = self.ensemble.threshold, len(self.data.classes)
-        if isinstance(threshold, tuple) and len(threshold) != count:
-            return [f"ensemble.threshold has {len(threshold)} values for {count} classes"]
-        return []
-
-    def _dtype_problems(self) -> list[str]:
-        by_model = {name: model.infer.dtype for name, model in self.models.items()}
-        if len(set(by_model.values())) == 1:
-            return []
-        listed = ", ".join(f"{name} {dtype}" for name, dtype in by_model.items())
-        return [f"infer.dtype: a blend needs maps of one dtype, and the models have {listed}"]
-
-    def _multiclass_problems(self) -> list[str]:
-        if not self.data.multiclass:
-            return []
-        problems = []
-        if self.ensemble.postprocess:
-            problems.append(
-                "ensemble.postprocess: steps act on one class at a time, and data.multiclass needs "
-                "exactly one class per pixel; leave postprocess empty"
-            )
-        threshold = self.ensemble.threshold
-        if 0 in (threshold if isinstance(threshold, tuple) else (threshold,)):
-            problems.append(
-                "ensemble.threshold: multiclass maps are compared by probability ÷ threshold, so "
-                "no threshold may be 0"
-            )
-        return problems
-
-    def _submission_problems(self) -> list[str]:
-        settings, several = self.submission, len(self.data.classes) > 1
-        if several and settings.rows != "class":
-            return [
-                f"submission.rows: {settings.rows} allows one class only; for several classes set "
-                "rows: class and a key with {class} in it"
-            ]
-        return []
-
-    def _reference_problems(self) -> list[str]:
-        if self.data.reference is not None:
-            return []
-        return [
-            f"models.{name}.reference: {model.reference} needs data.reference"
-            for name, model in self.models.items()
-            if model.reference in ("difference", "siamese")
-        ]
-
-    def _band_problems(self) -> list[str]:
-        problems, known = [], self.data.band_names
-        for name, model in self.models.items():
-            shown, rules = model.input.bands or known, model.input.normalise
-            if strange := sorted(set(shown) - set(known)):
-                problems.append(
-                    f"models.{name}.input.bands: there is no band {strange[0]!r}"
-                    f"{did_you_mean(strange[0], known)}"
-                )
-            own = dict.fromkeys(map(own_name, shown))
-            if isinstance(rules, dict) and set(rules) != set(own):
-                problems.append(
-                    f"models.{name}.input.normalise: give one rule for all bands, or one for each "
-                    f"of {', '.join(own)}"
-                )
-            if len(set(shown)) != len(shown):
-                problems.append(f"models.{name}.input.bands: a band stands twice")
-            if self.data.bands is None:
-                if model.train.augment.band_drop:
-                    problems.append(f"models.{name}.train.augment.band_drop needs data.bands")
-                continue
-            if _mixes_values(model.infer.tta):
-                problems.append(
-                    f"models.{name}.infer.tta: scale, brightness and gamma are for 8-bit RGB, and "
-                    "not for data.bands"
-                )
-            if model.train.augment.colour_on != "cpu":
-                problems.append(
-                    f"models.{name}.train.augment.colour_on: device is for 8-bit RGB, and not for "
-                    "data.bands"
-                )
-        return problems
-
-    def _loss_problems(self) -> list[str]:
-        problems = []
-        for name, model in self.models.items():
-            own = model.train.loss != self.train.loss
-            place = f"models.{name}.train.loss" if own else "train.loss"
-            found = misfits(model.train.loss or (), self.data.class_names, self.data.multiclass)
-            problems += [f"{place}: {each}" for each in found]
-        return list(dict.fromkeys(problems))
 
     @property
     def metric_name(self) -> str:
@@ -261,10 +157,6 @@ class Experiment(Block):
         if train.loss is not None:
             return resolved(train.loss, self.data.class_names)
         return Ce(name="ce") if self.data.multiclass else Bce(name="bce"), Dice(name="dice")
-
-
-def _mixes_values(views: tuple[str, ...]) -> bool:
-    return any(name in view for view in views for name in ("scale", "brightness", "gamma"))
 
 
 def slug(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The `input`, `train` and `infer` blocks; a model may override any key of each."""
+"""The `train` block: how a member is trained. A model may override any key."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.augmentation import AugmentConfig
-from pipeline.config.bands import BandName, ChosenBand, RuleText
 from pipeline.config.base import Block, check_names
 from pipeline.config.choices import (
     CacheWish,
-    Codec,
-    MapDtype,
-    Mean,
     PrecisionWish,
-    TileWeights,
 )
-from pipeline.config.limits import Count, CropSize, ImageSize
+from pipeline.config.limits import Count, CropSize
 from pipeline.config.loss_terms import Terms, names_in, repeated, written_out
 from pipeline.config.losses import LossTerm
 from pipeline.config.optimisation import AverageConfig, FreezeConfig
@@ -28,29 +23,6 @@ MOST_MIB = 2**22
 MOST_STEPS = 10**8
 DEFAULT_LENGTH = 3000
 """Steps: as many as an evening allows on a GPU, whatever the number of images."""
-
-
-class InputConfig(Block):
-    """The network input, in training and inference alike."""
-
-    resize: float | ImageSize | None = None
-    """Factor or [H, W] to which images are resized. Maps come back at the size of the image."""
-    bands: tuple[ChosenBand, ...] | None = Field(None, min_length=1, max_length=256)
-    """The bands that the network is shown, in this order; null: all. Pretrained networks expect
-    colours first: red, green, blue."""
-    normalise: RuleText | dict[BandName, RuleText] | None = None
-    """How values become those that the network is shown, for all bands or by band. zscore: mean 0
-    and deviation 1; minmax, percentile(1, 99): the lowest value to the highest as 0..1, measured;
-    range(low, high), window(centre, width): the same, given; encoder: 0..255, as its
-    pretraining was. Statistics are those of the member's own training images. null: encoder for
-    8-bit RGB, zscore for data.bands."""
-
-    @field_validator("resize")
-    @classmethod
-    def _grows_or_shrinks(cls, resize: float | ImageSize | None) -> float | ImageSize | None:
-        if isinstance(resize, float) and not 0.01 <= resize <= 16:
-            raise ValueError("must be a factor between 0.01 and 16, or [H, W]")
-        return resize
 
 
 class ValidateConfig(Block):
@@ -214,56 +186,3 @@ class TrainConfig(Block):
         if isinstance(workers, int) and not 0 <= workers <= MOST_WORKERS:
             raise ValueError(f"must be 0 to {MOST_WORKERS}, or auto")
         return workers
-
-
-class TileConfig(Block):
-    """Prediction of large images in overlapping tiles."""
-
-    size: ImageSize
-    """[H, W] of a tile; it bounds the memory, see [Large images](storage.md#large-images)."""
-    overlap: float = Field(0.25, ge=0, le=0.95)
-    """Share of a tile that overlaps with its neighbour."""
-    weights: TileWeights = "gaussian"
-    """How much the pixels of a tile count where tiles overlap."""
-
-
-class InferConfig(Block):
-    """How members predict."""
-
-    tta: tuple[str, ...] = Field(("identity", "hflip"), min_length=1, max_length=64)
-    """Views for test-time augmentation, see [Prediction](stages.md#infer)."""
-    mean: Mean = "arithmetic"
-    """Mean over views and folds; `rank` is for `ensemble.mean` only."""
-    tile: TileConfig | None = None
-    """Predict large images in overlapping tiles; `[H, W]` alone gives their size."""
-    batch: Count = 8
-    """Images a forward pass on an accelerator; on a CPU it is one, so that results are
-    bit-equal."""
-    precision: PrecisionWish = "auto"
-    """Number format; auto: bf16 on a GPU that has it, else fp16, and fp32 on a CPU."""
-    channels_last: bool = True
-    """Memory layout of the network: NHWC, which most devices compute faster."""
-    compile: bool = False
-    """Compile the network with `torch.compile`."""
-    dtype: MapDtype = "uint8"
-    """How a probability is stored in the maps."""
-    codec: Codec = "raw"
-    """Compression of the stored maps; blosc2 needs the extra `compressed`."""
-
-    @field_validator("tta")
-    @classmethod
-    def _known_views(cls, tta: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        check_names("tta", [tta], info)
-        return tta
-
-    @field_validator("mean")
-    @classmethod
-    def _of_one_image(cls, mean: Mean) -> Mean:
-        if mean == "rank":
-            raise ValueError("rank is a mean over models; set ensemble.mean: rank instead")
-        return mean
-
-    @field_validator("tile", mode="before")
-    @classmethod
-    def _size_alone(cls, tile: Any) -> Any:
-        return {"size": tile} if isinstance(tile, list | tuple) else tile

@@ -1,0 +1,125 @@
+"""Blocks of an experiment that do not fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipeline.config.bands import own_name
+from pipeline.config.loss_terms import misfits
+from pipeline.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from pipeline.config.experiment import Experiment
+
+
+def experiment_problems(experiment: Experiment) -> Iterator[str]:
+    """One line each."""
+    yield from _weights_problems(experiment)
+    yield from _threshold_problems(experiment)
+    yield from _submission_problems(experiment)
+    yield from _reference_problems(experiment)
+    yield from _dtype_problems(experiment)
+    yield from _multiclass_problems(experiment)
+    for name in experiment.models:
+        yield from _band_problems(experiment, name)
+    yield from dict.fromkeys(_loss_problems(experiment))
+
+
+def _weights_problems(experiment: Experiment) -> Iterator[str]:
+    weights, models = experiment.ensemble.weights, experiment.models
+    if not isinstance(weights, dict):
+        return
+    if set(weights) != set(models):
+        yield f"ensemble.weights names {sorted(weights)}, but the models are {sorted(models)}"
+    elif sum(weights.values()) <= 1e-6:
+        yield "ensemble.weights sum to zero"
+
+
+def _threshold_problems(experiment: Experiment) -> Iterator[str]:
+    threshold, count = experiment.ensemble.threshold, len(experiment.data.classes)
+    if isinstance(threshold, tuple) and len(threshold) != count:
+        yield f"ensemble.threshold has {len(threshold)} values for {count} classes"
+
+
+def _dtype_problems(experiment: Experiment) -> Iterator[str]:
+    by_model = {name: model.infer.dtype for name, model in experiment.models.items()}
+    if len(set(by_model.values())) > 1:
+        listed = ", ".join(f"{name} {dtype}" for name, dtype in by_model.items())
+        yield f"infer.dtype: a blend needs maps of one dtype, and the models have {listed}"
+
+
+def _multiclass_problems(experiment: Experiment) -> Iterator[str]:
+    if not experiment.data.multiclass:
+        return
+    if experiment.ensemble.postprocess:
+        yield (
+            "ensemble.postprocess: steps act on one class at a time, and data.multiclass needs "
+            "exactly one class per pixel; leave postprocess empty"
+        )
+    threshold = experiment.ensemble.threshold
+    if 0 in (threshold if isinstance(threshold, tuple) else (threshold,)):
+        yield (
+            "ensemble.threshold: multiclass maps are compared by probability ÷ threshold, so "
+            "no threshold may be 0"
+        )
+
+
+def _submission_problems(experiment: Experiment) -> Iterator[str]:
+    rows = experiment.submission.rows
+    if len(experiment.data.classes) > 1 and rows != "class":
+        yield (
+            f"submission.rows: {rows} allows one class only; for several classes set "
+            "rows: class and a key with {class} in it"
+        )
+
+
+def _reference_problems(experiment: Experiment) -> Iterator[str]:
+    if experiment.data.reference is not None:
+        return
+    for name, model in experiment.models.items():
+        if model.reference in ("difference", "siamese"):
+            yield f"models.{name}.reference: {model.reference} needs data.reference"
+
+
+def _band_problems(experiment: Experiment, name: str) -> Iterator[str]:
+    model, known = experiment.models[name], experiment.data.band_names
+    shown, rules = model.input.bands or known, model.input.normalise
+    if strange := sorted(set(shown) - set(known)):
+        hint = did_you_mean(strange[0], known)
+        yield f"models.{name}.input.bands: there is no band {strange[0]!r}{hint}"
+    own = dict.fromkeys(map(own_name, shown))
+    if isinstance(rules, dict) and set(rules) != set(own):
+        yield (
+            f"models.{name}.input.normalise: give one rule for all bands, or one for each "
+            f"of {', '.join(own)}"
+        )
+    if len(set(shown)) != len(shown):
+        yield f"models.{name}.input.bands: a band stands twice"
+    if experiment.data.bands is None:
+        if model.train.augment.band_drop:
+            yield f"models.{name}.train.augment.band_drop needs data.bands"
+        return
+    if _mixes_values(model.infer.tta):
+        yield (
+            f"models.{name}.infer.tta: scale, brightness and gamma are for 8-bit RGB, and "
+            "not for data.bands"
+        )
+    if model.train.augment.colour_on != "cpu":
+        yield (
+            f"models.{name}.train.augment.colour_on: device is for 8-bit RGB, and not for "
+            "data.bands"
+        )
+
+
+def _loss_problems(experiment: Experiment) -> Iterator[str]:
+    data = experiment.data
+    for name, model in experiment.models.items():
+        own = model.train.loss != experiment.train.loss
+        place = f"models.{name}.train.loss" if own else "train.loss"
+        for each in misfits(model.train.loss or (), data.class_names, data.multiclass):
+            yield f"{place}: {each}"
+
+
+def _mixes_values(views: tuple[str, ...]) -> bool:
+    return any(name in view for view in views for name in ("scale", "brightness", "gamma"))
