@@ -44,6 +44,8 @@ def described(name: RecipeName, blocks: Mapping[str, Any]) -> str:
         used: Any = blocks
         for part in key.split("."):
             used = used[part]
+        if used is None:
+            continue  # a length that is written as epochs
         given = "" if used == value else f", not {value}"
         parts.append(f"{key} {used}{given}")
     return f"recipe {name}: {'; '.join(parts)}"

@@ -65,9 +65,9 @@ def test_a_length_that_is_written_in_any_form_is_the_only_one(train):
 
 
 def test_what_a_recipe_sets_is_told_and_what_is_written_otherwise_too():
-    given = experiment(recipe="standard", train={"lr": 0.5})
+    given = experiment(recipe="standard", train={"lr": 0.5, "epochs": 3})
     told = described("standard", given.models["a"].model_dump(mode="json"))
     lr = RECIPES["standard"]["train"]["lr"]
-    assert told.startswith("recipe standard: ")
+    assert told.startswith("recipe standard: ") and "length" not in told
     assert f"train.lr 0.5, not {lr}" in told
     assert "infer.tta ['identity', 'hflip']" in told and "hflip'], not" not in told
