@@ -30,6 +30,7 @@ from torch.nn import functional as F
 
 from pipeline import Run, open_run
 from pipeline.config import ModelConfig
+from pipeline.config.recipes import RECIPES as SHIPPED
 from pipeline.data.ground_truth import Truth
 from pipeline.metrics import metric_of
 from pipeline.models.factory import build_model
@@ -90,6 +91,9 @@ SETS: dict[str, Overrides] = {
 
 RECIPES: dict[str, Overrides] = {
     "default": {},
+    "standard": {
+        key: each for key, each in SHIPPED["standard"]["train"].items() if key != "length"
+    },
     "lr_1e-3": {"lr": 1e-3},
     "lr_2e-3": {"lr": 2e-3},
     "lr_4e-3": {"lr": 4e-3},
