@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 RecipeName = Literal["fast", "standard", "strong"]
 
-# A high rate for the new decoder, a lower one for the pretrained encoder, and objects in sight: what
-# short trainings gained from (`benchmarks.recipes`).
+# A high rate for the new decoder, a lower one for the pretrained encoder, and objects in sight
+# (`benchmarks.recipes`).
 _LEARN: dict[str, Any] = {"encoder_lr": 0.3, "sample": {"foreground": 0.33}}
 RECIPES: Mapping[RecipeName, dict[str, Any]] = {
     "fast": {
