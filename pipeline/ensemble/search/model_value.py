@@ -37,9 +37,10 @@ def member_worths(procedure: Procedure, blend: SearchOutcome, seed: int) -> list
     weights = blend.whole.blend.weights
     correlations = oof.error_correlations(integer_weights([weights[name] for name in oof.names]))
     rows, known = [], dict[Key, SearchOutcome]()
+    several = len(oof.names) > 1  # a single one is the blend
     for name, correlation in zip(oof.names, correlations.tolist(), strict=True):
-        alone = procedure.run(_only(oof.names, name), blend)
-        without = _without(procedure, blend, name, known) if len(oof.names) > 1 else None
+        alone = procedure.run(_only(oof.names, name), blend) if several else blend
+        without = _without(procedure, blend, name, known) if several else None
         worth = difference(procedure, blend, without, seed) if without else None
         rows.append(MemberWorth(name, weights[name], alone, without, worth, correlation))
     return rows

@@ -94,3 +94,15 @@ def test_a_single_model_has_no_blend_without_it(tmp_path):
     outcome, worths = worths_of(source(members=1, images=9), tmp_path, names=())
     assert worths[0].without is None and worths[0].worth is None
     assert worths[0].alone.score == outcome.score
+
+
+@pytest.mark.parametrize("names", [(), ("minimum_area",)])
+def test_a_single_model_is_not_searched_again_and_a_search_would_find_the_same(tmp_path, names):
+    """Two searches took most of the time of an ensemble of one model."""
+    data = source(members=1, images=9)
+    outcome, (worth,) = worths_of(data, tmp_path, names=names)
+    assert worth.alone is outcome
+    _, (again,) = worths_of(data, tmp_path, {data.names[0]: 1.0}, names)
+    assert again.alone.score == outcome.score
+    assert again.alone.whole.blend.thresholds == outcome.whole.blend.thresholds
+    assert (again.alone.nested.statistics == outcome.nested.statistics).all()
