@@ -41,41 +41,28 @@ PEER_RATE = 1e-3
 
 Overrides = dict[str, Any]
 
+
+def _one_class(name: str, images: str, masks: str, **data: Any) -> Overrides:
+    """A set of one class without an upside; masks of several values have defects of any kind."""
+    return {
+        "data": {"images": images, "masks": masks, "classes": [name], **data},
+        "metric": "dice",
+        "train": {"size": [128, 128], "augment": {"flips": ["horizontal", "vertical"]}},
+    }
+
+
+_TILES = ("defect", "train/{id}.jpg", "train_masks/{id}.png")
+_GROUPS = {"csv": "groups.csv"}
+_STAGE1 = "stage1_train/{id}"
 SETS: dict[str, Overrides] = {
-    "dsb2018": {
-        "data": {
-            "images": "stage1_train/{id}/images/{id}.png",
-            "masks": "stage1_train/{id}/masks/*.png",
-            "classes": ["nucleus"],
-        },
-        "metric": "dice",
-        "train": {"size": [128, 128], "augment": {"flips": ["horizontal", "vertical"]}},
-    },
-    "magtile": {
-        "data": {
-            "images": "train/{id}.jpg",
-            "masks": "train_masks/{id}.png",
-            "group": {"csv": "groups.csv"},
-            "classes": ["defect"],  # of any kind
-        },
-        "metric": "dice",
-        "train": {"size": [128, 128], "augment": {"flips": ["horizontal", "vertical"]}},
-    },
-    "deeppcb": {
-        "data": {
-            "images": "train/{id}.jpg",
-            "masks": "train_masks/{id}.png",
-            "group": {"csv": "groups.csv"},
-            "classes": ["defect"],  # of any kind
-        },
-        "metric": "dice",
-        "train": {"size": [128, 128], "augment": {"flips": ["horizontal", "vertical"]}},
-    },
+    "dsb2018": _one_class("nucleus", f"{_STAGE1}/images/{{id}}.png", f"{_STAGE1}/masks/*.png"),
+    "magtile": _one_class(*_TILES, group=_GROUPS),
+    "deeppcb": _one_class(*_TILES, group=_GROUPS),
     "camvid": {
         "data": {
             "images": "train/{id}.png",
             "masks": "train_masks/{id}.png",
-            "group": {"csv": "groups.csv"},
+            "group": _GROUPS,
             "classes": {
                 "sky": 0, "building": 1, "pole": 2, "road": 3, "pavement": 4, "tree": 5,
                 "sign": 6, "fence": 7, "car": 8, "pedestrian": 9, "bicyclist": 10,
