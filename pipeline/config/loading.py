@@ -173,7 +173,7 @@ def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
 
     A model's own recipe takes the place of the global one: what is written beats any recipe.
     """
-    whole = _merged(_laid_under(raw, raw), raw)
+    whole = _merged(_laid_under(raw, {}), raw)
     models = raw.get("models")
     if not isinstance(models, dict) or len(models) > MOST_MODELS:
         return whole  # which is refused
@@ -185,8 +185,8 @@ def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _spread(raw: Mapping[str, Any], model: Any) -> Any:
     if not isinstance(model, dict):
         return model
-    recipe = _laid_under(raw, model)
-    blocks = {}
+    model = {**model, "recipe": model.get("recipe") or raw.get("recipe")}
+    recipe, blocks = _laid_under(raw, model), dict[str, Any]()
     for block in _SPREAD:
         shared, own = raw.get(block) or {}, model.get(block) or {}
         if isinstance(shared, dict) and isinstance(own, dict):
@@ -196,7 +196,7 @@ def _spread(raw: Mapping[str, Any], model: Any) -> Any:
 
 def _laid_under(raw: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
     """The blocks of a recipe; without its length where one is written in any form."""
-    blocks = copy.deepcopy(recipe_blocks(model.get("recipe") or raw.get("recipe")))
+    blocks = copy.deepcopy(recipe_blocks({**raw, **model}.get("recipe")))
     written = [each.get("train") for each in (raw, model)]
     if any(isinstance(each, dict) and LENGTHS & each.keys() for each in written):
         for key in LENGTHS:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
+
+from pipeline.config.base import flat_keys
 
 RecipeName = Literal["fast", "standard", "strong"]
 
@@ -42,22 +44,8 @@ def described(name: RecipeName, blocks: Mapping[str, Any]) -> str:
 
     blocks: `train` and `infer` of a model as they are used.
     """
-    parts = []
-    for key, value in _keys_of(RECIPES[name]):
-        used: Any = blocks
-        for part in key.split("."):
-            used = used[part]
-        if used is None:
-            continue  # a length that is written as epochs
-        given = "" if used == value else f", not {value}"
-        parts.append(f"{key} {used}{given}")
+    used, parts = dict(flat_keys(blocks)), []
+    for key, value in flat_keys(RECIPES[name]):
+        if used[key] is not None:  # else a length, which is written as epochs
+            parts.append(f"{key} {used[key]}" + ("" if used[key] == value else f", not {value}"))
     return f"recipe {name}: {'; '.join(parts)}"
-
-
-def _keys_of(blocks: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """The keys of nested blocks as `train.lr`, with their values."""
-    for key, value in blocks.items():
-        if isinstance(value, Mapping):
-            yield from _keys_of(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value

@@ -44,6 +44,9 @@ def experiment_schema() -> Schema:
         if part is not None:  # a base class has no place of its own
             _complete(part, block)
     _allow_names_of_losses(schema["$defs"]["TrainConfig"]["properties"]["loss"])
+    for key in schema["properties"].keys() & schema["$defs"]["ModelConfig"]["properties"]:
+        # a model's own default is what the experiment says
+        schema["$defs"]["ModelConfig"]["properties"][key].pop("default", None)
     models = schema["properties"]["models"]
     taken_out = [{"$ref": "#/$defs/ModelConfig"}, {"type": "null"}]
     models["patternProperties"] = {key: {"anyOf": taken_out} for key in models["patternProperties"]}

@@ -22,7 +22,7 @@ from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
 from pipeline.data.masks.registry import mask_format
 from pipeline.data.stamps import Stamps, files_below
-from pipeline.data.volumes import mask_notes
+from pipeline.data.volume_masks import mask_notes
 from pipeline.errors import DataError
 from pipeline.size import Size
 

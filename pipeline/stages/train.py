@@ -7,31 +7,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.atomic_files import sweep, write_atomic
-from pipeline.channels import Channels
-from pipeline.config import ModelConfig, ModelSpec
 from pipeline.config.recipes import described
-from pipeline.data.samples import SampleReader
-from pipeline.disk_space import check_room
 from pipeline.execution.executor import Job, JobContext
 from pipeline.locks import hold
 from pipeline.manifests import is_fresh, lost_files, read_manifest
-from pipeline.models.factory import build_model
-from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
-from pipeline.stages.parts import augmentation_sheet, decoded_samples, member_scores
+from pipeline.stages.parts import (
+    augmentation_sheet,
+    decoded_samples,
+    member_scores,
+    trial_networks,
+)
 from pipeline.stages.parts.changed_keys import changed_keys
 from pipeline.stages.parts.fold_split import FoldSplit
 from pipeline.stages.parts.member_jobs import make_job
 from pipeline.stages.parts.sample_facts import given_weights
 from pipeline.stages.parts.starting_weights import fetch_weights
-from pipeline.training.checkpointing import checkpoint_encoder
-from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.length import training_length
 from pipeline.training.loop import train_member
 from pipeline.training.member import TrainJob
 from pipeline.training.projection import Projection
-from pipeline.training.rehearsal import check_batch
 from pipeline.workspace import MemberPaths
 
 
@@ -60,7 +56,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     Returns the members of the chosen models on all used folds, also those that FOLD= left out.
     """
     if not folds.is_kept(context):  # a network that cannot be made must not cost the table
-        _make_networks(context, align.run(context))
+        trial_networks.make_networks(context, align.run(context))
     jobs = list_jobs(context)
     started = time.monotonic()
     chosen = [job for (_, fold), job in jobs.items() if fold in context.folds()]
@@ -68,7 +64,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     if stale:
         _say_why(context, stale)
         _say_recipes(context, stale)
-        _check_room(context, stale)
+        trial_networks.check_room(context, stale)
         fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
@@ -96,7 +92,7 @@ def _show_scores(context: StageContext, jobs: dict[tuple[str, int], TrainJob]) -
 def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     """The members, trained or not, of the chosen models on all folds that are used or chosen."""
     survey, reader = check.run(context), align.run(context)
-    _rehearse(context, reader)
+    trial_networks.rehearse(context, reader)
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     splits = {fold: FoldSplit.of(survey, table, fold) for fold in every}
@@ -140,14 +136,12 @@ def _say_why(context: StageContext, stale: list[TrainJob]) -> None:
 
 def _say_recipes(context: StageContext, stale: list[TrainJob]) -> None:
     """Name the recipes that are used, and the keys that they set."""
-    experiment, models = context.experiment, {job.name.split("/")[0] for job in stale}
-    said = []
-    for name in sorted(models):
-        model = experiment.models[name]
-        recipe = model.recipe or experiment.recipe
-        if recipe is not None:
-            said.append(described(recipe, model.model_dump(mode="json")))
-    for each in dict.fromkeys(said):
+    told = [
+        described(model.recipe, model.model_dump(mode="json"))
+        for model in (job.model for job in stale)
+        if model.recipe is not None
+    ]
+    for each in dict.fromkeys(told):
         context.reporter.say(f"train: {each}")
 
 
@@ -166,53 +160,6 @@ def _reason(job: TrainJob) -> str | None:
     changed = [name for name, value in job.made_from.items() if before.get(name) != value]
     keys = changed_keys(manifest.get("settings"), job.settings)
     return f"changed: {', '.join(changed)}{keys}"
-
-
-def _check_room(context: StageContext, stale: list[TrainJob]) -> None:
-    """ResourceError unless the checkpoints fit; that needs each network's size, so it is built."""
-    first = {_kind(job): job for job in reversed(stale)}
-    each = {kind: _footprint(job) for kind, job in first.items()}
-    kept = sum(each[_kind(job)].kept for job in stale)
-    at_once = min(len(context.machine.devices), len(stale))
-    working = at_once * max(footprint.working for footprint in each.values())
-    folders = [job.paths.folder for job in stale]
-    check_room("train", kept + working, folders, context.workspace.run, "")
-
-
-def _kind(job: TrainJob) -> tuple[ModelSpec, Channels]:
-    """What the size of a network depends on."""
-    return job.model.network, job.reader.channels_for(job.model.input)
-
-
-def _footprint(job: TrainJob) -> Footprint:
-    network = _unweighted(job.model, len(job.classes), job.reader)
-    return footprint(network, job.model.train)
-
-
-def _rehearse(context: StageContext, reader: SampleReader) -> None:
-    """ConfigError where a chosen model cannot be trained on its batches."""
-    for name in context.models():
-        model = context.experiment.models[name]
-        if model.train.batch > 1 and not model.train.checkpointing:
-            continue
-        network = _unweighted(model, len(context.experiment.data.class_names), reader)
-        if model.train.checkpointing:
-            checkpoint_encoder(name, network)
-        check_batch(name, network, reader.channels.total, model.train)
-
-
-def _make_networks(context: StageContext, reader: SampleReader) -> None:
-    """ConfigError where a chosen model cannot be made, or not with its weights."""
-    classes = len(context.experiment.data.class_names)
-    for name in context.models():
-        model = context.experiment.models[name]
-        build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
-
-
-def _unweighted(model: ModelConfig, classes: int, reader: SampleReader) -> SegmentationModel:
-    """The model with random numbers, which has the size and shapes of the trained one."""
-    spec = model.network.model_copy(update={"weights": None})
-    return build_model(spec, classes=classes, channels=reader.channels_for(model.input))
 
 
 def _train(job: TrainJob, context: JobContext) -> None:

@@ -43,6 +43,8 @@ from pipeline.training.setup import computing_with
 from pipeline.training.validation import validation_score
 from pipeline.workspace import WeightsKind
 
+DIVERGED = 10
+"""Times the loss of the first epoch: more in the last one is no training."""
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
 
 
@@ -172,7 +174,16 @@ class TrainingRun:
             self.learner.add_to_mean(islice(crops, MOST_BATCHES))
 
     def finish(self) -> None:
-        """Write the last weights and the manifest that says the member is trained."""
+        """Write the last weights and the manifest that says the member is trained.
+
+        TrainingError where the loss has exploded, though it is finite yet.
+        """
+        first, last = (self.progress.history[place]["loss"] for place in (0, -1))
+        if last > DIVERGED * first > 0:
+            raise TrainingError(
+                f"{self.job.name} has diverged: its loss was {first:.3g} in the first epoch and is "
+                f"{last:.3g} in the last one; lower train.lr. It is not counted as trained."
+            )
         learner, paths = self.learner, self.job.paths
         networks: dict[WeightsKind, nn.Module] = {"plain": learner.plain}
         if learner.average:

@@ -44,6 +44,7 @@ def test_a_recipe_of_a_models_own_takes_the_place_of_the_global_one():
     assert given.models["b"].infer.tta == tuple(RECIPES["strong"]["infer"]["tta"])
     assert given.models["b"].train.batch == 2
     assert given.models["b"].train.epochs == given.models["a"].train.epochs == 3
+    assert (given.models["a"].recipe, given.models["b"].recipe) == ("fast", "strong")
 
 
 def test_an_unknown_recipe_is_one_mistake():

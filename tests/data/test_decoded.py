@@ -35,7 +35,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.errors import ResourceError
 from pipeline.stages import infer, train
 from pipeline.stages.context import StageContext
-from pipeline.stages.parts import decoded_samples
+from pipeline.stages.parts import decoded_samples, trial_networks
 from pipeline.training import dataset, held_out
 from tests.helpers.competitions import ONE_MODEL, TINY, context, draw_discs, experiment
 
@@ -280,7 +280,7 @@ def test_a_disk_without_room_is_refused_where_it_is_asked_for(
 ) -> None:
     monkeypatch.setattr(disk_space, "free_bytes", lambda _: 20_000)
     monkeypatch.setattr(decoded_samples, "free_bytes", lambda _: 20_000)
-    monkeypatch.setattr(train, "_check_room", lambda *_: None)
+    monkeypatch.setattr(trial_networks, "check_room", lambda *_: None)
     with pytest.raises(ResourceError, match=r"train will write .*decoded.*or set train\.cache=off"):
         _train(tmp_path, tmp_path, "disk")
     _train(tmp_path, tmp_path, "auto")

@@ -24,6 +24,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
 from pipeline.stages import train
+from pipeline.stages.parts import trial_networks
 from tests.helpers.competitions import TINY, draw_discs, raw_experiment
 from tests.helpers.kelp import BANDS, INDEX, NO_DATA, draw_kelp, kelp_experiment
 from tests.helpers.kidney import STACK, draw_kidney, kidney_experiment
@@ -89,7 +90,7 @@ def test_statistics_are_those_of_the_own_training_images(
     jobs = train.list_jobs(run.context("train"))
     nir, red = BANDS.index("nir"), BANDS.index("red")
     for job in jobs.values():
-        network = train._unweighted(job.model, 1, job.reader)
+        network = trial_networks.unweighted(job.model, 1, job.reader)
         load_weights(job.paths.weights("ema"), network)
         pixels = np.concatenate([np.load(each.image).reshape(-1, 7) for each in job.train])
         there = pixels[(pixels != NO_DATA).all(axis=1)].astype(float)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pipeline.config import DataConfig, LabelMapFiles
 from pipeline.data.images import opened
 from pipeline.data.listing import listed
-from pipeline.data.volumes import is_slice, open_mask_slice
+from pipeline.data.volume_masks import open_mask_slice
+from pipeline.data.volumes import is_slice
 from pipeline.errors import DataError
 
 SUFFIXES = (".npy", ".npz")

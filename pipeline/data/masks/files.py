@@ -19,7 +19,7 @@ from pipeline.data.listing import listed
 from pipeline.data.masks.arrays import array_of, whole_numbers
 from pipeline.data.masks.meaning import Meaning
 from pipeline.data.masks.one_class import judge_inside
-from pipeline.data.volumes import mask_file
+from pipeline.data.volume_masks import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 from pipeline.suggestions import did_you_mean

@@ -17,7 +17,7 @@ from pipeline.data.masks.arrays import array_of, whole_numbers
 from pipeline.data.masks.class_values import judge_values
 from pipeline.data.masks.files import MaskFiles, check_size, with_remarks
 from pipeline.data.masks.meaning import Meaning
-from pipeline.data.volumes import mask_file
+from pipeline.data.volume_masks import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 

@@ -15,7 +15,8 @@ from pipeline.data.images import opened, read_bytes
 from pipeline.data.masks.arrays import SUFFIXES, read_array, whole_numbers
 from pipeline.data.masks.files import MaskFiles, check_size, united
 from pipeline.data.masks.pixels import decode_pixels
-from pipeline.data.volumes import is_slice, mask_file, open_mask_slice
+from pipeline.data.volume_masks import mask_file, open_mask_slice
+from pipeline.data.volumes import is_slice
 from pipeline.errors import DataError
 from pipeline.size import Size
 

@@ -16,7 +16,7 @@ from pipeline.data.masks.arrays import array_of
 from pipeline.data.masks.class_files import class_in_name
 from pipeline.data.masks.files import MaskFiles, check_size
 from pipeline.data.masks.pixels import decode_pixels
-from pipeline.data.volumes import mask_file
+from pipeline.data.volume_masks import mask_file
 from pipeline.errors import DataError
 from pipeline.size import Size
 

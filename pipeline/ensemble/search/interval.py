@@ -17,13 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.search.resampling import group_numbers, sums_by_group
+from pipeline.ensemble.search.resampling import DRAWS, ROUNDING, group_numbers, sums_by_group
 from pipeline.metrics import Metric
 from pipeline.metrics.counts import Amounts
 from pipeline.metrics.metric import ImageStatistics
 
-DRAWS = 2000
-_ROUNDING = 1e-9  # a spread of groups that all score alike
 _MANY = 1000  # groups whose spread is as good as known: all draws are measured in one unit
 
 
@@ -65,7 +63,7 @@ def score_interval(
     if count <= _MANY:
         left = metric.of_sums(sums.sum(axis=0) - sums, sizes.sum() - sizes)
         spread, spreads = (each.std(axis=-1) * (count - 1) for each in (left, left[measured]))
-    told = spreads > _ROUNDING  # else one group over and over: nothing to measure a distance in
+    told = spreads > ROUNDING  # else one group over and over: nothing to measure a distance in
     if not told.any():
         return Interval(score, score, level)
     scores = [

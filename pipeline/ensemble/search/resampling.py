@@ -17,7 +17,7 @@ from pipeline.metrics.metric import ImageStatistics
 
 DRAWS = 2000
 LEVEL = 0.95
-_ROUNDING = 1e-9  # a spread of groups that all differ alike
+ROUNDING = 1e-9  # a spread of groups that all differ alike
 Groups = NDArray[np.int64]
 
 
@@ -85,7 +85,7 @@ def paired_difference(
     left = [metric.of_sums(sums.sum(axis=0) - sums, sizes.sum() - sizes) for sums, _ in sides]
     influence = (left[0] - left[1])[drawn]
     units, unit = influence.std(axis=1) * (count - 1), (left[0] - left[1]).std() * (count - 1)
-    told = units > _ROUNDING  # else one group over and over: nothing to measure a distance in
+    told = units > ROUNDING  # else one group over and over: nothing to measure a distance in
     if not told.any():
         return Difference(value, value, value)
     distances = (scores[0] - scores[1] - value)[told] / units[told]

@@ -43,7 +43,7 @@ class Wish:
 class _Layout:
     """What the dry runs of a network have shown, so that it is built again without them.
 
-    attempts: how many of its makers were tried; all but the last in vain.
+    attempts: how many of its makers were tried; the last one made a network that can be tapped.
     """
 
     attempts: int
@@ -93,10 +93,10 @@ def _explored(name: str, deepest: int) -> tuple[nn.Module, frozenset[str], _Layo
 
 def _built_again(name: str, layout: _Layout) -> tuple[nn.Module, frozenset[str]]:
     """As `_explored` has built it, after as many draws of random numbers."""
-    *vain, (make, _) = islice(_attempts(name), layout.attempts)
-    for make_in_vain, _ in vain:
+    *unusable, (make, _) = islice(_attempts(name), layout.attempts)
+    for make_unusable, _ in unusable:
         with suppress(Exception):
-            make_in_vain()
+            make_unusable()
     backbone = make()
     whole = frozenset(backbone.state_dict())
     layout.unused.take_out(backbone)

@@ -87,7 +87,7 @@ def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[st
 def _settings(model: ModelConfig) -> dict[str, Any]:
     """What is not at its default of all that a member depends on."""
     kept = model.model_copy(update={"train": _without_speed(model.train)})
-    return kept.model_dump(mode="json", exclude_defaults=True, exclude={"infer"})
+    return kept.model_dump(mode="json", exclude_defaults=True, exclude={"infer", "recipe"})
 
 
 def _rated(settings: TrainConfig) -> TrainConfig:

@@ -1,0 +1,62 @@
+"""Networks that are built before any is trained: can they be, do they fit, do they take batches?"""
+
+from __future__ import annotations
+
+from pipeline import disk_space
+from pipeline.channels import Channels
+from pipeline.config import ModelConfig, ModelSpec
+from pipeline.data.samples import SampleReader
+from pipeline.models.factory import build_model
+from pipeline.models.segmentation import SegmentationModel
+from pipeline.stages.context import StageContext
+from pipeline.training.checkpointing import checkpoint_encoder
+from pipeline.training.disk_bytes import Footprint, footprint
+from pipeline.training.member import TrainJob
+from pipeline.training.rehearsal import check_batch
+
+
+def check_room(context: StageContext, stale: list[TrainJob]) -> None:
+    """ResourceError unless the checkpoints fit; that needs each network's size, so it is built."""
+    first = {_kind(job): job for job in reversed(stale)}
+    each = {kind: _footprint(job) for kind, job in first.items()}
+    kept = sum(each[_kind(job)].kept for job in stale)
+    at_once = min(len(context.machine.devices), len(stale))
+    working = at_once * max(footprint.working for footprint in each.values())
+    folders = [job.paths.folder for job in stale]
+    disk_space.check_room("train", kept + working, folders, context.workspace.run, "")
+
+
+def _kind(job: TrainJob) -> tuple[ModelSpec, Channels]:
+    """What the size of a network depends on."""
+    return job.model.network, job.reader.channels_for(job.model.input)
+
+
+def _footprint(job: TrainJob) -> Footprint:
+    network = unweighted(job.model, len(job.classes), job.reader)
+    return footprint(network, job.model.train)
+
+
+def rehearse(context: StageContext, reader: SampleReader) -> None:
+    """ConfigError where a chosen model cannot be trained on its batches."""
+    for name in context.models():
+        model = context.experiment.models[name]
+        if model.train.batch > 1 and not model.train.checkpointing:
+            continue
+        network = unweighted(model, len(context.experiment.data.class_names), reader)
+        if model.train.checkpointing:
+            checkpoint_encoder(name, network)
+        check_batch(name, network, reader.channels.total, model.train)
+
+
+def make_networks(context: StageContext, reader: SampleReader) -> None:
+    """ConfigError where a chosen model cannot be made, or not with its weights."""
+    classes = len(context.experiment.data.class_names)
+    for name in context.models():
+        model = context.experiment.models[name]
+        build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
+
+
+def unweighted(model: ModelConfig, classes: int, reader: SampleReader) -> SegmentationModel:
+    """The model with random numbers, which has the size and shapes of the trained one."""
+    spec = model.network.model_copy(update={"weights": None})
+    return build_model(spec, classes=classes, channels=reader.channels_for(model.input))
