@@ -89,7 +89,7 @@ default-tests: $(STAMP)
 	$(call program,python) -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)      ## the tests that take minutes
-	$(call program,python) -m pytest -m slow -n 4 --dist load
+	$(call program,python) -m pytest -m slow --timeout 5400 -n 4 --dist load
 
 gpu: $(STAMP)            ## the tests and benchmarks that need a GPU (at most 6 minutes)
 	$(call program,python) -m pytest -m gpu tests/gpu
