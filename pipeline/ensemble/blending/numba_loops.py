@@ -121,8 +121,12 @@ def add_moments(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def count_winners(values, starts, lengths, members, weights, scales, decided):  # type: ignore[no-untyped-def]
-    """decided (segments, S, C) += the pixels that each choice of scales (S, C) gives each class."""
+    """decided (segments, S, C) += the pixels that each choice of scales (S, C) gives each class.
+
+    The largest sum times scale wins; of equal ones the first.
+    """
     classes = scales.shape[1]
+    swept = _only_varied(scales)
     block = np.empty((classes, CACHED_PIXELS), np.uint32)
     best = np.empty(CACHED_PIXELS, np.uint64)
     winner = np.empty(CACHED_PIXELS, np.int64)
@@ -134,14 +138,50 @@ def count_winners(values, starts, lengths, members, weights, scales, decided):  
                 start = starts[segment] + plane * length + first
                 sums = block[plane, :size]
                 add_members(sums, values, start, classes * length, members, weights)
+            sums, top, leader = block[:, :size], best[:size], winner[:size]
+            if swept >= 0:
+                _lead(sums, scales[0], swept, top, leader)
+                _count_swept(sums[swept], scales[:, swept], swept, top, leader, decided[segment])
+                continue
             for choice in range(len(scales)):
-                best[:size] = 0
-                winner[:size] = 0
-                for plane in range(classes):
-                    for i in range(size):
-                        scaled = block[plane, i] * scales[choice, plane]
-                        if scaled > best[i]:
-                            best[i] = scaled
-                            winner[i] = plane
+                _lead(sums, scales[choice], -1, top, leader)
                 for i in range(size):
-                    decided[segment, choice, winner[i]] += 1
+                    decided[segment, choice, leader[i]] += 1
+
+
+@njit(nogil=True, cache=True)
+def _only_varied(scales):  # type: ignore[no-untyped-def]
+    """The one class whose scale is not the same in all of several choices, or -1."""
+    found = -1
+    for plane in range(scales.shape[1]):
+        if (scales[:, plane] != scales[0, plane]).any():
+            if found >= 0:
+                return -1
+            found = plane
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _lead(block, scales, left_out, best, winner):  # type: ignore[no-untyped-def]
+    """best, winner (P,) = the largest scaled sum, and its class, of all but the one left out."""
+    best[:] = 0
+    winner[:] = 0
+    for plane in range(len(block)):
+        if plane != left_out:
+            for i in range(best.size):
+                scaled = block[plane, i] * scales[plane]
+                if scaled > best[i]:
+                    best[i] = scaled
+                    winner[i] = plane
+
+
+@njit(nogil=True, cache=True)
+def _count_swept(sums, scales, swept, best, winner, decided):  # type: ignore[no-untyped-def]
+    """decided (S, C) += pixels by class where one class, of each scale, meets the best others."""
+    for i in range(best.size):
+        best[i] += np.uint64(winner[i] < swept)  # which of equal ones is first
+    for choice in range(scales.size):
+        row = decided[choice]
+        for i in range(best.size):
+            won = sums[i] * scales[choice] >= best[i]
+            row[swept if won else winner[i]] += 1

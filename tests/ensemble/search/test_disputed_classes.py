@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,21 @@ def test_counts_equal_those_of_whole_decisions(case, tmp_path):
                     data.maps(id), shares / ONE, oof.grid[row], multiclass=True, mean=data.mean
                 )
                 assert (found[image] == counts(decided, data.truth(id))).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_a_class_swept_alone_is_counted_like_each_choice_by_itself(classes, tmp_path):
+    """Coarse numbers, so that sums are often equal, and zero; every class is swept."""
+    data = source(multiclass=True, classes=classes, members=2)
+    read = data.maps
+    data = replace(data, maps=lambda id: [values // 64 * 64 for values in read(id)])
+    oof = find_disputed_classes(data, tmp_path, prune=False)
+    measure = oof.weigh(integer_weights([1, 1]))
+    for plane in range(classes):
+        levels = np.full((len(RATIO_GRID), classes), 4)
+        levels[:, plane] = np.arange(len(levels))
+        swept, apart = measure(levels), [measure(row[None])[0] for row in levels]
+        assert (swept == np.stack(apart)).all()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
