@@ -33,7 +33,9 @@ program = $(call quoted,$(if $(BIN),$(BIN)/)$(1))
 RUN = $(call program,python) -m pipeline
 
 .DEFAULT_GOAL := all
+ifneq ($(MAKECMDGOALS),lint default-tests)
 .NOTPARALLEL:
+endif
 .PHONY: all $(STAGES) init plan borders verify leaderboard predict export help test default-tests test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the built-in demo
@@ -74,12 +76,14 @@ predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT
 export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,format,FORMAT) $(call option,out,OUT)
 
-# Compiling all that is installed takes a minute, and most of it is never imported.
+# pip compiles on one core, and tests as well. Not to compile at all is worse: where Python may write
+# no bytecode (PYTHONDONTWRITEBYTECODE), every process would compile all that it imports.
 environment: $(STAMP)    ## build .venv from requirements.txt
 .venv/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Maskmill needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	.venv/bin/python -m compileall -qq -j 0 -x '/tests?/|/site-packages/(pip|setuptools)/' .venv/lib || true
 	@touch $@
 
 test: $(STAMP)           ## the tests, and beside them format, lint and types
