@@ -67,6 +67,12 @@ class TrainConfig(Block):
     sgd, 1e-4 for lion)."""
     encoder_lr: float = Field(1, ge=1e-6, le=1e3)
     """Factor of the learning rate for the encoder, such as 0.1 for one that is pretrained."""
+    layer_decay: float = Field(1, ge=0.01, le=1)
+    """Factor of the encoder's rate from each of its layers to the one before it, such as 0.75 for a
+    large pretrained transformer; 1: all learn at one rate."""
+    drop_path: float = Field(0, ge=0, le=0.9)
+    """Probability that the last residual block of the encoder is left out for a sample (stochastic
+    depth); blocks before it, the less often the earlier."""
     freeze: FreezeConfig = FreezeConfig()
     """What of the encoder does not learn at first: `{encoder: 500}`, `{norms: true}`."""
     schedule: str = "cosine"

@@ -17,36 +17,19 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.errors import ConfigError
-from pipeline.training.parts import batch_norms, encoder_of
-
-_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-FEWEST = 2
+from pipeline.training.parts import FEWEST_BLOCKS, batch_norms, blocks, encoder_of
 
 
 def checkpoint_encoder(model: str, network: nn.Module) -> None:
     """Have each block of the encoder keep its input alone; ConfigError where it has no blocks."""
-    blocks = list(_blocks(encoder_of(network)))
-    if len(blocks) < FEWEST:
+    rows = list(blocks(encoder_of(network)))
+    if len(rows) < FEWEST_BLOCKS:
         raise ConfigError(
             f"models.{model}: train.checkpointing: true needs an encoder of repeated blocks, and "
             "this one has none; leave it out, and take a smaller train.batch with train.accumulate"
         )
-    for block in blocks:
+    for block in rows:
         block.forward = _Checkpointed(block)
-
-
-def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """The innermost modules, themselves made of several, that stand in a row with others."""
-    for child in module.children():
-        inner = list(_blocks(child))
-        if inner:
-            yield from inner
-        elif isinstance(module, _CONTAINERS) and _is_block(child):
-            yield child
-
-
-def _is_block(module: nn.Module) -> bool:
-    return not isinstance(module, _CONTAINERS) and len(list(module.parameters())) > FEWEST
 
 
 class _Checkpointed:

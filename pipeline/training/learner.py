@@ -20,6 +20,7 @@ from pipeline.training.average import WeightMean, measuring
 from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.dataset import Batch
 from pipeline.training.device_colour import change_colours
+from pipeline.training.drop_path import drop_paths
 from pipeline.training.ema import MovingAverage
 from pipeline.training.freezing import Freezing
 from pipeline.training.member import TrainJob
@@ -66,8 +67,11 @@ class Learner:
         self.average = MovingAverage(network, self.settings.ema) if self.settings.ema else None
         last = self.settings.average.last
         self.mean = WeightMean(network, last) if last else None
+        model = job.name.partition("/")[0]
+        if self.settings.drop_path:
+            drop_paths(model, network, self.settings.drop_path)
         if self.settings.checkpointing:
-            checkpoint_encoder(job.name.partition("/")[0], network)
+            checkpoint_encoder(model, network)
         self.plain = network
         # Fabric's wrapper keeps a copy of param_groups that a restored state does not reach
         self.rates = make_optimizer(network, self.settings)

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from pipeline.config import TrainConfig
-from pipeline.training.parts import is_of_encoder
+from pipeline.training.parts import ENCODER, encoder_of, layer_numbers
 
 Groups = list[dict[str, Any]]
 
@@ -67,20 +67,38 @@ def peak_rate(settings: TrainConfig) -> float:
 def make_optimizer(network: nn.Module, settings: TrainConfig) -> Optimizer:
     """The optimizer of the settings; biases and normalisation parameters are not decayed.
 
-    Where the encoder's rate differs it has groups of its own, whose `factor` multiplies the rate.
+    Parameters of one rate form a group, whose `factor` multiplies the rate of the schedule.
     """
-    parts: dict[bool, list[nn.Parameter]] = {False: [], True: []}
-    for name, parameter in network.named_parameters():
-        if parameter.requires_grad:
-            parts[settings.encoder_lr != 1 and is_of_encoder(name)].append(parameter)
-    groups = [
-        {
-            "params": [each for each in parameters if (each.ndim > 1) == decays],
-            "weight_decay": settings.weight_decay if decays else 0.0,
-            "factor": settings.encoder_lr if of_encoder else 1.0,
-        }
-        for of_encoder, parameters in parts.items()
-        for decays in (True, False)
-        if parameters or not of_encoder
-    ]
+    factors = _factors(network, settings)
+    groups = []
+    for factor in dict.fromkeys([1.0, *factors.values()]):
+        own = [
+            each for name, each in network.named_parameters() if factors.get(name, 1.0) == factor
+        ]
+        groups += [
+            {
+                "params": [
+                    each for each in own if each.requires_grad and (each.ndim > 1) == decays
+                ],
+                "weight_decay": settings.weight_decay if decays else 0.0,
+                "factor": factor,
+            }
+            for decays in (True, False)
+        ]
     return OPTIMIZERS[settings.optimizer].make(groups, peak_rate(settings))
+
+
+def _factors(network: nn.Module, settings: TrainConfig) -> dict[str, float]:
+    """The factor of the rate for each parameter of the encoder, where it is not 1 for all.
+
+    Layer-wise decay (Howard & Ruder 2018; Bao et al. 2022): the last layer has `layer_decay` times
+    the encoder's rate, and each layer before it that of its successor times `layer_decay`.
+    """
+    if settings.encoder_lr == settings.layer_decay == 1:
+        return {}
+    numbers = layer_numbers(encoder_of(network))
+    behind = max(numbers.values(), default=0) + 1
+    return {
+        f"{ENCODER}.{name}": settings.encoder_lr * settings.layer_decay ** (behind - number)
+        for name, number in numbers.items()
+    }

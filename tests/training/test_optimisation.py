@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from pipeline.config import TrainConfig
@@ -19,6 +20,7 @@ from pipeline.stages import train
 from pipeline.training.average import WeightMean
 from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.disk_bytes import footprint
+from pipeline.training.drop_path import drop_paths
 from pipeline.training.freezing import Freezing
 from pipeline.training.length import check_steps
 from pipeline.training.loop import TrainingRun, train_member
@@ -76,6 +78,53 @@ def test_every_parameter_has_one_group() -> None:
         inside = [id(each) for group in groups for each in group["params"]]
         assert sorted(inside) == sorted(id(each) for each in network.parameters())
         assert len(groups) == count
+
+
+@pytest.mark.parametrize(
+    ("encoder", "layers"), [("test_resnet", 5), ("vgg11_bn", 16), ("test_vit", 7)]
+)
+def test_rates_fall_from_layer_to_layer(encoder: str, layers: int) -> None:
+    network = model("unet", encoder)
+    settings = TrainConfig(encoder_lr=0.5, layer_decay=0.5)
+    rates = {
+        id(parameter): group["factor"]
+        for group in make_optimizer(network, settings).param_groups
+        for parameter in group["params"]
+    }
+    found = [(name, rates[id(each)]) for name, each in network.named_parameters()]
+    assert {rate for name, rate in found if not is_of_encoder(name)} == {1}
+    factors = [rate for name, rate in found if is_of_encoder(name)]
+    assert factors == sorted(factors)
+    assert sorted(set(factors)) == [0.5 * 0.5 ** (number + 1) for number in reversed(range(layers))]
+
+
+def test_blocks_are_left_out_in_training_as_often_as_said() -> None:
+    network = model("unet", "test_resnet")
+    drop_paths("a", network, 0.6)
+    found = [each for each in encoder_of(network).modules() if isinstance(each, DropPath)]
+    assert [each.drop_prob for each in found] == pytest.approx(
+        [0.6 * (number + 1) / len(found) for number in range(len(found))]
+    )
+    ones = torch.ones(20_000, 1, 1, 1)
+    kept = found[-1].train()(ones) > 0
+    assert kept.float().mean().item() == pytest.approx(0.4, abs=0.02)
+    assert (found[-1].eval()(ones) == 1).all()
+
+
+def test_paths_change_what_is_trained_and_not_what_predicts() -> None:
+    images = torch.rand(8, 3, 64, 64)
+    plain, dropped = model("unet", "test_resnet").eval(), model("unet", "test_resnet").eval()
+    for norm in normalisations(encoder_of(plain)):
+        nn.init.ones_(norm.weight)  # type: ignore[arg-type]  # branches begin at 0
+    dropped.load_state_dict(plain.state_dict())
+    drop_paths("a", dropped, 0.5)
+    assert torch.equal(plain(images), dropped(images))
+    assert not torch.equal(plain.train()(images), dropped.train()(images))
+
+
+def test_an_encoder_without_branches_cannot_drop_them() -> None:
+    with pytest.raises(ConfigError, match=r"models\.a: train\.drop_path: 0\.1 needs"):
+        drop_paths("a", model("unet", "vgg11_bn"), 0.1)
 
 
 @pytest.mark.parametrize("part", ["encoder", "norms"])
