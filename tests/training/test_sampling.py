@@ -16,6 +16,7 @@ from pipeline.data.decoded_file import Decoded
 from pipeline.data.ground_truth import CERTAIN
 from pipeline.errors import ConfigError, DataError, InterruptedRunError
 from pipeline.stages import train
+from pipeline.stages.parts.sample_facts import hardness
 from pipeline.training.augmentation import Augmenter
 from pipeline.training.crop_view import draw_view
 from pipeline.training.foreground import CANDIDATES, Foreground
@@ -262,6 +263,57 @@ def test_rare_groups_are_seen_as_often_as_common_ones(discs: Path, tmp_path: Pat
         assert all(total == pytest.approx(1) for total in sums.values()) and len(sums) > 1, fold
 
 
+def _scored(path: Path, scores: dict[str, str]) -> dict[str, Any]:
+    path.write_text("id,fold,score\n" + "".join(f"{a},0,{b}\n" for a, b in scores.items()))
+    return {"weights": {"hardness": str(path)}}
+
+
+def test_hard_images_are_seen_more_often(discs: Path, tmp_path: Path) -> None:
+    scores = {each: f"{0.9 - n / 100}" for n, each in enumerate(_ids(discs))}
+    wish = _scored(tmp_path / "first.csv", scores)
+    jobs = train.list_jobs(context(discs, tmp_path, train={"sample": wish}))
+    for job in jobs.values():
+        assert job.facts is not None and job.facts.weights is not None
+        hardest = len(scores) - 1
+        places = [list(scores).index(sample.id) for sample in job.train]
+        assert job.facts.weights == pytest.approx([0.1 + place / hardest for place in places])
+        keys = _keys(job.facts, job.model.train, 2000)
+        seen = Counter(key.image for key in keys)
+        rate = len(keys) / sum(job.facts.weights)
+        for image, weight in enumerate(job.facts.weights):
+            assert seen[image] == pytest.approx(rate * weight, rel=0.15, abs=40)
+
+
+def test_scores_that_are_all_equal_weigh_equally() -> None:
+    assert hardness({"a": 0.5, "b": 0.5}) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        ({"nobody": "1"}, r"line 18: there is no image 'nobody'; its score"),
+        ({"i0_0": "nan"}, r"line 2: score is 'nan', which is no number"),
+        ({"i0_0": None}, r"has no score for i0_0$"),
+    ],
+)
+def test_a_wrong_table_of_scores_is_named(
+    discs: Path, tmp_path: Path, scores: dict[str, str | None], says: str
+) -> None:
+    rows: dict[str, str | None] = {**dict.fromkeys(_ids(discs), "0.5"), **scores}
+    kept = {each: value for each, value in rows.items() if value is not None}
+    wish = _scored(tmp_path / "first.csv", kept)
+    with pytest.raises(DataError, match=says):
+        train.list_jobs(context(discs, tmp_path, train={"sample": wish}))
+
+
+def test_the_scores_of_the_run_itself_are_refused(discs: Path, tmp_path: Path) -> None:
+    own = context(discs, tmp_path).workspace.oof_scores
+    own.parent.mkdir(parents=True, exist_ok=True)
+    wish = _scored(own, dict.fromkeys(_ids(discs), "0.5"))
+    with pytest.raises(ConfigError, match=r"models\.a: .*hardness: .* is this run's own"):
+        train.list_jobs(context(discs, tmp_path, train={"sample": wish}))
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
@@ -329,6 +381,7 @@ def test_a_class_without_images_cannot_be_balanced(tmp_path: Path) -> None:
         ({"positives": 0.5}, "positives: 0.5: should be a list"),
         ({"positives": [0.8, -1]}, "should be greater"),
         ({"weights": {"csv": "a.csv", "inverse_frequency": "group"}}, "csv or inverse_frequency"),
+        ({"weights": {"csv": "a.csv", "hardness": "b.csv"}}, "csv or hardness, not both"),
         ({"weights": {"inverse_frequency": "fold"}}, "group"),
         ({"weights": {"csv": "a.csv", "id": "x", "weight": "x"}}, "'x' is used for two things"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pipeline.config.sampling import ImageWeights
 from pipeline.data.listing import listed
 from pipeline.data.row_keys import as_matched
 from pipeline.data.tables import read_table
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.fold_split import FoldSplit
@@ -21,49 +21,100 @@ from pipeline.training.sampling import SampleFacts
 
 Weights = Mapping[str, float]
 
+_EASIEST = 0.1
+
 
 def given_weights(context: StageContext, survey: Survey) -> dict[str, Weights]:
     """Model → the weights (by id) of its table, for the chosen models that have one.
 
-    DataError for a table that does not name each training image, or others, or says no weight.
+    DataError for a table that does not name each training image, or others, or says no weight;
+    ConfigError for the table of this run itself.
     """
-    data, tables = context.experiment.data, {}
+    data = context.experiment.data
+    tables: dict[ImageWeights, Weights] = {}
     wishes = {
         name: context.experiment.models[name].train.sample.weights for name in context.models()
     }
     known = {*survey.catalog.by_id["train"], *survey.catalog.by_id["test"], *data.drop}
-    for wish in wishes.values():
-        if wish.csv is not None and wish not in tables:
-            tables[wish] = _read(data.root / wish.csv, wish, survey, known)
-    return {name: tables[wish] for name, wish in wishes.items() if wish.csv is not None}
+    for model, wish in wishes.items():
+        if wish in tables:
+            continue
+        if wish.csv is not None:
+            path, columns = data.root / wish.csv, (wish.id, wish.weight)
+            tables[wish] = _read(path, columns, _weight, survey, known)
+        elif wish.hardness is not None:
+            _check_not_own(context, model, wish.hardness)
+            scores = _read(wish.hardness, ("id", "score"), _score, survey, known)
+            tables[wish] = hardness(scores)
+    return {name: tables[wish] for name, wish in wishes.items() if wish in tables}
 
 
-def _read(path: Path, wish: ImageWeights, survey: Survey, known: set[str]) -> Weights:
-    table = read_table(path, (wish.id, wish.weight))
-    by_name = {as_matched(each): each for each in known}
-    weights: dict[str, float] = {}
-    for row, name, cell in zip(table.rows, table[wish.id], table[wish.weight], strict=True):
-        where, found = f"{path}, line {row.line}", by_name.get(as_matched(name))
-        if found is None:
-            raise DataError(f"{where}: there is no image {name!r}; its weight would do nothing")
-        if found in weights:
-            raise DataError(f"{where}: {name!r} has a weight already; remove one of the two rows")
-        weights[found] = _number(cell, where, wish.weight)
-    if missing := [each for each in survey.catalog.by_id["train"] if each not in weights]:
-        raise DataError(
-            f"{path} has no weight for {listed(missing)}; write 1 for an ordinary image"
+def hardness(scores: Mapping[str, float]) -> Weights:
+    """0.1 for the best score, 1.1 for the worst, linearly between; 1 where all are equal."""
+    best, worst = max(scores.values()), min(scores.values())
+    if best == worst:
+        return dict.fromkeys(scores, 1.0)
+    return {id: _EASIEST + (best - score) / (best - worst) for id, score in scores.items()}
+
+
+def _check_not_own(context: StageContext, model: str, path: Path) -> None:
+    if path.resolve() == context.workspace.oof_scores.resolve():
+        raise ConfigError(
+            f"models.{model}: train.sample.weights.hardness: {path} is this run's own, which "
+            "changes with every training; give the table of a run of another name"
         )
-    return weights
 
 
-def _number(cell: str, where: str, column: str) -> float:
-    try:
-        weight = float(cell)
-    except ValueError:
-        weight = math.nan
+def _read(
+    path: Path,
+    columns: tuple[str, str],
+    number: Callable[[str, str, str], float],
+    survey: Survey,
+    known: set[str],
+) -> dict[str, float]:
+    """By id what `number` makes of (cell, where, column)."""
+    name_column, value_column = columns
+    table = read_table(path, columns)
+    by_name = {as_matched(each): each for each in known}
+    found: dict[str, float] = {}
+    for row, name, cell in zip(table.rows, table[name_column], table[value_column], strict=True):
+        where, id = f"{path}, line {row.line}", by_name.get(as_matched(name))
+        if id is None:
+            raise DataError(
+                f"{where}: there is no image {name!r}; its {value_column} would do nothing"
+            )
+        if id in found:
+            raise DataError(
+                f"{where}: {name!r} has a {value_column} already; remove one of the two rows"
+            )
+        found[id] = number(cell, where, value_column)
+    if missing := [each for each in survey.catalog.by_id["train"] if each not in found]:
+        raise DataError(
+            f"{path} has no {value_column} for {listed(missing)}"
+            + ("; write 1 for an ordinary image" if number is _weight else "")
+        )
+    return found
+
+
+def _weight(cell: str, where: str, column: str) -> float:
+    weight = _float(cell)
     if not 0 <= weight < 1e9:
         raise DataError(f"{where}: {column} is {cell!r}, and a weight is a number from 0 to 1e9")
     return weight
+
+
+def _score(cell: str, where: str, column: str) -> float:
+    score = _float(cell)
+    if not math.isfinite(score):
+        raise DataError(f"{where}: {column} is {cell!r}, which is no number")
+    return score
+
+
+def _float(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
 
 
 def facts_of(
