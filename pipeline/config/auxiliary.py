@@ -128,8 +128,9 @@ def _name_of(value: Any) -> Any:
 if TYPE_CHECKING:
     AnyAuxiliary = AuxiliaryOutput
 else:
+    _TAGGED = tuple(Annotated[kind, Tag(name)] for name, kind in NAMES.items())
     AnyAuxiliary = Annotated[
-        Union[tuple(Annotated[kind, Tag(name)] for name, kind in NAMES.items())],
+        Union[(*_TAGGED,)],
         Discriminator(_name_of),
     ]
 

@@ -62,8 +62,9 @@ class Aims:
                 targets[each.label] = np.stack([target_map(each, of) for of in objects])
         for output in self.outputs:
             if isinstance(output, Presence):
-                there = inside.any(axis=(1, 2)).astype(np.float32)
-                targets[output.label] = there if known.any() else there * np.float32(np.nan)
+                there = np.asarray(inside.any(axis=(1, 2)), np.float32)
+                there[:] = there if known.any() else np.nan
+                targets[output.label] = there
         return targets
 
     def of_image(self, targets: Targets, index: int) -> Targets:
