@@ -175,6 +175,7 @@ def column_outputs(outputs: Sequence[AuxiliaryOutput]) -> list[ColumnOutput]:
 
 def auxiliary_problems(experiment: Experiment) -> Iterator[str]:
     """What does not fit between auxiliary outputs and the rest of the experiment."""
+    yield from _use_problems(experiment)
     has_table = not isinstance(experiment.data.group, str | None)
     for name, model in experiment.models.items():
         for number, output in enumerate(model.auxiliary):
@@ -190,4 +191,20 @@ def auxiliary_problems(experiment: Experiment) -> Iterator[str]:
                 yield (
                     f"{place}: a column is about a whole image, and train.augment mixes several "
                     "(mixup, cutmix, copy_paste or mosaic); leave one of the two out"
+                )
+
+
+def _use_problems(experiment: Experiment) -> Iterator[str]:
+    used = experiment.ensemble.used_outputs
+    if used and experiment.ensemble.mean == "rank":
+        yield (
+            f"ensemble.postprocess: by: {used[0]} needs numbers and not ranks; set another "
+            "ensemble.mean"
+        )
+    for name, model in experiment.models.items():
+        for label in used:
+            if label not in {output.label for output in model.auxiliary}:
+                yield (
+                    f"models.{name}.auxiliary: ensemble.postprocess has a step by {label}, and the "
+                    f"model has none; add {{name: {label}}}"
                 )

@@ -60,14 +60,14 @@ class SegmentationModel(nn.Module):
             decoded = self.decoder([padded, *features])
         logits: Tensor = self.head(decoded)[..., :height, :width]
         assert logits.shape[2:] == images.shape[2:], f"logits {logits.shape} of {images.shape}"
+        given = Features(levels, decoded, features[-1], padded.shape[2:], images.shape[2:])
         if not self.training:
-            return logits
+            shown = self.outputs is not None and self.outputs.shown
+            return self.outputs.beside(logits, given) if self.outputs and shown else logits
         auxiliary = None
         if self.auxiliary is not None:
             auxiliary = self.auxiliary(features[-2])[..., :height, :width]
         if self.outputs is not None:
-            sizes = padded.shape[2:], images.shape[2:]
-            given = Features(levels, decoded, features[-1], *sizes)
             return Trained(logits, auxiliary, self.outputs(given))
         return logits if auxiliary is None else (logits, auxiliary)
 

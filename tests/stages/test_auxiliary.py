@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,24 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from pipeline.config import build_experiment
 from pipeline.data.catalog import list_samples
 from pipeline.data.decoded import DiskCache, decode
-from pipeline.errors import DataError, InterruptedRunError
+from pipeline.ensemble.members import reader_of
+from pipeline.ensemble.postprocessing.instances import connected_instances
+from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
+from pipeline.errors import ConfigError, DataError, InterruptedRunError
 from pipeline.inference.job import load_network
+from pipeline.known_names import name_checks
+from pipeline.prediction.finished_run import read_finished_run
+from pipeline.prediction.image_predictor import ImagePredictor
 from pipeline.reporting import SilentReporter
-from pipeline.stages import train
+from pipeline.stages import ensemble, infer, submit, train
+from pipeline.stages.parts import summed_maps
 from pipeline.training.learner import Learner
 from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.member import TrainJob
-from tests.helpers.competitions import TINY, context, draw_discs
+from tests.helpers.competitions import TINY, context, draw_discs, raw_experiment
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes
 
 EVERY: list[dict[str, Any]] = [
@@ -174,7 +183,7 @@ def test_presence_of_a_class_that_is_everywhere_is_warned_of(discs: Path, tmp_pa
 def _draw_objects(folder: Path, count: int = 4) -> None:
     """Two squares side by side an image, each in a file of its own."""
     for number in range(count):
-        image = np.full((48, 64, 3), 40 * number, np.uint8)
+        image = np.full((48, 64, 3), 30 * number, np.uint8)
         for name, columns in (("one", slice(10, 30)), ("two", slice(30, 50))):
             mask = np.zeros((48, 64), np.uint8)
             mask[12:36, columns] = 255
@@ -237,3 +246,90 @@ def test_one_forward_pass_serves_all_outputs(discs: Path, tmp_path: Path) -> Non
     learner.learn([next(run.loader.epoch(0))], 0)
     run.loader.close()
     assert len(calls) == 1
+
+
+STEPS = [
+    {"name": "watershed", "by": "centre", "values": [0.01]},
+    {"name": "gate", "by": "presence"},
+]
+
+
+def test_steps_look_at_outputs_in_every_way_to_decide(tmp_path: Path) -> None:
+    """Stores, sums, and prediction of images: one decision."""
+    _draw_objects(tmp_path / "d", count=8)
+    test = tmp_path / "d" / "test"
+    test.mkdir()
+    for number in range(2):
+        picture = Image.open(tmp_path / f"d/images/i{number}_{number}.png").resize((90, 70))
+        picture.save(test / f"i{number}_{number}t.png")
+    model = {"decoder": "linknet", **TINY, "auxiliary": MAPS}
+    masks: dict[str, Any] = {}
+    for accumulate in (False, True):
+        stage = context(
+            tmp_path / "d", tmp_path / f"w{accumulate}",
+            data={"masks": "masks/{id}/*.png"}, metric="dsb",
+            models={"a": model, "b": model}, train={"length": 2, "epochs": 1, "size": [48, 64]},
+            ensemble={"postprocess": STEPS, "threshold": 0.5, "weights": "equal",
+                      "accumulate": accumulate},
+            submission={"rows": "instance", "columns": ["id", "rle"]},
+        )  # fmt: skip
+        if not accumulate:
+            inferred = infer.run(stage)
+            assert inferred.oof["a"].classes == ("disc", "disc of centre", "disc of presence")
+            presence = inferred.test["a"].read(inferred.test["a"].ids[0])[2]
+            assert presence.min() == presence.max()  # one number
+        ensembled = ensemble.run(stage)
+        kept = ChosenStep("watershed by centre", 0.5), ChosenStep("gate by presence", 0.01)
+        recipe = replace(ensembled.recipe, steps=kept)
+        read = (
+            summed_maps.reader_of(summed_maps.run(stage))
+            if accumulate
+            else reader_of(infer.run(stage).test)
+        )
+        for each in ("i0_0t", "i1_1t"):
+            decided = recipe.decide(read(each))
+            assert decided.shape == (1, 70, 90)
+            assert np.array_equal(masks.setdefault(each, decided), decided)
+            seen = ImagePredictor(
+                replace(read_finished_run(stage.workspace.run), recipe=recipe), "cpu"
+            )(test / f"{each}.png")
+            assert np.array_equal(seen, decided)
+        assert submit.run(stage).is_file()
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (
+            [{"name": "gate", "by": "presence"}],
+            "models.b.auxiliary: ensemble.postprocess has a step",
+        ),
+        ([{"name": "gate", "by": "centre"}], "gate: by must be one of presence"),
+        ([{"name": "fill_holes", "by": "centre"}], "fill_holes: takes no by"),
+    ],
+)
+def test_a_step_by_an_output_that_is_not_there(
+    discs: Path, tmp_path: Path, steps: Any, said: str
+) -> None:
+    with_it = {"decoder": "linknet", **TINY, "auxiliary": [{"name": "presence"}]}
+    without = {"decoder": "linknet", **TINY}
+    blocks = raw_experiment(discs, models={"a": with_it, "b": without})
+    blocks["ensemble"] = {"postprocess": steps}
+    with pytest.raises(ConfigError, match=said):
+        build_experiment(blocks, source="x", checks=name_checks())
+
+
+def test_a_watershed_looks_at_what_it_is_told_to() -> None:
+    decision = np.ones((1, 9, 20), bool)
+    flat, centres = np.full((1, 9, 20), 0.9, np.float32), np.zeros((1, 9, 20), np.float32)
+    centres[0, 4, 4] = centres[0, 4, 15] = 1
+    cut = apply_steps(decision, flat, [ChosenStep("watershed by centre", 0.5)], {"centre": centres})
+    assert connected_instances(cut).max() == 2
+    edge = {"boundary": 1 - centres}
+    assert np.array_equal(
+        apply_steps(decision, flat, [ChosenStep("watershed by boundary", 0.5)], edge), cut
+    )
+    gone = apply_steps(
+        decision, flat, [ChosenStep("gate by presence", 0.5)], {"presence": flat / 2}
+    )
+    assert not gone.any()

@@ -109,6 +109,8 @@ class AuxiliaryHeads(nn.ModuleDict):
     ) -> None:
         """decoder: with its name; columns: of the outputs that are one, in their order."""
         super().__init__()
+        self.shown: tuple[str, ...] = ()
+        """Of those with a value a class, what the network puts out beside its masks in use."""
         levels = sum(each.levels for each in outputs if isinstance(each, DeepSupervision))
         self.taps: Sequence[Tap] = DECODERS[decoder[0]].levels[:levels]
         by_level, last = tapped_channels(
@@ -133,6 +135,20 @@ class AuxiliaryHeads(nn.ModuleDict):
     def forward(self, features: Features) -> dict[str, Any]:
         """What each head puts out, by label."""
         return {self.labels[slot]: head(features) for slot, head in self.items()}
+
+    def beside(self, logits: Tensor, features: Features) -> Tensor:
+        """The logits of masks, followed by those of each output in `shown`, as maps too."""
+        given = self(features)
+        maps = [given[label] for label in self.shown]
+        size = logits.shape[2:]
+        return torch.cat(
+            [logits, *(one if one.ndim == 4 else _everywhere(one, size) for one in maps)], dim=1
+        )
+
+
+def _everywhere(numbers: Tensor, size: Sequence[int]) -> Tensor:
+    """N × C → N × C × H × W."""
+    return numbers[..., None, None].expand(*numbers.shape, *size)
 
 
 def slots(outputs: Sequence[AuxiliaryOutput]) -> list[tuple[str, AuxiliaryOutput]]:
