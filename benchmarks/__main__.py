@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 QUICK = (
-    "stages", "training", "losses", "augmentation", "infer", "memory", "rle", "maps", "blend",
+    "stages", "training", "losses", "auxiliary", "augmentation", "infer", "memory", "rle", "maps", "blend",
     "decoded", "graft_cost",
 )  # fmt: skip
 

@@ -28,6 +28,8 @@ class Objects(NamedTuple):
     """Their largest number."""
     known: NDArray[np.bool_]
     """HW, False where a pixel is void."""
+    touching: bool = True
+    """False where no two of them touch."""
 
 
 def target_map(output: MapOutput, objects: Objects) -> NDArray[np.uint8]:
@@ -66,7 +68,7 @@ def distance(objects: Objects) -> tuple[Map, NDArray[np.bool_]]:
     labels, inside = objects.labels, objects.labels > 0
     depth = np.zeros(labels.shape, np.float32)
     # objects of one group do not touch, so that what is nearest to one is not of the group
-    group = groups_of(labels, objects.number)[labels]
+    group = groups_of(labels, objects.number)[labels] if objects.touching else inside * 1
     for number in range(1, int(group.max(initial=0)) + 1):
         mine = group == number
         if (objects.known & ~mine).any():

@@ -94,7 +94,7 @@ def _objects(
 ) -> Objects:
     if codes is None:
         count, parts = cv2.connectedComponents(inside.view(np.uint8), connectivity=8)
-        return Objects(np.asarray(parts, np.int32), count - 1, known)
+        return Objects(np.asarray(parts, np.int32), count - 1, known, touching=False)
     # what has no code is an object of its own, such as the part that another crop has brought in
     count, labels = labelled((codes.astype(np.int16) + 1) * inside)
     return Objects(labels, count, known)
