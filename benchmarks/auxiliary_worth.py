@@ -31,6 +31,10 @@ Arm = tuple[list[dict[str, Any]], list[Any]]
 DISCS: dict[str, Arm] = {
     "no step": ([], []),
     "watershed": ([], ["watershed"]),
+    "watershed by centre, weight 1": (
+        [{"name": "centre", "weight": 1}],
+        [{"name": "watershed", "by": "centre"}],
+    ),
     "watershed by centre": ([{"name": "centre"}], [{"name": "watershed", "by": "centre"}]),
     "watershed by distance": ([{"name": "distance"}], [{"name": "watershed", "by": "distance"}]),
     "watershed by boundary": ([{"name": "boundary"}], [{"name": "watershed", "by": "boundary"}]),
@@ -89,7 +93,7 @@ def _score(
                 "folds": {"count": 2},
                 "models": {"m": {**model, "auxiliary": arm[0]}},
                 "train": {
-                    "size": [SIZE, SIZE], "length": steps, "epochs": 3, "lr": 3e-3, "seed": seed,
+                    "size": [SIZE, SIZE], "length": steps, "epochs": 3, "lr": 1e-2, "seed": seed,
                     "workers": 0, "validate": {"last": 1},
                 },
                 "ensemble": {"postprocess": arm[1]},
