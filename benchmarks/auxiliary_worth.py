@@ -1,6 +1,6 @@
 """What auxiliary outputs are worth on drawn images: the same training with them and without.
 
-    python -m benchmarks.auxiliary_worth [--steps 300] [--seeds 2] [discs empty]
+    python -m benchmarks.auxiliary_worth [--steps 150] [--seeds 2] [discs empty]
 
 *discs*: grey discs that touch and overlap, each object told apart by its mask; scored by objects
 (`dsb`). *empty*: a faint disc in a quarter of the images, and rings, which are no discs, in all;
@@ -24,23 +24,23 @@ from PIL import Image
 
 from pipeline import open_run
 
-SIZE = 96
+SIZE = 64
 Arm = tuple[list[dict[str, Any]], list[Any]]
 """Auxiliary outputs, and steps of post-processing."""
 
+
+def _by(name: str, weight: float = 1.0) -> Arm:
+    return [{"name": name, "weight": weight}], [{"name": "watershed", "by": name}]
+
+
 DISCS: dict[str, Arm] = {
-    "no step": ([], []),
     "watershed": ([], ["watershed"]),
-    "watershed by centre, weight 1": (
-        [{"name": "centre", "weight": 1}],
-        [{"name": "watershed", "by": "centre"}],
-    ),
-    "watershed by centre": ([{"name": "centre"}], [{"name": "watershed", "by": "centre"}]),
-    "watershed by distance": ([{"name": "distance"}], [{"name": "watershed", "by": "distance"}]),
-    "watershed by boundary": ([{"name": "boundary"}], [{"name": "watershed", "by": "boundary"}]),
+    "watershed by centre, weight 1": _by("centre"),
+    "watershed by distance, weight 1": _by("distance"),
+    "watershed by boundary, weight 1": _by("boundary"),
+    "watershed by centre, weight 0.1": _by("centre", 0.1),
 }
 EMPTY: dict[str, Arm] = {
-    "no step": ([], []),
     "gate": ([], ["gate"]),
     "gate by presence": ([{"name": "presence"}], [{"name": "gate", "by": "presence"}]),
     "deep supervision, gate": ([{"name": "deep_supervision"}], ["gate"]),
@@ -50,7 +50,7 @@ EMPTY: dict[str, Arm] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=["discs", "empty"])
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()
     kinds = {
@@ -93,8 +93,8 @@ def _score(
                 "folds": {"count": 2},
                 "models": {"m": {**model, "auxiliary": arm[0]}},
                 "train": {
-                    "size": [SIZE, SIZE], "length": steps, "epochs": 3, "lr": 1e-2, "seed": seed,
-                    "workers": 0, "validate": {"last": 1},
+                    "size": [SIZE, SIZE], "batch": 4, "length": steps, "epochs": 3, "lr": 1e-2,
+                    "seed": seed, "workers": 0, "validate": {"last": 1},
                 },
                 "ensemble": {"postprocess": arm[1]},
             },
@@ -104,15 +104,15 @@ def _score(
         return float(facts["score"]["nested"]), bool(facts["postprocess"])
 
 
-def draw_discs(folder: Path, count: int = 40) -> None:
+def draw_discs(folder: Path, count: int = 32) -> None:
     """Discs in a heap: each next one touches one before it, or lies a little over it."""
     random = np.random.default_rng(0)
     for number in range(count):
         image, objects = _noise(random), np.zeros((SIZE, SIZE), np.int32)
-        placed = [(SIZE / 2, SIZE / 2, 10.0)]
-        while len(placed) < 9:
+        placed = [(SIZE / 2, SIZE / 2, 7.0)]
+        while len(placed) < 6:
             x, y, radius = placed[int(random.integers(len(placed)))]
-            angle, size = random.uniform(0, 2 * np.pi), random.uniform(7, 12)
+            angle, size = random.uniform(0, 2 * np.pi), random.uniform(5, 9)
             apart = (radius + size) * random.uniform(0.85, 1.0)
             placed.append((x + apart * np.cos(angle), y + apart * np.sin(angle), size))
         for place, (x, y, radius) in enumerate(placed, start=1):
@@ -123,18 +123,18 @@ def draw_discs(folder: Path, count: int = 40) -> None:
             _save(folder / "masks" / str(number) / f"{place}.png", 255.0 * (objects == place))
 
 
-def draw_empty(folder: Path, count: int = 80) -> None:
+def draw_empty(folder: Path, count: int = 64) -> None:
     """Rings in every image, a disc in each fourth."""
     random = np.random.default_rng(0)
     for number in range(count):
         image, mask = _noise(random), np.zeros((SIZE, SIZE), np.uint8)
         light = np.zeros((SIZE, SIZE), np.float32)
         for _ in range(3):
-            middle = [int(each) for each in random.integers(12, SIZE - 12, 2)]
-            cv2.circle(light, middle, int(random.integers(6, 11)), 45, int(random.integers(3, 6)))
+            middle = [int(each) for each in random.integers(9, SIZE - 9, 2)]
+            cv2.circle(light, middle, int(random.integers(4, 8)), 45, int(random.integers(2, 4)))
         if number % 4 == 0:
-            middle = [int(each) for each in random.integers(12, SIZE - 12, 2)]
-            radius = int(random.integers(6, 11))
+            middle = [int(each) for each in random.integers(9, SIZE - 9, 2)]
+            radius = int(random.integers(4, 8))
             cv2.circle(light, middle, radius, 45, -1)
             cv2.circle(mask, middle, radius, 255, -1)
         _save(folder / "images" / f"{number}.png", image + light[..., None])
