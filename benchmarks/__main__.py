@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 QUICK = (
-    "stages", "training", "losses", "augmentation", "infer", "memory", "rle", "maps", "blend",
-    "decoded", "graft_cost",
+    "stages", "training", "losses", "auxiliary", "augmentation", "infer", "memory", "rle", "maps",
+    "blend", "decoded", "graft_cost",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ _KNOWN_BY = {
     "demo": "pipeline.demo:get_demo",
     "decoder": "pipeline.models.decoders.registry:DECODERS",
     "encoder": "pipeline.models.encoder_names:check_encoder",
+    "levels": "pipeline.models.decoders.registry:check_levels",
     "optimizer": "pipeline.training.optimizers:OPTIMIZERS",
     "schedule": "pipeline.training.schedules:SCHEDULES",
     "submission format": "pipeline.submission.registry:FORMATS",

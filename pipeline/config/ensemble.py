@@ -23,10 +23,18 @@ class EnsembleConfig(Block):
     """search: chosen on out-of-fold maps; or one value, or a list with one for each class."""
     postprocess: tuple[str | dict[str, Any], ...] = Field((), max_length=20)
     """Steps to try, in this order: names, or `{name: minimum_area, values: [0.001, 0.01]}`. A step
-    is kept only if the nested score gains."""
+    is kept only if the nested score gains. `by` has a step look at an
+    [auxiliary output](auxiliary.md#in-post-processing) of the models: `{name: gate, by: presence}`,
+    `{name: watershed, by: centre}`."""
     accumulate: bool = False
     """true: sum the test maps straight into one store instead of keeping a store a model, see
     [Storage](storage.md#many-models-little-disk)."""
+
+    @property
+    def used_outputs(self) -> tuple[str, ...]:
+        """The auxiliary outputs that steps look at, in the order of their planes in maps."""
+        named = (each.get("by") for each in self.postprocess if isinstance(each, dict))
+        return tuple(dict.fromkeys(str(each) for each in named if each is not None))
 
     @field_validator("postprocess")
     @classmethod

@@ -147,6 +147,11 @@ class Experiment(Block):
             raise ValueError("; ".join(problems))
         return self
 
+    @model_validator(mode="after")
+    def _reaches_levels(self, info: ValidationInfo) -> Self:
+        check_names("levels", self.models.items(), info)
+        return self
+
     @property
     def metric_name(self) -> str:
         """The metric's name in the registry."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipeline.config.auxiliary import auxiliary_problems
 from pipeline.config.bands import own_name
 from pipeline.config.loss_terms import misfits
 from pipeline.suggestions import did_you_mean
@@ -24,6 +25,7 @@ def experiment_problems(experiment: Experiment) -> Iterator[str]:
     for name in experiment.models:
         yield from _band_problems(experiment, name)
     yield from dict.fromkeys(_loss_problems(experiment))
+    yield from auxiliary_problems(experiment)
 
 
 def _weights_problems(experiment: Experiment) -> Iterator[str]:

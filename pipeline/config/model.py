@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.auxiliary import Auxiliaries
 from pipeline.config.base import Block
 
 ReferenceUse = Literal["concat", "difference", "siamese", "none"]
@@ -32,6 +33,9 @@ class ModelSpec(Block):
     """Use of the aligned reference, where the data has one. concat: its channels after those of the
     image; difference: the image, and by how much it differs; siamese: one encoder sees each of the
     two, and their features are joined; none: the image alone."""
+    auxiliary: Auxiliaries = ()
+    """What is learned beside the masks, such as `[{name: deep_supervision}, {name: centre, weight:
+    0.2}]`, see [Auxiliary outputs](auxiliary.md)."""
 
     @model_validator(mode="before")
     @classmethod

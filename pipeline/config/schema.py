@@ -113,6 +113,8 @@ def _complete(part: Schema, block: type[Block]) -> None:
         value.pop("title", None)
         if "oneOf" in value:  # a block with a key or two may be any of them yet
             value = {"anyOf": value.pop("oneOf"), **value}
+        if "oneOf" in (items := value.get("items", {})):
+            value = {**value, "items": {"anyOf": items["oneOf"]}}
         if "$ref" in value:  # `train:` with nothing below it is no mistake
             value = {"anyOf": [{"$ref": value["$ref"]}, {"type": "null"}]}
         if short := _ALSO.get((block.__name__, key)):

@@ -25,6 +25,7 @@ from pipeline.config.choices import CacheWish
 from pipeline.data.catalog import Sample
 from pipeline.data.decoded_file import Decoded, decoded_of, file_of
 from pipeline.data.frame import continue_planes
+from pipeline.data.object_codes import fit_codes, object_codes
 from pipeline.data.resize import resize_image, resize_planes, resize_soft, working_size
 from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.data.stamps import Stamps, stat_of
@@ -50,7 +51,11 @@ def decode(sample: Sample, reader: SampleReader, shown: InputConfig) -> Decoded:
     else:
         continued = continue_planes(truth.planes, pad)
         planes = resize_planes(continued, size, multiclass=reader.data.multiclass)
-    return Decoded(resize_image(image, size), planes, valid)
+    objects = None
+    if reader.objects and truth.instances is not None:
+        codes = continue_planes(object_codes(truth.instances), pad)
+        objects = codes if codes.shape[1:] == size else fit_codes(codes, planes)
+    return Decoded(resize_image(image, size), planes, valid, objects)
 
 
 class Cache(Protocol):
@@ -102,7 +107,8 @@ class DiskCache:
             rare = [data.ignore, data.soft] if data.ignore or data.soft else []  # else as ever
             truth = [data.masks, data.classes, data.multiclass, data.void, data.others, *rare]
             read = data.frame, data.exif, *data.band_settings
-            self._settings = fingerprint(VERSION, self.shown.resize, *read, truth)
+            also = ["objects"] if self.reader.objects else []
+            self._settings = fingerprint(VERSION, self.shown.resize, *read, truth, *also)
         parts = [sample.id, self._stamps.of(sample, "train"), self._settings]
         if aligned is not None:
             parts.append(stat_of(aligned_path(aligned, sample, self.reader.source)))

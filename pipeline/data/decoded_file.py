@@ -25,6 +25,8 @@ class Decoded(NamedTuple):
     """CHW of 0/1; of 0..CERTAIN where `data.soft`."""
     valid: NDArray[np.bool_] | None
     """HW; None where no pixel is void."""
+    objects: NDArray[np.uint8] | None = None
+    """CHW, `object_codes`; None where nobody asks for them."""
 
     @property
     def nbytes(self) -> int:
@@ -32,7 +34,9 @@ class Decoded(NamedTuple):
 
 
 def decoded_bytes(size: Size, itemsize: int, classes: int, void: bool) -> int:
-    """The bytes of a sample of that H, W; itemsize: of all channels of one pixel."""
+    """The bytes of a sample of that H, W; itemsize: of all channels of one pixel; classes: planes,
+    those of objects too.
+    """
     return HEADER_BYTES + size[0] * size[1] * (itemsize + classes + void)
 
 
@@ -46,6 +50,7 @@ def file_of(name: str, decoded: Decoded) -> list[bytes | memoryview]:
         "planes": decoded.planes.shape,
         "valid": decoded.valid is not None,
         "xxh3": _checksum(payload),
+        **({} if decoded.objects is None else {"objects": True}),
     }
     header = json.dumps({**facts, "seal": fingerprint(facts)}).encode("utf-8", "surrogatepass")
     return [header.ljust(HEADER_BYTES), *payload]
@@ -66,18 +71,21 @@ def decoded_of(file: NDArray[np.uint8], *, compare: bool) -> Decoded | None:
         image_bytes = height * width * channels * dtype.itemsize
         plane_bytes = int(np.prod(facts["planes"]))
         valid_bytes = height * width if facts["valid"] else 0
+        object_bytes = plane_bytes if facts.get("objects") else 0
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     body = file[HEADER_BYTES:]
-    if body.size != image_bytes + plane_bytes + valid_bytes:
+    if body.size != image_bytes + plane_bytes + valid_bytes + object_bytes:
         return None
     if compare and _checksum([body.data]) != facts["xxh3"]:
         return None
-    image, planes, valid = np.split(body, [image_bytes, image_bytes + plane_bytes])
+    ends = np.cumsum([image_bytes, plane_bytes, valid_bytes])
+    image, planes, valid, objects = np.split(body, ends)
     return Decoded(
         image.view(dtype).reshape(height, width, channels),
         planes.reshape(facts["planes"]),
         valid.view(np.bool_).reshape(height, width) if valid_bytes else None,
+        objects.reshape(facts["planes"]) if object_bytes else None,
     )
 
 

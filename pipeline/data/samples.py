@@ -36,6 +36,8 @@ class SampleReader:
     data: DataConfig
     aligned: Path | None = None
     """Folder of references that `align` has brought onto their images."""
+    objects: bool = False
+    """Whether decoded samples tell which object a pixel belongs to, where masks do."""
 
     @property
     def channels(self) -> Channels:
@@ -111,5 +113,5 @@ class SampleReader:
     def _masks(self) -> MaskFormat:
         return mask_format(self.data)
 
-    def __reduce__(self) -> tuple[type[SampleReader], tuple[DataConfig, Path | None]]:
-        return SampleReader, (self.data, self.aligned)
+    def __reduce__(self) -> tuple[type[SampleReader], tuple[DataConfig, Path | None, bool]]:
+        return SampleReader, (self.data, self.aligned, self.objects)

@@ -14,6 +14,7 @@ from pipeline.data.rle import Runs
 from pipeline.ensemble.blending.kernel import blend, decide, decide_runs
 from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.blending.stream import SummedMaps
+from pipeline.ensemble.outputs import Outputs, by_label, part_of
 from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
 
 BlendInput = Sequence[NDArray[Any]] | SummedMaps
@@ -25,7 +26,8 @@ class Recipe:
     """weights: by model, summing to 1; thresholds: a class each; steps: post-processing, in order.
 
     multiclass: thresholds divide the classes' probabilities, and the largest quotient wins. One
-    thread an image: whoever has many images maps over them (`threads.ordered`).
+    thread an image: whoever has many images maps over them (`threads.ordered`). outputs: the
+    auxiliary ones whose planes stand behind those of the classes, in every map.
     """
 
     weights: dict[str, float]
@@ -33,6 +35,7 @@ class Recipe:
     multiclass: bool
     mean: Mean
     steps: tuple[ChosenStep, ...] = ()
+    outputs: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,15 +47,28 @@ class Recipe:
         """Blended probabilities CHW of one image, from each model's stored map, or their sum; in
         `out` if given.
         """
-        return blend(maps, list(self.weights.values()), self.mean, threads=1, out=out)
+        return blend(self._own(maps), list(self.weights.values()), self.mean, threads=1, out=out)
+
+    def _own(self, maps: BlendInput) -> BlendInput:
+        """Without the planes of auxiliary outputs."""
+        return part_of(maps, slice(len(self.thresholds))) if self.outputs else maps
+
+    def _outputs(self, maps: BlendInput) -> Outputs:
+        if not self.outputs:
+            return {}
+        planes = part_of(maps, slice(len(self.thresholds), None))
+        weights = list(self.weights.values())
+        return by_label(blend(planes, weights, self.mean, threads=1), self.outputs)
 
     def decide(self, maps: BlendInput) -> NDArray[np.bool_]:
         """The decision CHW of one image, after post-processing."""
-        weights = list(self.weights.values())
+        weights, own = list(self.weights.values()), self._own(maps)
         decision = decide(
-            maps, weights, self.thresholds, multiclass=self.multiclass, mean=self.mean, threads=1
+            own, weights, self.thresholds, multiclass=self.multiclass, mean=self.mean, threads=1
         )
-        return apply_steps(decision, self.blend(maps), self.steps) if self.steps else decision
+        if not self.steps:
+            return decision
+        return apply_steps(decision, self.blend(maps), self.steps, self._outputs(maps))
 
     def runs(self, maps: BlendInput, order: RleOrder) -> list[Runs] | None:
         """The decision as runs, a class each, without a mask; None when steps need the mask."""
@@ -60,7 +76,7 @@ class Recipe:
             return None
         weights = list(self.weights.values())
         return decide_runs(
-            maps,
+            self._own(maps),
             weights,
             self.thresholds,
             order,

@@ -28,7 +28,7 @@ from pipeline.inference.sinks import ModelMaps, Sink
 from pipeline.interruption import StopFlag
 from pipeline.manifests import verified
 from pipeline.models.checkpoint import load_weights
-from pipeline.models.factory import build_model
+from pipeline.models.factory import add_outputs, build_model
 from pipeline.models.segmentation import SegmentationModel
 
 VERSION = "maps/3"
@@ -76,6 +76,8 @@ class InferJob:
     samples: tuple[Sample, ...]
     decoded: Path | None = None
     """Where training samples may lie decoded; None: nowhere."""
+    auxiliary: tuple[str, ...] = ()
+    """The auxiliary outputs whose planes follow those of the classes in each map."""
 
     @cached_property
     def images(self) -> JobImages:
@@ -108,7 +110,12 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
     """The predictor of one model, its members' weights verified and loaded."""
     channels = job.reader.channels_for(output.model.input)
     networks = [
-        fold(load_network(output.model, _verified_file(weights), job.classes, channels), channels)
+        fold(
+            load_network(
+                output.model, _verified_file(weights), job.classes, channels, job.auxiliary
+            ),
+            channels,
+        )
         for weights in output.members
     ]
     return Predictor(
@@ -123,11 +130,22 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
 
 
 def load_network(
-    model: ModelConfig, path: Path, classes: int, channels: Channels
+    model: ModelConfig,
+    path: Path,
+    classes: int,
+    channels: Channels,
+    auxiliary: Sequence[str] = (),
 ) -> SegmentationModel:
-    """A member's network with its weights from `path`, on the CPU."""
-    unweighted = model.network.model_copy(update={"weights": None})
+    """A member's network with its weights from `path`, on the CPU.
+
+    auxiliary: the outputs that it puts out beside its masks, in that order; it has no others.
+    """
+    kept = tuple(output for output in model.auxiliary if output.label in auxiliary)
+    unweighted = model.network.model_copy(update={"weights": None, "auxiliary": kept})
     network = build_model(unweighted, classes=classes, channels=channels)
+    add_outputs(network, unweighted, classes)
+    if network.outputs is not None:
+        network.outputs.shown = tuple(auxiliary)
     load_weights(path, network)
     return network
 

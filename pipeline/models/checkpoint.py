@@ -12,10 +12,17 @@ from torch import nn
 
 from pipeline.atomic_files import write_atomic
 from pipeline.errors import ArtefactError
+from pipeline.models.auxiliary.heads import OUTPUTS, AuxiliaryHeads
 
 
 def save_weights(path: Path, network: nn.Module, **facts: Any) -> None:
-    """Write a network's tensors as safetensors, with `facts` in its header."""
+    """Write a network's tensors as safetensors, with `facts` in its header.
+
+    Of auxiliary outputs it says which there are, and what their numbers mean.
+    """
+    outputs = getattr(network, "outputs", None)
+    if isinstance(outputs, AuxiliaryHeads):
+        facts["auxiliary"] = outputs.facts
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     # one entry, because safetensors writes several in an order of its own
     metadata = {"maskmill": json.dumps(facts, sort_keys=True)}
@@ -23,13 +30,19 @@ def save_weights(path: Path, network: nn.Module, **facts: Any) -> None:
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
-    """Put saved tensors into a network of the same shape; ArtefactError when they do not fit."""
+    """Put saved tensors into a network of the same shape; ArtefactError when they do not fit.
+
+    Those of auxiliary outputs that the network does not have are left in the file.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ArtefactError(f"{path} cannot be read: {error}; train its member again") from None
-    strange = sorted(set(tensors) ^ set(network.state_dict()))
+    own = network.state_dict()
+    tensors = {name: each for name, each in tensors.items()
+               if name in own or not name.startswith(OUTPUTS)}  # fmt: skip
+    strange = sorted(set(tensors) ^ set(own))
     if strange:
         raise ArtefactError(
             f"{path} holds the weights of another network (e.g. {strange[0]}); delete its folder "

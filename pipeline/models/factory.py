@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from pipeline.channels import RGB, Channels
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
+from pipeline.models.auxiliary.heads import AuxiliaryHeads
+from pipeline.models.auxiliary.target import Column
 from pipeline.models.decoders.parts import LIGHT, Features
 from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.encoder import Encoder
@@ -43,6 +47,18 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
     if whole is not None:
         load_whole(model, whole, allow_partial=spec.allow_partial)
     return model
+
+
+def add_outputs(
+    network: SegmentationModel, spec: ModelSpec, classes: int, columns: Sequence[Column] = ()
+) -> None:
+    """Give a network the heads of the auxiliary outputs of `spec`, for its training.
+
+    They come last, so that all other random parts are as they are without.
+    """
+    if spec.auxiliary:
+        decoder = spec.decoder, network.decoder
+        network.outputs = AuxiliaryHeads(spec.auxiliary, decoder, network.encoder, classes, columns)
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from torch import Tensor, nn
 
 from pipeline.channels import RGB, Channels
 from pipeline.config.limits import SMALLEST_SIDE
+from pipeline.models.auxiliary.heads import AuxiliaryHeads, Features
+from pipeline.models.auxiliary.levels import tapped
 from pipeline.models.band_input import BandInput
 from pipeline.models.decoders.parts import Parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.padding import repeat_to_multiple
+
+
+class Trained(NamedTuple):
+    """What a model with auxiliary outputs returns in training."""
+
+    logits: Tensor
+    auxiliary: Tensor | None
+    """Of the decoder's own auxiliary head, where it has one."""
+    outputs: dict[str, Any]
+    """By label: a tensor, or one a level."""
 
 
 class SegmentationModel(nn.Module):
@@ -17,7 +31,7 @@ class SegmentationModel(nn.Module):
 
     Values are 0..1 for images in colour; a network that is shown bands normalises them itself.
     In training a model with an auxiliary head returns (logits, auxiliary logits) of the same
-    shape, the second to be weighted by `auxiliary_weight`.
+    shape, the second to be weighted by `auxiliary_weight`; with `outputs`, `Trained`.
     """
 
     def __init__(self, encoder: Encoder, parts: Parts, channels: Channels = RGB) -> None:
@@ -32,19 +46,30 @@ class SegmentationModel(nn.Module):
         self.head = parts.head
         self.auxiliary = parts.auxiliary
         self.auxiliary_weight = parts.auxiliary_weight
+        self.outputs: AuxiliaryHeads | None = None
 
-    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor] | Trained:
         _check(images, self.in_channels)
         if self.bands is not None:
             images = self.bands(images)
         height, width = images.shape[2:]
         padded = repeat_to_multiple(images, self.encoder.step)
         features = self.encoder(padded)
-        logits: Tensor = self.head(self.decoder([padded, *features]))[..., :height, :width]
+        wanted = () if self.outputs is None or not self.training else self.outputs.taps
+        with tapped(self.decoder, wanted) as levels:
+            decoded = self.decoder([padded, *features])
+        logits: Tensor = self.head(decoded)[..., :height, :width]
         assert logits.shape[2:] == images.shape[2:], f"logits {logits.shape} of {images.shape}"
-        if self.auxiliary is None or not self.training:
-            return logits
-        return logits, self.auxiliary(features[-2])[..., :height, :width]
+        given = Features(levels, decoded, features[-1], padded.shape[2:], images.shape[2:])
+        if not self.training:
+            shown = self.outputs is not None and self.outputs.shown
+            return self.outputs.beside(logits, given) if self.outputs and shown else logits
+        auxiliary = None
+        if self.auxiliary is not None:
+            auxiliary = self.auxiliary(features[-2])[..., :height, :width]
+        if self.outputs is not None:
+            return Trained(logits, auxiliary, self.outputs(given))
+        return logits if auxiliary is None else (logits, auxiliary)
 
 
 def _of_all(statistic: Tensor, channels: int) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
+from pipeline.models.auxiliary.heads import OUTPUTS
 from pipeline.models.grafting.loading import load_weights
 from pipeline.models.grafting.weights import PRETRAINED, PretrainedWeights, read_tensors
 from pipeline.models.segmentation import SegmentationModel
@@ -48,7 +49,8 @@ def whole_weights(spec: ModelSpec) -> PretrainedWeights | None:
             f"other outputs with them than SMP does. {', '.join(sorted(_SAME_OUTPUT))} take such "
             "files; for the encoder alone, save its state_dict by itself"
         )
-    return PretrainedWeights(from_smp(state) if is_smp else state, spec.weights)
+    kept = {key: each for key, each in state.items() if not key.startswith(OUTPUTS)}
+    return PretrainedWeights(from_smp(state) if is_smp else kept, spec.weights)
 
 
 def load_whole(

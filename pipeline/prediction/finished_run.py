@@ -102,6 +102,7 @@ def read_finished_run(folder: Path) -> FinishedRun:
             multiclass=experiment.data.multiclass,
             mean=_mean(paths, experiment, named),
             steps=steps_from_yaml(facts["postprocess"]),
+            outputs=experiment.ensemble.used_outputs,
         ),
         facts=facts,
         members={

@@ -16,6 +16,7 @@ from pipeline.data.image_sources.source import PixelRows
 from pipeline.data.samples import SampleReader
 from pipeline.data.volumes import count_slices, slice_path
 from pipeline.ensemble.blending.stream import SummedMaps
+from pipeline.ensemble.outputs import plane_names
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import FinishedRun, refuse_references, verify_weights
@@ -85,7 +86,8 @@ class ImagePredictor:
         def bands(number: int) -> Iterator[NDArray[np.float32]]:
             return self._reader.own_bands(self._predictors[number].any_bands(seen), size[0])
 
-        shape = (len(self.classes), *self._reader.own_size(seen))
+        planes = len(plane_names(self.classes, self._blend.recipe.outputs))
+        shape = (planes, *self._reader.own_size(seen))
         return self._blend.sums_of_bands(Path(tempfile.gettempdir()), shape, bands)
 
 
@@ -102,4 +104,5 @@ def job_of(
         multiclass=data.multiclass,
         reader=reader,
         samples=tuple(samples),
+        auxiliary=run.recipe.outputs,
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.ensemble.blending.stream import SummedMaps
+from pipeline.ensemble.outputs import plane_names
 from pipeline.ensemble.postprocessing.instances import count_components
 from pipeline.errors import MaskmillError
 from pipeline.execution.executor import JobContext
@@ -59,14 +60,16 @@ class MaskSink:
         folder, size = self.files.folder, self.reader.picture_size(self.samples[each])
         folder.mkdir(parents=True, exist_ok=True)
         shape = (len(self.files.classes), *size)
+        planes = len(plane_names(list(self.files.classes), self.blend.recipe.outputs))
         with self._named(each):
-            sums = self.blend.sums_of_bands(folder, shape, bands)
+            sums = self.blend.sums_of_bands(folder, (planes, *size), bands)
         self._write_decided(each, sums, lambda: scratch_array(folder, shape, np.float32))
 
     def _write(self, each: str, maps: ModelMaps) -> None:
         with self._named(each):
             sums = self.blend.sums(maps)
-        self._write_decided(each, sums, lambda: np.empty(sums.shape, np.float32))
+        shape = (len(self.files.classes), *sums.shape[1:])
+        self._write_decided(each, sums, lambda: np.empty(shape, np.float32))
 
     @contextmanager
     def _named(self, each: str) -> Iterator[None]:

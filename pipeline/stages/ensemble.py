@@ -81,6 +81,7 @@ def run(context: StageContext) -> Ensembled:
         multiclass=experiment.data.multiclass,
         mean=mean,
         steps=steps_from_yaml(facts["postprocess"]),
+        outputs=experiment.ensemble.used_outputs,
     )
     with context.exclusive("ensemble"):
         keep_finished_run(workspace.finished(), experiment, mean, _members(context))

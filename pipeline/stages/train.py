@@ -15,6 +15,7 @@ from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts import (
     augmentation_sheet,
+    auxiliary_notes,
     decoded_samples,
     member_scores,
     trial_networks,
@@ -64,6 +65,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     if stale:
         _say_why(context, stale)
         _say_recipes(context, stale)
+        auxiliary_notes.warn(context, stale)
         trial_networks.check_room(context, stale)
         fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.data.image_sources.rgb import RgbImages
 from pipeline.data.image_sources.source import ImageSource, Pixels
 from pipeline.size import Size
 from pipeline.training.augmentation_steps import Shown, Steps
+from pipeline.training.auxiliary.targets import Targets
 from pipeline.training.crop_view import CropView, draw_jitter, draw_view
 from pipeline.training.drawn_colour import UNCHANGED, Drawn
 from pipeline.training.value_changes import value_change
@@ -30,6 +32,10 @@ class Crop(NamedTuple):
     """HW, 0 or 1."""
     colour: Drawn
     """Of the image and of a reference each: what is still to be done to its colours."""
+    objects: NDArray[np.uint8] | None = None
+    """CHW, as they are decoded."""
+    targets: Targets = MappingProxyType({})
+    """Of auxiliary outputs."""
 
 
 class Augmenter:
@@ -54,13 +60,15 @@ class Augmenter:
         valid: NDArray[np.bool_] | None,
         seed: list[int],
         through: tuple[int, int] | None = None,
+        objects: NDArray[np.uint8] | None = None,
     ) -> Crop:
-        """image HWC, planes CHW, valid HW → the same at the crop's size.
+        """image HWC, planes CHW, valid HW, objects CHW → the same at the crop's size.
 
         seed: what makes this view this one (seed, epoch, position); through: a pixel (row, column)
         that the crop is to contain. Geometry, colour, what is done to the reference, and steps draw
         from streams of their own: none knows of another's choices.
         """
+        every = planes if objects is None else [*planes, *objects]
         geometry, colour, reference, steps = np.random.default_rng(seed).spawn(4)
         view = draw_view(planes.shape[1:], self._size, self._settings, geometry, through)
         channels = self._source.channels
@@ -71,7 +79,7 @@ class Augmenter:
         coloured = [self._colour(each) for each in seen]
         shown = Shown(
             [pixels for pixels, _ in coloured],
-            np.stack([view.plane(plane) for plane in planes]),
+            np.stack([view.plane(plane) for plane in every]),
             np.ones(self._size, np.uint8) if valid is None else view.plane(valid.view(np.uint8)),
         )
         if self._steps:
@@ -81,7 +89,9 @@ class Augmenter:
             shown.images[1] = np.full_like(seen[1], self._source.blank)
             drawn[1] = UNCHANGED
         image = np.concatenate(shown.images, axis=2)
-        return Crop(image, shown.planes, shown.valid, np.stack(drawn))
+        classes, codes = np.split(shown.planes, [len(planes)])
+        moved = None if objects is None else codes
+        return Crop(image, classes, shown.valid, np.stack(drawn), moved)
 
     def _reference(self, reference: Pixels, view: CropView, random: np.random.Generator) -> Pixels:
         jitter = draw_jitter(view.middle, self._settings.reference_jitter, random)

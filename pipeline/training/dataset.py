@@ -17,6 +17,7 @@ from pipeline.data.decoded import Cache, MemoryCache, decode
 from pipeline.data.decoded_file import Decoded
 from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter, Crop
+from pipeline.training.auxiliary.targets import Aims
 from pipeline.training.foreground import Foreground
 from pipeline.training.mixing import Mixer
 from pipeline.training.sampling import ANY_CLASS, ANYWHERE, Key, SampleFacts
@@ -38,6 +39,8 @@ class Batch(NamedTuple):
     """N×1×H×W uint8."""
     colour: Tensor
     """N×sources×8 float32: what `change_colours` is to do on the device."""
+    targets: dict[str, Tensor] = {}  # noqa: RUF012
+    """Of auxiliary outputs, by label, N first; see `auxiliary.targets`."""
 
 
 class TrainingSet(Dataset[Batch]):
@@ -51,15 +54,19 @@ class TrainingSet(Dataset[Batch]):
         shown: InputConfig,
         cache: Cache | None = None,
         facts: SampleFacts | None = None,
+        aims: Aims | None = None,
     ) -> None:
         """cache: where decoded samples are kept; None: nowhere. facts: of `samples`, for sampling;
-        None: all are alike."""
+        None: all are alike. aims: what auxiliary outputs learn from them; None: nothing."""
         self._samples = samples
         self._reader = reader
         self._settings = settings
         self._shown = shown
         self._augmenter = Augmenter(settings.size, settings.augment, reader.source)
-        self._mixer = Mixer(settings.augment, reader.data) if settings.augment.mixes else None
+        self._aims = aims
+        self._mixer = None
+        if settings.augment.mixes:
+            self._mixer = Mixer(settings.augment, reader.data, self._aimed)
         self._cache = MemoryCache(0) if cache is None else cache
         self._foreground = Foreground(settings.seed, reader.data.soft)
         self.facts = SampleFacts(len(samples)) if facts is None else facts
@@ -77,14 +84,21 @@ class TrainingSet(Dataset[Batch]):
 
     def __getitem__(self, key: Key) -> Batch:
         crop = self._crop(key)
-        if self._mixer is not None:
-            crop = self._mixed(crop, key)
+        crop = self._aimed(crop) if self._mixer is None else self._mixed(crop, key)
+        targets = {} if self._aims is None else self._aims.of_image(crop.targets, key.image)
         return Batch(
             torch.from_numpy(np.ascontiguousarray(crop.image.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(crop.planes)),
             torch.from_numpy(np.ascontiguousarray(crop.valid)[None]),
             torch.from_numpy(crop.colour),
+            {label: torch.as_tensor(each) for label, each in targets.items()},
         )
+
+    def _aimed(self, crop: Crop) -> Crop:
+        """The crop with the targets that its truth gives."""
+        if self._aims is None:
+            return crop
+        return crop._replace(targets=self._aims.of_truth(crop.planes, crop.valid, crop.objects))
 
     def _crop(self, key: Key, turn: int = 0) -> Crop:
         """The crop of a key; turn: 0, or the number of a partner that its crop is mixed with."""
@@ -95,7 +109,8 @@ class TrainingSet(Dataset[Batch]):
         if focus != ANYWHERE:
             random = np.random.default_rng([*seed, FOCUS])
             through = self._foreground.pixel(index, decoded, focus, random)
-        return self._augmenter(*decoded, seed, through)
+        image, planes, valid, objects = decoded
+        return self._augmenter(image, planes, valid, seed, through, objects)
 
     def _mixed(self, crop: Crop, key: Key) -> Crop:
         """The crop, mixed with crops of other samples of this set, by draws of the key alone."""

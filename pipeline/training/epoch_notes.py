@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from pipeline.reporting import duration
+from pipeline.training.auxiliary import PREFIX
 
 WORTH_A_WORD = 0.1  # the share of waiting from which more loader processes would help
 
@@ -16,7 +17,8 @@ class EpochNotes:
 
     The rate is that of this process alone, validation and saving included, so that the time left
     is what a watch will show. A row is one of `history.csv`: epoch, loss, score (NaN where the
-    fold was not scored), lr, and the share of the time that was spent waiting for batches.
+    fold was not scored), lr, the share of the time that was spent waiting for batches, and the
+    auxiliary losses.
     """
 
     def __init__(self, metric: str, epochs: int, total: int, step: int) -> None:
@@ -40,5 +42,15 @@ class EpochNotes:
         return f"{text}, {rate:.3g} steps/s{wait}{left}"
 
     def _scores(self, row: Mapping[str, float]) -> str:
-        loss, score = f"loss {row['loss']:.4f}", row["score"]
+        loss, score = f"loss {row['loss']:.4f}{_auxiliary(row)}", row["score"]
         return loss if math.isnan(score) else f"{loss}, {self._metric} {score:.4f}"
+
+
+def _auxiliary(row: Mapping[str, float]) -> str:
+    """The auxiliary losses of a row, in brackets; "" where there are none."""
+    found = [
+        f"{name.removeprefix(PREFIX)} {value:.4f}"
+        for name, value in row.items()
+        if name.startswith(PREFIX)
+    ]
+    return f" ({', '.join(found)})" if found else ""

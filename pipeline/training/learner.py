@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from pipeline.data.ground_truth import CERTAIN
 from pipeline.inference.precision import plain_float32, resolve
 from pipeline.models.band_input import BandStatistics
-from pipeline.models.factory import build_model
+from pipeline.models.factory import add_outputs, build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.models.losses.truth import Truth
+from pipeline.models.segmentation import Trained
 from pipeline.training.accumulation import valid_shares
+from pipeline.training.auxiliary.sums import AuxiliaryLosses, Shares
 from pipeline.training.average import WeightMean, measuring
 from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.dataset import Batch
@@ -61,6 +63,8 @@ class Learner:
         )
         if statistics is not None and network.bands is not None:
             network.bands.measured(statistics)
+        add_outputs(network, job.model, len(job.classes), [each.facts for each in job.columns])
+        self.auxiliary = AuxiliaryLosses(job.model.auxiliary, self.device)
         network = network.to(self.device)
         if self.device.type == "cuda":
             network = network.to(memory_format=torch.channels_last)
@@ -94,8 +98,9 @@ class Learner:
             group["lr"] = rate * group.get("factor", 1.0)  # states of earlier versions have none
         with plain_float32(self.precision):
             losses = []
-            for batch, share in zip(batches, valid_shares(batches), strict=True):
-                loss = self._loss(batch) * share
+            shares = zip(valid_shares(batches), self.auxiliary.shares(batches), strict=True)
+            for batch, (share, known) in zip(batches, shares, strict=True):
+                loss = self._loss(batch, share, known)
                 self.fabric.backward(loss)
                 losses.append(loss.detach())
             if self.settings.clip:
@@ -133,7 +138,8 @@ class Learner:
             images = change_colours(images, batch.colour)
         return images.float().div_(self.job.reader.source.scale)
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def _loss(self, batch: Batch, share: float, known: Shares) -> Tensor:
+        """share: of the step's valid pixels; known: of what auxiliary outputs know."""
         inputs = self._inputs(batch)
         planes = self._upload(batch.planes).float()
         if planes_are_soft(self.job.reader.data, self.settings.augment):
@@ -141,14 +147,21 @@ class Learner:
         counted = self._upload(batch.valid).float()
         truth = Truth(planes, counted, self.job.multiclass)
 
-        def loss(logits: Tensor) -> Tensor:
+        def loss(logits: Tensor, truth: Truth = truth) -> Tensor:
             return weighted_loss(self.job.losses, logits, truth)
 
         output = self.network(inputs)
         if isinstance(output, Tensor):
-            return loss(output)
-        logits, auxiliary = output
-        return loss(logits) + self.plain.auxiliary_weight * loss(auxiliary)
+            return loss(output) * share
+        logits, auxiliary = output[:2]
+        whole = loss(logits)
+        if auxiliary is not None:
+            whole = whole + self.plain.auxiliary_weight * loss(auxiliary)
+        whole = whole * share
+        if isinstance(output, Trained):
+            targets = {label: self._upload(each) for label, each in batch.targets.items()}
+            whole = whole + self.auxiliary.add(output.outputs, targets, truth, loss, known)
+        return whole
 
     def state(self, progress: Progress) -> dict[str, Any]:
         """Everything that the training needs to go on from here."""
@@ -160,6 +173,7 @@ class Learner:
             "progress": asdict(progress),
             "random": random_state(self.device),
             "scaler": self.fabric.strategy.precision.state_dict(),
+            "auxiliary": self.auxiliary.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> Progress:
@@ -172,5 +186,7 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        if "auxiliary" in state:  # states of earlier versions have none
+            self.auxiliary.restore(state["auxiliary"])
         restore_random_state(state["random"], self.device)
         return Progress(**state["progress"])

@@ -78,7 +78,7 @@ class TrainingRun:
         workers, pin = self._workers(), self.device_type == "cuda"
         shown = job.model.input
         cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
-        data = TrainingSet(job.train, job.reader, self.settings, shown, cache, job.facts)
+        data = TrainingSet(job.train, job.reader, self.settings, shown, cache, job.facts, job.aims)
         self.loader = EpochLoader(data, self.settings, workers, pin, self._warn)
         self.length = training_length(len(job.train), self.settings)
         self.total = self.length.total
@@ -157,6 +157,7 @@ class TrainingRun:
             "score": score,
             "lr": learning_rate(progress.step - 1, self.total, self.settings),
             "waiting": round(progress.waiting_s / max(progress.training_s, 1e-9), 2),
+            **self.learner.auxiliary.means(self.length.steps_of(epoch)),
         }
         progress.history.append(row)
         progress.loss_sum = progress.training_s = progress.waiting_s = 0.0

@@ -11,6 +11,7 @@ from pipeline.config import ModelConfig
 from pipeline.config.losses import LossTerm
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
+from pipeline.training.auxiliary.targets import Aims, ColumnValues
 from pipeline.training.projection import Projection
 from pipeline.training.sampling import SampleFacts
 from pipeline.training.validation_epochs import ValidationEpochs
@@ -43,7 +44,15 @@ class TrainJob:
     """Keys of the experiment that were not at their default, for a message about changed ones."""
     facts: SampleFacts | None = None
     """Of `train`, where `train.sample` asks for more than `foreground`."""
+    columns: tuple[ColumnValues, ...] = ()
+    """Of `train`, what the auxiliary outputs learn that are columns of tables."""
     projection: Projection | None = None
     """What is to be told of the whole stage after the first steps; None: nothing."""
     decoded: Path | None = None
     """Where decoded samples are kept; None: not on the disk."""
+
+    @property
+    def aims(self) -> Aims | None:
+        """What auxiliary outputs learn; None where there are none."""
+        outputs = self.model.auxiliary
+        return Aims(outputs, self.reader.data.soft, self.columns) if outputs else None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.config import AugmentConfig, DataConfig
 from pipeline.data.ground_truth import CERTAIN
 from pipeline.training.augmentation import Crop
+from pipeline.training.auxiliary.targets import mixed
 
 Partner = Callable[[bool], Crop]
 """Draws a crop of another training sample, a new one at each call; True: with a pixel of some class
@@ -34,8 +35,15 @@ def planes_are_soft(data: DataConfig, settings: AugmentConfig) -> bool:
 class Mixer:
     """What is drawn of `settings` for one crop after the other."""
 
-    def __init__(self, settings: AugmentConfig, data: DataConfig) -> None:
+    def __init__(
+        self,
+        settings: AugmentConfig,
+        data: DataConfig,
+        aimed: Callable[[Crop], Crop] | None = None,
+    ) -> None:
+        """aimed: gives a crop its targets, before its truth is averaged; None: it needs none."""
         self._settings = settings
+        self._aimed = aimed or (lambda crop: crop)
         self._to_soft = planes_are_soft(data, settings) and not data.soft
         self._half = CERTAIN // 2 if data.soft else 0
 
@@ -49,10 +57,11 @@ class Mixer:
             crop = copy_paste(crop, partner(True), random, self._half)
         if drawn[2] < settings.cutmix:
             crop = cutmix(crop, partner(False), random)
+        crop = self._aimed(crop)
         if self._to_soft:
             crop = crop._replace(planes=crop.planes * np.uint8(CERTAIN))
         if drawn[3] < settings.mixup:
-            other = partner(False)
+            other = self._aimed(partner(False))
             if self._to_soft:
                 other = other._replace(planes=other.planes * np.uint8(CERTAIN))
             crop = mixup(crop, other, random)
@@ -69,6 +78,7 @@ def mixup(crop: Crop, other: Crop, random: np.random.Generator) -> Crop:
         image=_mean(crop.image, other.image, share),
         planes=_mean(crop.planes, other.planes, share),
         valid=crop.valid & other.valid,
+        targets=mixed(crop.targets, other.targets, share),
     )
 
 
@@ -120,10 +130,14 @@ def mosaic(crop: Crop, others: list[Crop], random: np.random.Generator) -> Crop:
 
 def _replaced(crop: Crop, other: Crop, inside: NDArray[np.bool_]) -> Crop:
     """The crop, and inside of a region (HW) the other one."""
+    objects = crop.objects
+    if objects is not None and other.objects is not None:
+        objects = np.where(inside, other.objects, objects)
     return crop._replace(
         image=np.where(inside[..., None], other.image, crop.image),
         planes=np.where(inside, other.planes, crop.planes),
         valid=np.where(inside, other.valid, crop.valid),
+        objects=objects,
     )
 
 

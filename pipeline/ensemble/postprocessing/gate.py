@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CANDIDATES = (0.6, 0.7, 0.8, 0.9, 0.95)
+BY_PRESENCE = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 TOP_PART = 1000
 
 

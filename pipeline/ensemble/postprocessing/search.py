@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.ensemble.blending.kernel import blend as blended
 from pipeline.ensemble.blending.kernel import decide
 from pipeline.ensemble.blending.threads import ordered
+from pipeline.ensemble.outputs import Outputs, by_label
 from pipeline.ensemble.postprocessing.registry import ChosenStep, Step, apply_steps
 from pipeline.ensemble.search.evidence import Numbers
 from pipeline.ensemble.search.oof import OofSource
@@ -77,14 +78,21 @@ class Decisions:
         keys: list[Key] = [(id, weights, blend.thresholds, each) for each in tried]
         if any(key not in self.known for key in keys):
             maps, truth = self.source.maps(id), self.source.truth(id)
+            outputs = self._outputs(id, weights)
             probability = blended(maps, weights, self.source.mean, threads=1)
             decision = decide(maps, weights, blend.thresholds, mean=self.source.mean, threads=1)
-            decision = apply_steps(decision, probability, steps)
+            decision = apply_steps(decision, probability, steps, outputs)
             for key, each in zip(keys, tried, strict=True):
                 if key not in self.known:
-                    after = apply_steps(decision, probability, each[len(steps) :])
+                    after = apply_steps(decision, probability, each[len(steps) :], outputs)
                     self.known[key] = self.metric.measure(after, truth)
         return [self.known[key] for key in keys]
+
+    def _outputs(self, id: str, weights: Sequence[float]) -> Outputs:
+        if not self.source.outputs:
+            return {}
+        planes = self.source.output_maps(id)
+        return by_label(blended(planes, weights, self.source.mean, threads=1), self.source.outputs)
 
 
 def search_steps(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.ensemble.postprocessing.instances import components
 
 CANDIDATES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+BY_OUTPUT = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 def watershed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -25,7 +25,8 @@ class OofSource:
     """The members' OOF maps, by id.
 
     names: the members; ids: the images; maps(id): a quantised CHW map a member, in the order of
-    `names`; truth(id): what is true of the image.
+    `names`; truth(id): what is true of the image. outputs: of the auxiliary ones that steps look
+    at, the labels; output_maps(id): their planes, as `maps`.
     """
 
     names: tuple[str, ...]
@@ -34,6 +35,8 @@ class OofSource:
     truth: Callable[[str], Truth]
     mean: Mean = ARITHMETIC
     multiclass: bool = False
+    outputs: tuple[str, ...] = ()
+    output_maps: Callable[[str], Sequence[NDArray[Any]]] = field(default=lambda id: ())
 
     def scaled(self, maps: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """Each member's map as the integers that are summed, (C, pixels) uint8 or uint16.

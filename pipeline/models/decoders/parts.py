@@ -42,13 +42,23 @@ class Parts:
 
 
 @dataclass(frozen=True)
+class Tap:
+    """A feature inside a decoder: what the module of that name puts out, or is given."""
+
+    module: str
+    of_input: bool = False
+
+
+@dataclass(frozen=True)
 class Decoder:
     """The function that builds a decoder, and its requirements.
 
     finest: the finest feature that it uses.
     output_stride: how far it lets backbones shrink that can be dilated.
+    levels: features on the way to its map, coarser than that, the finest first.
     """
 
     build: Callable[[Features, int], Parts]
     finest: int
     output_stride: int = LIGHT
+    levels: tuple[Tap, ...] = ()

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.config import ModelConfig
+from pipeline.config.auxiliary import map_outputs
 from pipeline.data.decoded import DiskCache, damaged, sweep_decoded, unwritten
 from pipeline.data.decoded_file import decoded_bytes
 from pipeline.data.resize import working_size
+from pipeline.data.samples import SampleReader
 from pipeline.disk_space import allocated_bytes, check_room, free_bytes
 from pipeline.size import Size
 from pipeline.stages import align, check
@@ -33,20 +36,29 @@ def kept_on_disk(context: StageContext) -> set[str]:
 def room(context: StageContext, names: set[str]) -> int:
     """Bytes of the decoded training samples of those models; those of one size are kept once."""
     survey, reader = check.run(context), align.run(context)
-    models = [context.experiment.models[name] for name in names]
     data, source = reader.data, reader.source
+    kinds = {
+        (model.input.resize, reader_of_objects(reader, model).objects)
+        for model in (context.experiment.models[name] for name in names)
+    }
     itemsize = reader.channels.total * source.dtype.itemsize
     sizes = [(each.height, each.width) for each in survey.of("train")]
     return sum(
         decoded_bytes(
             working_size(_framed(size, data.frame.pad), resize),
             itemsize,
-            len(data.classes),
+            len(data.classes) * (2 if objects else 1),
             void=data.has_void,
         )
-        for resize in {model.input.resize for model in models}
+        for resize, objects in kinds
         for size in sizes
     )
+
+
+def reader_of_objects(reader: SampleReader, model: ModelConfig) -> SampleReader:
+    """The reader of what a model learns from: of objects too, where it asks for maps of them."""
+    wanted = bool(map_outputs(model.auxiliary)) and reader.data.has_objects
+    return replace(reader, objects=True) if wanted else reader
 
 
 def placed(context: StageContext, jobs: Iterable[TrainJob]) -> list[TrainJob]:
@@ -64,8 +76,11 @@ def prepare(context: StageContext, *, on_disk: bool) -> None:
     on_disk: whether something is to be kept there at all.
     """
     folder, reader = context.workspace.decoded, align.run(context)
-    shown = {model.input.resize: model.input for model in context.experiment.models.values()}
-    caches = [DiskCache(folder, reader, each) for each in shown.values()]
+    caches = {
+        (model.input.resize, own.objects): DiskCache(folder, own, model.input)
+        for model in context.experiment.models.values()
+        for own in [reader_of_objects(reader, model)]
+    }.values()
     samples = check.run(context).catalog.train
     sweep_decoded(folder, (cache.path(sample) for cache in caches for sample in samples))
     if on_disk:

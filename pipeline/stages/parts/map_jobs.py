@@ -9,6 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from pipeline.data.catalog import Part
+from pipeline.ensemble.outputs import plane_names
 from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output
 from pipeline.inference.sinks import Sink
@@ -70,7 +71,7 @@ class Predicting:
         return PlannedStore(
             folder=self.context.workspace.maps(model, part),
             shapes=self.shapes(part),
-            classes=self.context.experiment.data.class_names,
+            classes=plane_names(self.context.experiment.data.class_names, self._outputs),
             fingerprint=self._fingerprint(model, part),
             dtype=infer.dtype,
             codec=infer.codec,
@@ -93,7 +94,13 @@ class Predicting:
             [(shape.id, shape.height, shape.width) for shape in self.shapes(part)],
             self.context.used_folds(),
             *([] if config.infer.tile is None else [TILES]),
+            *([self._outputs] if self._outputs else []),
         )
+
+    @property
+    def _outputs(self) -> tuple[str, ...]:
+        """The auxiliary outputs whose planes follow those of the classes."""
+        return self.context.experiment.ensemble.used_outputs
 
     def sources(self, model: str, part: MapPart) -> dict[str, str]:
         """Id → fingerprint of the image's bytes and of the weights that predict it.
@@ -144,6 +151,7 @@ class Predicting:
                     reader=align.run(self.context),
                     samples=self.survey.samples(SOURCE[part], some),
                     decoded=self.context.workspace.decoded if part == "oof" else None,
+                    auxiliary=self._outputs,
                 )
         return jobs
 

@@ -12,6 +12,8 @@ from pipeline.manifests import fingerprint
 from pipeline.models.provenance import starting_point
 from pipeline.stages import align
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts.column_values import columns_of
+from pipeline.stages.parts.decoded_samples import reader_of_objects
 from pipeline.stages.parts.fold_split import FoldSplit
 from pipeline.stages.parts.sample_facts import Weights, facts_of
 from pipeline.training.length import check_steps, training_length
@@ -39,6 +41,9 @@ def make_job(
     parts, facts = made_from(context, split.images, seeded), facts_of(context, split, model, given)
     if facts is not None and facts.weights is not None:
         parts["image weights"] = fingerprint(facts.weights)
+    columns = columns_of(context, split, model)
+    if columns:
+        parts["auxiliary columns"] = fingerprint([str(each) for each in columns])
     sizes = (working_size(size, config.input.resize) for size in split.sizes)
     check_steps(model, len(split.train), config.train)
     length = training_length(len(split.train), config.train)
@@ -49,7 +54,7 @@ def make_job(
         classes=experiment.data.class_names,
         multiclass=experiment.data.multiclass,
         losses=experiment.losses(config.train),
-        reader=reader,
+        reader=reader_of_objects(reader, config),
         train=split.train,
         held_out=split.held_out,
         validated=validation_epochs(config.train, length, sizes),
@@ -58,6 +63,7 @@ def make_job(
         made_from=parts,
         settings=_settings(config),
         facts=facts,
+        columns=columns,
     )
 
 

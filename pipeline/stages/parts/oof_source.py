@@ -24,11 +24,15 @@ def oof_source(
     check_members(oof, ids)
     reader = align.run(context)
     samples = survey.catalog.by_id["train"]
+    experiment, read = context.experiment, reader_of(oof)
+    classes = len(experiment.data.classes)
     return OofSource(
         names=tuple(oof),
         ids=tuple(ids),
-        maps=reader_of(oof),
+        maps=lambda each: [one[:classes] for one in read(each)],
         truth=lambda each: reader.truth(samples[each], survey.sizes["train", each]),
         mean=mean,
-        multiclass=context.experiment.data.multiclass,
+        multiclass=experiment.data.multiclass,
+        outputs=experiment.ensemble.used_outputs,
+        output_maps=lambda each: [one[classes:] for one in read(each)],
     )

@@ -6,7 +6,7 @@ from pipeline import disk_space
 from pipeline.channels import Channels
 from pipeline.config import ModelConfig, ModelSpec
 from pipeline.data.samples import SampleReader
-from pipeline.models.factory import build_model
+from pipeline.models.factory import add_outputs, build_model
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages.context import StageContext
 from pipeline.training.checkpointing import checkpoint_encoder
@@ -33,6 +33,7 @@ def _kind(job: TrainJob) -> tuple[ModelSpec, Channels]:
 
 def _footprint(job: TrainJob) -> Footprint:
     network = unweighted(job.model, len(job.classes), job.reader)
+    add_outputs(network, job.model, len(job.classes), [each.facts for each in job.columns])
     return footprint(network, job.model.train)
 
 

@@ -1,0 +1,1 @@
+"""Auxiliary outputs of a network: heads beside the one for masks, and their losses."""
