@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from pipeline.ensemble.postprocessing.search import Decisions
 from pipeline.ensemble.search.evidence import Evidence, Numbers
+from pipeline.ensemble.search.given_weights import BlendWeights
 from pipeline.ensemble.search.selection import Chosen, choices_without, choose, measured_choices
 from pipeline.ensemble.search.thresholds import Choices, Rule, candidates
-from pipeline.ensemble.search.weights import BlendWeights, Thresholds
+from pipeline.ensemble.search.weights import Thresholds
 from pipeline.metrics import Metric
 from pipeline.metrics.metric import ImageStatistics
 

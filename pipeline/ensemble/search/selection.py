@@ -13,9 +13,10 @@ import numpy as np
 
 from pipeline.ensemble.postprocessing.search import Decisions, Steps, StepTrial, search_steps
 from pipeline.ensemble.search.evidence import Evidence, Numbers
+from pipeline.ensemble.search.given_weights import BlendWeights
 from pipeline.ensemble.search.oof import Oof
 from pipeline.ensemble.search.thresholds import Choices, Rule, candidates, simplest
-from pipeline.ensemble.search.weights import Blend, BlendWeights, Choice, Thresholds, as_blend
+from pipeline.ensemble.search.weights import Blend, Choice, Thresholds, as_blend
 from pipeline.metrics import Metric
 from pipeline.metrics.metric import ImageStatistics
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ensemble.search.evidence import Evidence
+from pipeline.ensemble.search.given_weights import BlendWeights
 from pipeline.ensemble.search.oof import Levels
 from pipeline.ensemble.search.resampling import paired_error, standard_error, without_each
+from pipeline.ensemble.search.threshold_ascent import STATISTICS_AT_ONCE
 from pipeline.ensemble.search.weights import (
     GAIN,
-    STATISTICS_AT_ONCE,
-    BlendWeights,
     Choice,
     Thresholds,
     scored_at,
