@@ -1,7 +1,7 @@
 """Private scores of blends under `ensemble.weights: search`, `nested` and `equal`.
 
     python -m benchmarks.blend_choice [--draws 100] [--metric dice] [--coverage FOLDER]
-                                      [--recipes FOLDER --data FOLDER]
+                                      [--recipes FOLDER --data FOLDER --halves 20]
 
 Every draw is a competition of its own, without a trained network: 3 to 6 models, of like or of very
 different quality, whose errors are correlated; 30 to 120 images in groups, 3 to 5 folds; and a
@@ -9,7 +9,7 @@ hidden test part of 200 images. A model's network differs from fold to fold (its
 eagerness are drawn), and the test maps are the mean over folds, as in a real run. `--coverage`: the
 competitions that `benchmarks.coverage` has left in that folder, with trained networks. `--recipes`:
 what `benchmarks.recipes` has left there, a model a recipe; the blend is chosen on a half of the
-groups and scored on the other one, 20 halves a set.
+groups and scored on the other one, `--halves` times a set.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ SETTINGS: dict[str, Weights] = {
     "nested": "nested",
 }
 RECIPE_SETS = ("dsb2018", "magtile", "deeppcb", "camvid")
-HALVES = 20
 TEXT = {"id": str, "group": str}
 KINDS = ("alike", "different", "one good", "one bad")
 TEST_IMAGES = 200
@@ -88,12 +87,13 @@ def main() -> None:
     parser.add_argument("--coverage", type=Path)
     parser.add_argument("--recipes", type=Path)
     parser.add_argument("--data", type=Path, help="folder of the data sets of --recipes")
+    parser.add_argument("--halves", type=int, default=20)
     arguments = parser.parse_args()
     competitions: list[Iterator[Competition]] = [map(drawn, range(arguments.draws))]
     if arguments.coverage:
         competitions.append(trained(arguments.coverage))
     if arguments.recipes:
-        competitions.append(halves(arguments.recipes, arguments.data))
+        competitions.append(halves(arguments.recipes, arguments.data, arguments.halves))
     rows = [scored(each, arguments.metric) for each in chain.from_iterable(competitions)]
     report(rows)
 
@@ -187,7 +187,7 @@ def trained(folder: Path) -> Iterator[Competition]:
         yield Competition("trained", oof, table["fold"].to_numpy(), list(table["group"]), test)
 
 
-def halves(folder: Path, data_folder: Path) -> Iterator[Competition]:
+def halves(folder: Path, data_folder: Path, count: int) -> Iterator[Competition]:
     """Of each set some halves of its groups, to choose on; the others stand for the test part."""
     for name in RECIPE_SETS:
         runs = [
@@ -202,7 +202,7 @@ def halves(folder: Path, data_folder: Path) -> Iterator[Competition]:
         source = _stored(
             data.model_copy(update={"root": data_folder / name}), stores, tuple(table["id"])
         )
-        for seed in range(HALVES):
+        for seed in range(count):
             names = np.random.default_rng(seed).permutation(table["group"].unique())
             kept = table["group"].isin(names[: len(names) // 2])
             oof, test = (
