@@ -96,6 +96,7 @@ def test_nor_where_weights_compete(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("folds", [2, 4])
 @pytest.mark.parametrize("name", ["dice", "pixel_accuracy"])
 def test_nor_where_weights_compete_over_hundreds_of_draws(name, folds, tmp_path):

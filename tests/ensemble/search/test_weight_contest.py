@@ -40,6 +40,7 @@ def test_of_like_models_equal_weights_win(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_of_like_models_equal_weights_win_in_most_of_200_draws(tmp_path):
     assert winners(200, tmp_path)["equal"] > 130
 
