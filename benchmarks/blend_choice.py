@@ -168,7 +168,9 @@ def trained(folder: Path) -> Iterator[Competition]:
 
     Maps that are not there are predicted again; nothing is trained.
     """
-    for place in sorted(folder.resolve().glob("*/runs/coverage")):
+    for place in sorted(
+        path.parent for path in folder.resolve().glob("*/runs/coverage/predictor.json")
+    ):
         with chdir(place.parents[1]):
             inferred = infer.run(open_run("coverage.yaml", jobs=1, quiet=True).context())
         seed = place.parents[1]
