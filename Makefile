@@ -73,7 +73,7 @@ leaderboard: $(STAMP)    ## record a leaderboard score: SCORE=0.9961 [LABEL=3fa9
 predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT=masks] [PROBABILITIES=1] [OVERLAY=1]
 	@$(RUN) predict $(ARGUMENTS) $(call option,images,IMAGES) $(call option,out,OUT) $(if $(PROBABILITIES),--probabilities) $(if $(OVERLAY),--overlay)
 
-export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0] FORMAT=onnx|torchscript|state_dict [OUT=]
+export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0|all] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,format,FORMAT) $(call option,out,OUT)
 
 # pip compiles on one core, and tests as well. Not to compile at all is worse: where Python may write

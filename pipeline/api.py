@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -92,7 +92,9 @@ class Run:
         """The fold table: `id,group,stratum,fold`."""
         return folds.run(self.context("folds"))
 
-    def train(self, model: str | None = None, fold: int | None = None) -> pd.DataFrame:
+    def train(
+        self, model: str | None = None, fold: int | Literal["all"] | None = None
+    ) -> pd.DataFrame:
         """Train the members of the chosen models (comma-separated) and fold; by default all.
 
         Returns what each trained member scores on its held-out fold, at 0.5: `model,fold,score`.
@@ -172,7 +174,7 @@ class Run:
         return ById(store.ids, store.read) if store else ById(no_maps, no_maps.__getitem__)
 
     def context(
-        self, asked: str = "", model: str | None = None, fold: int | None = None
+        self, asked: str = "", model: str | None = None, fold: int | Literal["all"] | None = None
     ) -> StageContext:
         """The argument of a stage's `run`, for what this class does not offer.
 
@@ -191,7 +193,7 @@ class Run:
 
     @contextmanager
     def _followed(
-        self, asked: str, model: str | None = None, fold: int | None = None
+        self, asked: str, model: str | None = None, fold: int | Literal["all"] | None = None
     ) -> Iterator[StageContext]:
         """The context of a stage, with the trackers of `track:` beside it."""
         context = self.context(asked, model, fold)

@@ -70,7 +70,7 @@ def command_parser(program: str) -> argparse.ArgumentParser:
         command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all devices)")
         if name in BY_MEMBER:
             command.add_argument("--model", help="only these models, comma-separated")
-            command.add_argument("--fold", type=_integer, help="only this fold")
+            command.add_argument("--fold", type=_fold, help="only this fold, or all")
         if name == "borders":
             command.add_argument("--model", dest="measured", help="only these models, or blend")
         if name in finished_commands.NAMES:
@@ -109,7 +109,9 @@ def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:
         command.add_argument("--overlay", action="store_true", help="also draw masks on images")
     else:
         command.add_argument("--model", dest="exported", help="a model of the run")
-        command.add_argument("--fold", dest="exported_fold", type=_integer, help="one fold of it")
+        command.add_argument(
+            "--fold", dest="exported_fold", type=_fold, help="one fold of it, or all"
+        )
         command.add_argument("--format", default="onnx", help="onnx, torchscript or state_dict")
 
 
@@ -126,6 +128,11 @@ def _jobs(text: str) -> int:
             f"{shortened(text)} is not an integer from 1 to {MOST_JOBS}"
         )
     return number
+
+
+def _fold(text: str) -> int | str:
+    """A fold's number, or the member of all images."""
+    return "all" if text.strip() == "all" else _integer(text)
 
 
 def _integer(text: str) -> int:

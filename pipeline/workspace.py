@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+ALL_IMAGES = -1
+"""In the place of a fold's number: the member that is trained on all images (`folds.all`)."""
+
+
+def fold_name(fold: int) -> str:
+    """`fold0`, `fold1`, …, or `all`: the folder of a member in that of its model."""
+    return "all" if fold == ALL_IMAGES else f"fold{fold}"
+
+
 MapPart = Literal["oof", "test"]
 """oof: maps of training images, each by networks that did not see it; test: of test images."""
 
@@ -16,7 +25,7 @@ each of the last epochs."""
 
 @dataclass(frozen=True)
 class MemberPaths:
-    """The files of one member, a (model, fold)."""
+    """The files of one member, a (model, fold), or of a model on all images."""
 
     folder: Path
 
@@ -137,7 +146,7 @@ class Workspace:
         return self.run / "augmentation.png"
 
     def member(self, model: str, fold: int) -> MemberPaths:
-        return MemberPaths(self.run / model / f"fold{fold}")
+        return MemberPaths(self.run / model / fold_name(fold))
 
     def maps(self, model: str, part: MapPart) -> Path:
         return self.run / model / "maps" / part

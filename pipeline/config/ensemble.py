@@ -17,8 +17,10 @@ class EnsembleConfig(Block):
     mean: Mean = "arithmetic"
     """Mean over models: of probabilities, of their logarithms, of their logits, or of their
     ranks."""
-    weights: Literal["search", "equal"] | dict[str, Weight] = "search"
-    """search: chosen on out-of-fold maps; equal: all the same; or `{model: weight}`."""
+    weights: Literal["search", "nested", "equal"] | dict[str, Weight] = "search"
+    """search: chosen on out-of-fold maps; nested: equal ones, searched ones, three points between
+    the two and the best model alone compete by nested score, and the first of them within one
+    standard error of the best wins; equal: all the same; or `{model: weight}`."""
     threshold: Literal["search"] | Probability | tuple[Probability, ...] = "search"
     """search: chosen on out-of-fold maps; or one value, or a list with one for each class."""
     postprocess: tuple[str | dict[str, Any], ...] = Field((), max_length=20)

@@ -21,6 +21,9 @@ class FoldsConfig(Block):
     """Seed of the split."""
     use: tuple[Annotated[int, Field(ge=0, lt=100)], ...] | None = Field(None, max_length=100)
     """The folds to train and score; null: all of them."""
+    all: bool = False
+    """true: train one more member a model, on all images and as long as the folds' members, which
+    predicts test images alone, see [Training](training.md#a-member-of-all-images)."""
 
     @model_validator(mode="after")
     def _uses_existing_folds(self) -> Self:

@@ -56,7 +56,8 @@ def choose_blend(
     groups = group_numbers(sampling.groups)
     evidence = Evidence(gather(source, metric, scratch, thresholds), sampling.folds, groups)
     procedure = Procedure(evidence, metric, thresholds, _decisions(source, metric, settings))
-    outcome = procedure.run(lambda fold, rule: settings.weights)
+    weights = settings.weights
+    outcome = procedure.run("nested" if weights == "nested" else lambda fold, rule: weights)
     worths = member_worths(procedure, outcome, SEED)
     facts = {
         "metric": metric_wish,

@@ -33,7 +33,11 @@ class Sampling:
 
 
 def facts_of_choice(oof: Oof, chosen: Chosen, classes: Sequence[str]) -> dict[str, Any]:
-    """Weights, thresholds and post-processing, and their competitors."""
+    """Weights, thresholds and post-processing, and their competitors.
+
+    Rules for weights are named where several competed; the weights of each are those that it has
+    with the thresholds' chosen rule.
+    """
     rules = {
         rule: {
             "nested": chosen.rule_scores.get(rule),
@@ -47,12 +51,29 @@ def facts_of_choice(oof: Oof, chosen: Chosen, classes: Sequence[str]) -> dict[st
     ]
     return {
         "weights": {name: round(weight, 9) for name, weight in chosen.blend.weights.items()},
+        **_facts_of_contest(oof, chosen),
         "thresholds": dict(zip(classes, chosen.blend.thresholds, strict=True)),
         "threshold_rule": chosen.rule,
         "threshold_rules": rules,
         "postprocess": steps_as_yaml(chosen.steps),
         "postprocess_tried": tried,
     }
+
+
+def _facts_of_contest(oof: Oof, chosen: Chosen) -> dict[str, Any]:
+    if len(chosen.contest) == 1:
+        return {}
+    rules = {
+        each: {
+            "nested": chosen.weight_scores.get(each),
+            "weights": {
+                name: round(weight, 9)
+                for name, weight in as_blend(oof, choices[chosen.rule]).weights.items()
+            },
+        }
+        for each, choices in chosen.contest.items()
+    }
+    return {"weight_rule": chosen.weight_rule, "weight_rules": rules}
 
 
 def facts_of_score(metric: Metric, outcome: SearchOutcome, sampling: Sampling) -> dict[str, Any]:

@@ -11,6 +11,14 @@ RULES = {
     "searched": "searched",
     "given": "as configured",
 }
+WEIGHT_RULES = {
+    "equal": "equal",
+    "quarter": "1/4 of the way from equal to searched",
+    "halfway": "1/2 of the way",
+    "three_quarters": "3/4 of the way",
+    "searched": "searched",
+    "single": "best model alone",
+}
 WORTH_COLUMNS = (
     "model",
     "weight",
@@ -42,8 +50,12 @@ def named_steps(steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def choice_lines(facts: Facts) -> list[str]:
-    """A line for the thresholds, for post-processing, and for the best single model."""
+    """A line for each of weights (where several competed), thresholds, post-processing, and the
+    best single model.
+    """
     lines = [_threshold_line(facts), _step_line(facts)]
+    if "weight_rule" in facts:
+        lines.insert(0, _weight_line(facts))
     best = facts["best_single"]
     if best is not None and len(facts["models"]) > 1:
         above = signed_interval(best["blend_above"])
@@ -51,15 +63,25 @@ def choice_lines(facts: Facts) -> list[str]:
     return lines
 
 
+def _weight_line(facts: Facts) -> str:
+    line = f"weights: {WEIGHT_RULES[facts['weight_rule']]}"
+    return f"{line}{_rivals(WEIGHT_RULES, facts['weight_rules'])}"
+
+
 def _threshold_line(facts: Facts) -> str:
-    rule, rules = facts["threshold_rule"], facts["threshold_rules"]
+    rule = facts["threshold_rule"]
     line = f"thresholds: {named_thresholds(facts['thresholds'])} ({RULES[rule]})"
+    return f"{line}{_rivals(RULES, facts['threshold_rules'])}"
+
+
+def _rivals(names: Mapping[str, str], rules: Mapping[str, Mapping[str, Any]]) -> str:
+    """The nested scores of rules that competed."""
     scores = [
-        f"{RULES[name]} {each['nested']:.5f}"
+        f"{names[name]} {each['nested']:.5f}"
         for name, each in rules.items()
         if each["nested"] is not None
     ]
-    return f"{line}; nested scores: {', '.join(scores)}" if len(scores) > 1 else line
+    return f"; nested scores: {', '.join(scores)}" if len(scores) > 1 else ""
 
 
 def _step_line(facts: Facts) -> str:
@@ -76,14 +98,25 @@ def _gain(trial: Mapping[str, Any]) -> str:
 
 def threshold_table(facts: Facts) -> tuple[list[str], Rows]:
     """A row a class with its threshold under each rule, and the rules' nested scores."""
-    rules, chosen = facts["threshold_rules"], facts["threshold_rule"]
-    columns = [RULES[rule] + " ← chosen" * (rule == chosen) for rule in rules]
+    return _rule_table("threshold", "class", RULES, facts)
+
+
+def weight_table(facts: Facts) -> tuple[list[str], Rows]:
+    """A row a model with its weight under each rule, and the rules' nested scores."""
+    return _rule_table("weight", "model", WEIGHT_RULES, facts)
+
+
+def _rule_table(
+    what: str, row: str, names: Mapping[str, str], facts: Facts
+) -> tuple[list[str], Rows]:
+    rules, chosen = facts[f"{what}_rules"], facts[f"{what}_rule"]
+    columns = [names[rule] + " ← chosen" * (rule == chosen) for rule in rules]
     rows = [
-        [name, *(f"{each['thresholds'][name]:.3f}" for each in rules.values())]
-        for name in facts["thresholds"]
+        [name, *(f"{each[f'{what}s'][name]:.3f}" for each in rules.values())]
+        for name in facts[f"{what}s"]
     ]
     scores = [_cell(each["nested"]) for each in rules.values()]
-    return ["class", *columns], [*rows, ["nested score", *scores]] if any(scores) else rows
+    return [row, *columns], [*rows, ["nested score", *scores]] if any(scores) else rows
 
 
 def step_table(facts: Facts) -> tuple[list[str], Rows]:

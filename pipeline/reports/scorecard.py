@@ -20,12 +20,16 @@ def scorecard_table(
 ) -> pd.DataFrame:
     """The scorecard as text cells; facts: what `ensemble.yaml` says."""
     steps = named_steps(facts["postprocess"])  # the same in every row
-    rows = [_model_row(experiment, name, each, steps) for name, each in facts["models"].items()]
+    rows = [
+        row
+        for name, each in facts["models"].items()
+        for row in _model_rows(experiment, name, each, steps)
+    ]
     score = facts["score"]
     rows.append(
         {
             "model": "ensemble",
-            "encoder": f"{len(rows)} model(s)",
+            "encoder": f"{len(facts['models'])} model(s)",
             "decoder": "",
             "tta": "",
             "weight": "",
@@ -57,11 +61,12 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
-def _model_row(
+def _model_rows(
     experiment: Experiment, name: str, facts: Mapping[str, Any], steps: str
-) -> dict[str, str]:
+) -> list[dict[str, str]]:
+    """A model's row, and one for its member of all images, which nothing was held out of."""
     model = experiment.models[name]
-    return {
+    row = {
         "model": name,
         "encoder": model.encoder,
         "decoder": model.decoder,
@@ -72,6 +77,11 @@ def _model_row(
         "post-processing": steps,
         "LB": "",
     }
+    if not experiment.folds.all:
+        return [row]
+    same = ("encoder", "decoder", "tta")
+    member = {"model": f"{name}/all", **{key: row[key] for key in same}, "OOF": "no OOF score"}
+    return [row, {**dict.fromkeys(row, ""), **member}]
 
 
 def _scores(folds: Mapping[int, float], tuned: float, nested: float | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pipeline.atomic_files import sweep
 from pipeline.config import Experiment
@@ -20,7 +20,7 @@ from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.reporting import Reporter, duration
 from pipeline.stages.parts import timings
-from pipeline.workspace import Workspace
+from pipeline.workspace import ALL_IMAGES, Workspace
 
 Result = TypeVar("Result")
 
@@ -41,7 +41,7 @@ class StageContext:
     jobs: int | None = None
     devices: tuple[str, ...] = ()
     model: str | None = None
-    fold: int | None = None
+    fold: int | Literal["all"] | None = None
     arguments: str = ""
     """The user's arguments after `make <stage>`, for the next command."""
     program: str = "make"
@@ -78,12 +78,28 @@ class StageContext:
             self._check_fold(fold, "folds.use")
         return sorted(set(use)) if use else list(range(count))
 
-    def folds(self) -> list[int]:
-        """The folds that FOLD= leaves; ConfigError for one that the fold table does not have."""
+    def predicting_folds(self) -> list[int]:
+        """Those whose members predict test images: the used folds, then ALL_IMAGES if it is asked
+        for.
+        """
+        return [*self.used_folds(), *([ALL_IMAGES] if self.experiment.folds.all else [])]
+
+    def chosen_folds(self) -> list[int]:
+        """Those of `predicting_folds` that FOLD= leaves; ConfigError for one that is not there."""
         if self.fold is None:
-            return self.used_folds()
+            return self.predicting_folds()
+        if self.fold == "all":
+            if not self.experiment.folds.all:
+                raise ConfigError(
+                    "FOLD=all: no member is trained on all images; set folds.all: true"
+                )
+            return [ALL_IMAGES]
         self._check_fold(self.fold, "FOLD")
         return [self.fold]
+
+    def folds(self) -> list[int]:
+        """The folds of the fold table that FOLD= leaves."""
+        return [fold for fold in self.chosen_folds() if fold != ALL_IMAGES]
 
     def _check_fold(self, fold: int, key: str) -> None:
         count = self.experiment.folds.count

@@ -90,7 +90,7 @@ def run(context: StageContext) -> Ensembled:
 
 def _members(context: StageContext) -> dict[str, list[MemberWeights]]:
     """The weights that predict, by model."""
-    members, used = train.run(context), context.used_folds()
+    members, used = train.run(context), context.predicting_folds()
     return {
         model: [weights_of(members[model, fold]) for fold in used]
         for model in context.experiment.models

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -34,7 +34,7 @@ class ExportRequest:
     """The options of the user."""
 
     model: str | None
-    fold: int | None
+    fold: int | Literal["all"] | None
     format: str
     out: Path | None
 
@@ -54,7 +54,7 @@ def run(context: StageContext, folder: Path, request: ExportRequest) -> Path:
     members = _members(finished, model, request.fold)
     verify_weights(finished, [model])
     network = network_of(finished, model, members)
-    name = model if request.fold is None else f"{model}-fold{request.fold}"
+    name = model if request.fold is None else f"{model}-{_member(request.fold)}"
     path = (request.out or FinishedPaths(folder).exports) / f"{name}.{chosen.suffix}"
     if path.parent.exists() and not path.parent.is_dir():
         raise DataError(f"{path.parent} is a file, so nothing can be written below it")
@@ -103,15 +103,21 @@ def _model(finished: FinishedRun, wish: str | None) -> str:
     return wish
 
 
-def _members(finished: FinishedRun, model: str, fold: int | None) -> tuple[MemberWeights, ...]:
+def _members(
+    finished: FinishedRun, model: str, fold: int | Literal["all"] | None
+) -> tuple[MemberWeights, ...]:
     every = finished.members[model]
     if fold is None:
         return every
-    found = tuple(each for each in every if each.member == f"{model}/fold{fold}")
+    found = tuple(each for each in every if each.member == f"{model}/{_member(fold)}")
     if not found:
-        there = ", ".join(each.member.rpartition("fold")[2] for each in every)
+        there = ", ".join(each.member.rpartition("/")[2].removeprefix("fold") for each in every)
         raise ConfigError(f"FOLD={fold}: {model} has the folds {there}")
     return found
+
+
+def _member(fold: int | Literal["all"]) -> str:
+    return "all" if fold == "all" else f"fold{fold}"
 
 
 def network_of(

@@ -30,7 +30,10 @@ def run(context: StageContext) -> pd.DataFrame:
     survey = check.run(context)
     started = time.monotonic()
     workspace = context.workspace
-    context.models(), context.folds()  # a MODEL= or FOLD= that is wrong must not cost the table
+    (
+        context.models(),
+        context.chosen_folds(),
+    )  # a MODEL= or FOLD= that is wrong must not cost the table
     with context.exclusive("folds"):
         ours = is_as_written(workspace.fold_table, workspace.fold_manifest)
         manifest = read_manifest(workspace.fold_manifest) or {}
@@ -108,7 +111,9 @@ def _say_what_changes(context: StageContext, change: FoldChange) -> None:
 
 def _rules(context: StageContext) -> str:
     """The settings that a table is split by."""
-    return fingerprint(VERSION, context.experiment.folds.model_copy(update={"use": None}))
+    return fingerprint(
+        VERSION, context.experiment.folds.model_copy(update={"use": None, "all": False})
+    )
 
 
 def _fingerprint(context: StageContext, survey: Survey) -> str:

@@ -33,6 +33,11 @@ class Inferred:
 def run(context: StageContext) -> Inferred:
     """Predict what is missing or stale of the chosen models and folds."""
     predicting = Predicting.of(context, train.run(context))
+    if not context.folds():
+        context.reporter.say(
+            "infer: a member of all images predicts test images alone, with those of all folds; "
+            "leave out FOLD=all"
+        )
     started = time.monotonic()
     planned = planned_stores(predicting)
     every = [store for stores in planned.values() for store in stores.values()]
@@ -62,10 +67,12 @@ def run(context: StageContext) -> Inferred:
 
 
 def planned_stores(predicting: Predicting) -> dict[MapPart, dict[str, PlannedStore]]:
-    """The stores to fill: no test stores if FOLD= is given, or if the maps are summed."""
+    """The stores to fill: no test stores if FOLD= is given, or if the maps are summed; with
+    FOLD=all none.
+    """
     context = predicting.context
     parts: dict[MapPart, bool] = {
-        "oof": True,
+        "oof": bool(context.folds()),
         "test": bool(predicting.ids("test"))
         and context.fold is None
         and not context.experiment.ensemble.accumulate,
@@ -87,7 +94,7 @@ def _out_of_fold(predicting: Predicting, stores: dict[str, MapStore]) -> dict[st
 
 
 def _test(predicting: Predicting, stores: dict[str, MapStore]) -> dict[str, InferJob]:
-    used = predicting.context.used_folds()
+    used = predicting.context.predicting_folds()
     return _jobs(predicting, "test", "test", stores, set(predicting.ids("test")), used, 1)
 
 

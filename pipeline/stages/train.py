@@ -29,7 +29,7 @@ from pipeline.training.length import training_length
 from pipeline.training.loop import train_member
 from pipeline.training.member import TrainJob
 from pipeline.training.projection import Projection
-from pipeline.workspace import MemberPaths
+from pipeline.workspace import ALL_IMAGES, MemberPaths, fold_name
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Member:
 
     @property
     def name(self) -> str:
-        return f"{self.model}/fold{self.fold}"
+        return f"{self.model}/{fold_name(self.fold)}"
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -54,13 +54,14 @@ class Member:
 def run(context: StageContext) -> dict[tuple[str, int], Member]:
     """Train what is missing or stale of the chosen models and folds.
 
-    Returns the members of the chosen models on all used folds, also those that FOLD= left out.
+    Returns the members of the chosen models on all used folds (and on all images, where
+    `folds.all` asks for it), also those that FOLD= left out.
     """
     if not folds.is_kept(context):  # a network that cannot be made must not cost the table
         trial_networks.make_networks(context, align.run(context))
     jobs = list_jobs(context)
     started = time.monotonic()
-    chosen = [job for (_, fold), job in jobs.items() if fold in context.folds()]
+    chosen = [job for (_, fold), job in jobs.items() if fold in context.chosen_folds()]
     stale = [job for job in chosen if not is_trained(job)]
     if stale:
         _say_why(context, stale)
@@ -88,7 +89,8 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
 
 def _show_scores(context: StageContext, jobs: dict[tuple[str, int], TrainJob]) -> None:
     shown = {key: job.paths for key, job in jobs.items() if key[1] in context.folds()}
-    member_scores.show(context, shown)
+    if shown:  # the members of all images have no score
+        member_scores.show(context, shown)
 
 
 def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
@@ -98,6 +100,10 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     splits = {fold: FoldSplit.of(survey, table, fold) for fold in every}
+    if context.experiment.folds.all:
+        every.append(ALL_IMAGES)
+        images = [len(splits[fold].train) for fold in context.used_folds()]
+        splits[ALL_IMAGES] = FoldSplit.of_all(survey, table, round(sum(images) / len(images)))
     given = given_weights(context, survey)
     jobs = {
         (model, fold): make_job(context, splits[fold], reader, model, fold, given.get(model))

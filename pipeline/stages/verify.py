@@ -58,7 +58,7 @@ def _damaged_files(context: StageContext) -> list[Path]:
     members = [
         workspace.member(model, fold).manifest
         for model in context.experiment.models
-        for fold in context.used_folds()
+        for fold in context.predicting_folds()
     ]
     manifests = [*members, workspace.alignment_manifest]
     readable = [path for path in manifests if read_manifest(path) is not None]

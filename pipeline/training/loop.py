@@ -200,9 +200,13 @@ class TrainingRun:
             settings=self.job.settings,
             history=paths.history.read_text(),
             weights=list(networks)[-1],
-            score=self.progress.history[-1]["score"],
+            score=self._last_score(),
         )
         paths.state.unlink(missing_ok=True)
+
+    def _last_score(self) -> float | None:
+        score = self.progress.history[-1]["score"]
+        return None if math.isnan(score) else score
 
     def _save_weights(self, network: nn.Module, kind: WeightsKind) -> Path:
         path = self.job.paths.weights(kind)

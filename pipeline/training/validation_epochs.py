@@ -17,7 +17,7 @@ PASSES_A_STEP = 3
 
 @dataclass(frozen=True)
 class ValidationEpochs:
-    """Every so many epochs, or the last so many; the very last epoch always."""
+    """Every so many epochs, or the last so many; the very last epoch always. No epochs: never."""
 
     epochs: int
     every: int
@@ -25,6 +25,8 @@ class ValidationEpochs:
 
     def __contains__(self, epoch: int) -> bool:
         """Whether the fold is scored after that epoch (from 0)."""
+        if not self.epochs:
+            return False
         periodic = bool(self.every) and (epoch + 1) % self.every == 0
         return periodic or epoch >= self.epochs - self.last
 
@@ -32,6 +34,10 @@ class ValidationEpochs:
     def count(self) -> int:
         """How many epochs are scored."""
         return sum(epoch in self for epoch in range(self.epochs))
+
+
+NEVER = ValidationEpochs(epochs=0, every=0, last=0)
+"""Of a member that holds nothing out."""
 
 
 def validation_epochs(

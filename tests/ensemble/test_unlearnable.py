@@ -44,11 +44,12 @@ def unlearnable(seed, images=8, members=2):
     return OofSource(names, tuple(maps), maps.__getitem__, truths.__getitem__)
 
 
-def outcome_of(data, metric, folds, tmp_path):
+def outcome_of(data, metric, folds, tmp_path, weights):
     count = len(data.ids)
     evidence = Evidence(gather(data, metric, tmp_path), np.arange(count) % folds, np.arange(count))
     decisions = Decisions(data, metric, STEPS)
-    return Procedure(evidence, metric, "search", decisions).run(lambda fold, rule: "search")
+    rule = weights if weights == "nested" else lambda fold, rule: weights
+    return Procedure(evidence, metric, "search", decisions).run(rule)
 
 
 def fixed_scores(data, metric):
@@ -67,12 +68,12 @@ def fixed_scores(data, metric):
     return found
 
 
-def check(name, seeds, folds, tmp_path):
+def check(name, seeds, folds, tmp_path, weights="search"):
     metric = get_metric(name)
     nested, tuned, fixed = [], [], []
     for seed in range(seeds):
         data = unlearnable(seed)
-        outcome = outcome_of(data, metric, folds, tmp_path)
+        outcome = outcome_of(data, metric, folds, tmp_path, weights)
         nested.append(outcome.nested.score)
         tuned.append(outcome.score)
         fixed.append(fixed_scores(data, metric))
@@ -88,6 +89,18 @@ def check(name, seeds, folds, tmp_path):
 @pytest.mark.parametrize("name", ["dice", "pixel_accuracy"])
 def test_nested_does_not_exceed_the_expected_score_of_fixed_choices(name, tmp_path):
     check(name, 12, 2, tmp_path)
+
+
+def test_nor_where_weights_compete(tmp_path):
+    check("pixel_accuracy", 8, 2, tmp_path, "nested")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("folds", [2, 4])
+@pytest.mark.parametrize("name", ["dice", "pixel_accuracy"])
+def test_nor_where_weights_compete_over_hundreds_of_draws(name, folds, tmp_path):
+    check(name, 200, folds, tmp_path, "nested")
 
 
 @pytest.fixture

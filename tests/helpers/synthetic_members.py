@@ -12,9 +12,9 @@ from pipeline.ensemble.search.oof import OofSource
 
 def source(
     seed=0, images=6, members=3, classes=1, size=(24, 30), dtype=np.uint8, void=False,
-    multiclass=False, noise=1.0, mean=ARITHMETIC,
+    multiclass=False, noise=1.0, mean=ARITHMETIC, growth=1.0,
 ):  # fmt: skip
-    """An OofSource; member m's noise grows with m, and image sizes differ."""
+    """An OofSource; member m's noise grows with m (by `growth`), and image sizes differ."""
     rng = np.random.default_rng(seed)
     maps, truths = {}, {}
     for number in range(images):
@@ -28,7 +28,7 @@ def source(
         valid = rng.random((height, width)) > 0.1 if void else None
         truths[f"image{number}"] = Truth(planes.astype(np.uint8), valid)
         maps[f"image{number}"] = [
-            _quantised(field + noise * (1 + m) * _smooth(rng, shape), dtype, multiclass)
+            _quantised(field + noise * (1 + growth * m) * _smooth(rng, shape), dtype, multiclass)
             for m in range(members)
         ]
     names = tuple(f"model{m}" for m in range(members))

@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 
 from pipeline.config import Experiment, build_experiment
-from pipeline.reports.choices import choice_lines, step_table, threshold_table, worth_table
+from pipeline.reports.choices import (
+    choice_lines,
+    step_table,
+    threshold_table,
+    weight_table,
+    worth_table,
+)
 from pipeline.reports.scorecard import as_markdown, scorecard_markdown, scorecard_table
 
 COLUMNS = [
@@ -144,6 +150,32 @@ def test_the_lines_say_what_won_against_what() -> None:
         "tried and left out: gate (-0.00100 ± 0.00200)"
     )
     assert best == "blend − best single model (small), nested: +0.01000 (-0.0200 … +0.0400)"
+
+
+CONTEST = {
+    "weights": {"small": 0.25, "stitched": 0.75},
+    "weight_rule": "equal",
+    "weight_rules": {
+        "equal": {"nested": 0.86, "weights": {"small": 0.5, "stitched": 0.5}},
+        "searched": {"nested": 0.862, "weights": {"small": 0.25, "stitched": 0.75}},
+    },
+}
+
+
+def test_weights_that_competed_have_a_line_and_a_table() -> None:
+    with_contest = {**facts(), **CONTEST}
+    assert choice_lines(with_contest)[0] == (
+        "weights: equal; nested scores: equal 0.86000, searched 0.86200"
+    )
+    columns, rows = weight_table(with_contest)
+    assert columns == ["model", "equal ← chosen", "searched"]
+    assert rows == [
+        ["small", "0.500", "0.250"], ["stitched", "0.500", "0.750"],
+        ["nested score", "0.86000", "0.86200"],
+    ]  # fmt: skip
+    assert choice_lines(with_contest)[0] in scorecard_markdown(
+        scorecard_table(experiment(), with_contest, None, None), with_contest
+    )
 
 
 def test_the_page_shows_each_class_under_each_rule_and_each_step() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.ensemble.blending.fixed_point import integer_weights
-from pipeline.ensemble.search.nested import Fold, Procedure, SearchOutcome, WeightsOf
+from pipeline.ensemble.search.entries import Fold, WeightsOf
+from pipeline.ensemble.search.nested import Procedure, SearchOutcome
 from pipeline.ensemble.search.resampling import Difference, paired_difference
 from pipeline.ensemble.search.thresholds import Rule
 

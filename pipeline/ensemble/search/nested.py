@@ -6,22 +6,20 @@ on, so it is optimistic; its difference to the nested score estimates by how muc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ensemble.postprocessing.search import Decisions
+from pipeline.ensemble.search.entries import Entries, Fold, Weights
 from pipeline.ensemble.search.evidence import Evidence, Numbers
-from pipeline.ensemble.search.selection import Chosen, choices_without, choose, measured_choices
-from pipeline.ensemble.search.thresholds import Choices, Rule, candidates
-from pipeline.ensemble.search.weights import BlendWeights, Thresholds
+from pipeline.ensemble.search.selection import Chosen, choose, measured_choices
+from pipeline.ensemble.search.thresholds import Choices
+from pipeline.ensemble.search.weight_contest import Contest
+from pipeline.ensemble.search.weights import Thresholds
 from pipeline.metrics import Metric
 from pipeline.metrics.metric import ImageStatistics
-
-Fold = int | None  # which one is left out; None: all images are used
-WeightsOf = Callable[[Fold, Rule], BlendWeights]
 
 
 @dataclass(frozen=True)
@@ -63,53 +61,54 @@ class Procedure:
     thresholds: Thresholds = "search"
     decisions: Decisions | None = None
 
-    def run(self, weights: WeightsOf, steps_of: SearchOutcome | None = None) -> SearchOutcome:
+    def run(self, weights: Weights, steps_of: SearchOutcome | None = None) -> SearchOutcome:
         """Choose on all images, and without each fold; score both.
 
-        weights: those to use or how to find them, for a rule and the fold left out. steps_of: an
-        outcome whose post-processing is taken as it is, instead of trying steps.
+        steps_of: an outcome whose post-processing is taken as it is, instead of trying steps.
         """
         tries = steps_of is None
         evidence, folds = self.evidence, self.evidence.folds
         everything, parts = np.arange(len(folds)), evidence.parts()
-        without: dict[int, Choices] = {}
+        entries = Entries(self.metric, self.thresholds, weights)
+        without: dict[int, Contest] = {}
         by_fold: dict[int, Chosen] = {}
         if nested_refusal(folds) is None:
             for fold, rest in evidence.without_each(folds):
-                without[fold] = self._candidates(rest, weights, fold)
+                without[fold] = entries.made(rest, fold)
                 # A fold's maps are one network's: whether its thresholds suit another network,
                 # which made the fold left out, only a second fold could tell.
                 judged = without[fold]
                 if len(np.unique(rest.folds)) == 1:
-                    judged = dict([next(iter(judged.items()))])
-                chosen = self._inner(rest, folds != fold, judged, tries)
-                by_fold[fold] = replace(chosen, choices=without[fold])
-        choices = self._candidates(evidence, weights, None)
+                    judged = {each: _simplest(choices) for each, choices in judged.items()}
+                chosen = self._inner(rest, folds != fold, judged, entries, tries)
+                by_fold[fold] = replace(chosen, contest=without[fold])
+        contest = entries.made(evidence, None)
         if without:
             whole = choose(
-                evidence, self.metric, choices, parts, without, self._steps(everything, tries)
+                evidence, self.metric, contest, parts, without, self._steps(everything, tries)
             )
         else:
-            whole = self._inner(evidence, folds == folds, choices, tries)
+            whole = self._inner(evidence, folds == folds, contest, entries, tries)
         if steps_of is not None:
             whole = replace(whole, steps=steps_of.whole.steps)
             by_fold = {f: replace(c, steps=steps_of.by_fold[f].steps) for f, c in by_fold.items()}
         return self._outcome(whole, by_fold)
 
-    def _candidates(self, evidence: Evidence, weights: WeightsOf, fold: Fold) -> Choices:
-        return candidates(evidence, self.metric, lambda rule: weights(fold, rule), self.thresholds)
-
     def _inner(
-        self, evidence: Evidence, chosen: NDArray[np.bool_], choices: Choices, tries: bool
+        self,
+        evidence: Evidence,
+        chosen: NDArray[np.bool_],
+        contest: Contest,
+        entries: Entries,
+        tries: bool,
     ) -> Chosen:
         """The choice on some images (chosen: which), judged on these alone."""
         decisions, parts = self._steps(np.flatnonzero(chosen), tries), evidence.parts()
-        if decisions is None and len(choices) == 1:
+        several = len(contest) > 1 or any(len(choices) > 1 for choices in contest.values())
+        if decisions is None and not several:
             parts = None  # there is nothing to judge
-        by_part = {}
-        if parts is not None:
-            by_part = choices_without(evidence, self.metric, choices, self.thresholds, parts)
-        return choose(evidence, self.metric, choices, parts, by_part, decisions)
+        by_part = {} if parts is None else entries.without(evidence, contest, parts)
+        return choose(evidence, self.metric, contest, parts, by_part, decisions)
 
     def _steps(self, rows: Numbers, tries: bool) -> Decisions | None:
         return self.decisions.select(rows) if self.decisions is not None and tries else None
@@ -133,6 +132,10 @@ class Procedure:
             return self.decisions.select(rows).measured(chosen.blend, chosen.steps)
         choice = {chosen.rule: chosen.choices[chosen.rule]}
         return measured_choices(self.evidence.oof.select(rows), choice)[chosen.rule]
+
+
+def _simplest(choices: Choices) -> Choices:
+    return dict([next(iter(choices.items()))])
 
 
 def nested_refusal(folds: Numbers) -> str | None:

@@ -1,91 +1,98 @@
-"""One choice on some evidence: which rule for the thresholds, and which post-processing steps.
+"""One choice on some evidence: which rules for weights and thresholds, and which steps.
 
-Both are judged by leaving parts of the same evidence out, so that a caller that holds a fold back
+All are judged by leaving parts of the same evidence out, so that a caller that holds a fold back
 can make the very same choice without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.ensemble.postprocessing.search import Decisions, Steps, StepTrial, search_steps
 from pipeline.ensemble.search.evidence import Evidence, Numbers
 from pipeline.ensemble.search.oof import Oof
-from pipeline.ensemble.search.thresholds import Choices, Rule, candidates, simplest
-from pipeline.ensemble.search.weights import Blend, BlendWeights, Choice, Thresholds, as_blend
+from pipeline.ensemble.search.thresholds import Choices, Rule, scores_of, simplest
+from pipeline.ensemble.search.weight_contest import Contest, WeightRule
+from pipeline.ensemble.search.weights import Blend, Choice, as_blend
 from pipeline.metrics import Metric
 from pipeline.metrics.metric import ImageStatistics
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """blend, steps: what was chosen, by `rule`; choices: what each rule would have chosen.
+    """blend, steps: what was chosen, by `rule` for thresholds and `weight_rule` for weights.
 
-    rule_scores: the nested score of each rule, empty where no part can be left out; step_trials:
-    the steps that were tried, in order.
+    contest: what each rule would have chosen; rule_scores: the nested score of each rule for
+    thresholds with the weights that were chosen, and weight_scores: that of each rule for weights
+    with its own thresholds; both are empty where no part can be left out. step_trials: the steps
+    that were tried, in order.
     """
 
     blend: Blend
     steps: Steps
     rule: Rule
-    choices: Choices
+    weight_rule: WeightRule
+    contest: Contest
     rule_scores: dict[Rule, float]
+    weight_scores: dict[WeightRule, float]
     step_trials: tuple[StepTrial, ...] = ()
 
-
-def choices_without(
-    evidence: Evidence, metric: Metric, choices: Choices, thresholds: Thresholds, parts: Numbers
-) -> dict[int, Choices]:
-    """The thresholds that each rule chooses without each part; the weights stay its own.
-
-    To search for weights without every part of every fold would take as many searches again as
-    there are pairs of folds. Weights that have seen a part favour no rule.
-    """
-    names = evidence.oof.names
-    given: dict[Rule, BlendWeights] = {
-        rule: dict(zip(names, choice.shares.tolist(), strict=True))
-        for rule, choice in choices.items()
-    }
-    if list(choices) == ["half"]:
-        # Its weights and thresholds are the same without any part.
-        return dict.fromkeys(np.unique(parts).tolist(), choices)
-    return {
-        part: candidates(rest, metric, given.__getitem__, thresholds)
-        for part, rest in evidence.without_each(parts)
-    }
+    @property
+    def choices(self) -> Choices:
+        """What each rule for thresholds would have chosen, with the weights' rule."""
+        return self.contest[self.weight_rule]
 
 
 def choose(
     evidence: Evidence,
     metric: Metric,
-    choices: Choices,
+    contest: Contest,
     parts: Numbers | None,
-    by_part: Mapping[int, Choices],
+    by_part: Mapping[int, Contest],
     decisions: Decisions | None = None,
 ) -> Chosen:
-    """The simplest rule within one standard error of the best, then the steps that help it.
+    """The simplest rules within one standard error of the best, then the steps that help.
 
-    choices: made on all the evidence; by_part: without each part. Where there are no parts nothing
-    can be judged: the simplest rule, and no steps. decisions: of these images, to try steps on.
+    Weights compete with the thresholds that are chosen for each of them. contest: made on all the
+    evidence; by_part: without each part. Where there are no parts nothing can be judged: the
+    simplest rules, and no steps. decisions: of these images, to try steps on.
     """
     if parts is None:
+        weight_rule, choices = next(iter(contest.items()))
         rule, choice = next(iter(choices.items()))
-        return Chosen(as_blend(evidence.oof, choice), (), rule, choices, {})
-    nested = measured_parts(evidence.oof, parts, by_part)
-    rule = simplest(metric, evidence.groups, nested)
-    scores = {each: float(metric.aggregate(statistics)) for each, statistics in nested.items()}
-    blend = as_blend(evidence.oof, choices[rule])
-    chosen = Chosen(blend, (), rule, choices, scores)
+        return Chosen(as_blend(evidence.oof, choice), (), rule, weight_rule, contest, {}, {})
+    heats = {
+        each: measured_parts(
+            evidence.oof, parts, {part: there[each] for part, there in by_part.items()}
+        )
+        for each in contest
+    }
+    rules = {each: simplest(metric, evidence.groups, heat) for each, heat in heats.items()}
+    final = {each: heat[rules[each]] for each, heat in heats.items()}
+    weight_rule = simplest(metric, evidence.groups, final)
+    rule = rules[weight_rule]
+    blend = as_blend(evidence.oof, contest[weight_rule][rule])
+    chosen = Chosen(
+        blend,
+        (),
+        rule,
+        weight_rule,
+        contest,
+        scores_of(metric, heats[weight_rule]),
+        scores_of(metric, final),
+    )
     if decisions is None:
         return chosen
-    blends = {part: as_blend(evidence.oof, each[rule]) for part, each in by_part.items()}
+    blends = {
+        part: as_blend(evidence.oof, each[weight_rule][rule]) for part, each in by_part.items()
+    }
     steps, trials = search_steps(
-        decisions, metric, evidence.groups, parts, blend, blends, nested[rule]
+        decisions, metric, evidence.groups, parts, blend, blends, final[weight_rule]
     )
-    return Chosen(blend, steps, rule, choices, scores, trials)
+    return replace(chosen, steps=steps, step_trials=trials)
 
 
 def measured_parts(

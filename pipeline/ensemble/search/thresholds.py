@@ -10,18 +10,18 @@ by group).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ensemble.search.evidence import Evidence
+from pipeline.ensemble.search.given_weights import BlendWeights
 from pipeline.ensemble.search.oof import Levels
 from pipeline.ensemble.search.resampling import paired_error, standard_error, without_each
+from pipeline.ensemble.search.threshold_ascent import STATISTICS_AT_ONCE
 from pipeline.ensemble.search.weights import (
     GAIN,
-    STATISTICS_AT_ONCE,
-    BlendWeights,
     Choice,
     Thresholds,
     scored_at,
@@ -32,6 +32,7 @@ from pipeline.metrics.metric import ImageStatistics
 
 Rule = Literal["half", "plateau", "searched", "given"]
 Choices = dict[Rule, Choice]  # the simplest first
+Each = TypeVar("Each", bound=str)  # a rule, for thresholds or for something else
 
 
 def candidates(
@@ -100,11 +101,16 @@ def _as_good(
     return np.concatenate(parts)
 
 
+def scores_of(metric: Metric, nested: Mapping[Each, ImageStatistics]) -> dict[Each, float]:
+    """The score of each rule's nested statistics."""
+    return {rule: float(metric.aggregate(statistics)) for rule, statistics in nested.items()}
+
+
 def simplest(
-    metric: Metric, groups: NDArray[np.int64], nested: Mapping[Rule, ImageStatistics]
-) -> Rule:
+    metric: Metric, groups: NDArray[np.int64], nested: Mapping[Each, ImageStatistics]
+) -> Each:
     """The first rule whose nested statistics score within one standard error of the best rule's."""
-    scores = {rule: float(metric.aggregate(statistics)) for rule, statistics in nested.items()}
+    scores = scores_of(metric, nested)
     best = max(scores, key=lambda rule: scores[rule])
     for rule, statistics in nested.items():
         error = paired_error(metric, nested[best], statistics, groups)

@@ -8,22 +8,20 @@ chosen again for every trial where that is cheap. The same maps give the same bl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.ensemble.blending.fixed_point import ONE, integer_weights
+from pipeline.ensemble.search.given_weights import BlendWeights, given_shares
 from pipeline.ensemble.search.oof import Levels, Oof, Shares
-from pipeline.ensemble.search.threshold_grid import middle_of_best, nearest_levels
-from pipeline.errors import ConfigError
+from pipeline.ensemble.search.threshold_ascent import ThresholdAscent
+from pipeline.ensemble.search.threshold_grid import nearest_levels
 from pipeline.metrics import Metric
-from pipeline.metrics.metric import ImageStatistics
 
-BlendWeights = Literal["search", "equal"] | Mapping[str, float]
 Thresholds = Literal["search"] | Sequence[float]
 
 ROUNDS = 30
@@ -32,8 +30,6 @@ NUDGED = 4  # members among which weight is moved on all pixels, after a search 
 # Less than this is no gain, so that a search ends.
 GAIN = 1e-6
 COARSE = 8
-# Statistics of (image, class) pairs that are held at once, of 32 bytes or so each.
-STATISTICS_AT_ONCE = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -102,22 +98,11 @@ def scored_at(oof: Oof, metric: Metric, shares: Shares, levels: Levels) -> Choic
     return Choice(shares, levels, float(score))
 
 
-def given_shares(names: Sequence[str], weights: Literal["equal"] | Mapping[str, float]) -> Shares:
-    """The integer weights of an equal or given blend; ConfigError if the members differ."""
-    if isinstance(weights, str):
-        return integer_weights(np.ones(len(names)))
-    if set(weights) != set(names):
-        raise ConfigError(
-            f"ensemble.weights names {sorted(weights)}, and the members are {sorted(names)}"
-        )
-    return integer_weights([weights[name] for name in names])
-
-
 class _Search:
     """One search: the maps, the metric, and the thresholds that it starts every trial from."""
 
     def __init__(self, oof: Oof, metric: Metric, thresholds: Thresholds) -> None:
-        self._oof, self._metric = oof, metric
+        self._oof, self._ascent = oof, ThresholdAscent(oof, metric)
         self._free = thresholds == "search"
         self._levels = np.full(oof.classes, oof.start)
         if not isinstance(thresholds, str):
@@ -125,7 +110,7 @@ class _Search:
         self._tried: dict[bytes, Choice] = {}
         if self._free and not oof.sweeps_thresholds:
             measure = oof.weigh(integer_weights(np.ones(len(oof.names))))
-            self._levels = self._ascended(measure, self._levels, 1, sweeps=1)
+            self._levels = self._ascent.from_levels(measure, self._levels, 1, sweeps=1)
 
     def tried(self, shares: Shares) -> Choice:
         """These weights with the best of a coarse grid of thresholds."""
@@ -134,8 +119,8 @@ class _Search:
             measure = self._oof.weigh(shares)
             levels = self._levels
             if self._free and self._oof.sweeps_thresholds:
-                levels = self._ascended(measure, levels, COARSE, sweeps=1)
-            self._tried[key] = Choice(shares, levels, float(self._scores(measure, levels[None])[0]))
+                levels = self._ascent.from_levels(measure, levels, COARSE, sweeps=1)
+            self._tried[key] = Choice(shares, levels, self._ascent.score(measure, levels))
         return self._tried[key]
 
     def finished(self, choice: Choice) -> Choice:
@@ -143,8 +128,8 @@ class _Search:
         if not self._free:
             return choice
         measure = self._oof.weigh(choice.shares)
-        levels = self._ascended(measure, choice.levels, 1, sweeps=10)
-        return Choice(choice.shares, levels, float(self._scores(measure, levels[None])[0]))
+        levels = self._ascent.from_levels(measure, choice.levels, 1, sweeps=10)
+        return Choice(choice.shares, levels, self._ascent.score(measure, levels))
 
     def plain(self) -> list[Shares]:
         """Equal weights, and each member alone."""
@@ -207,27 +192,3 @@ class _Search:
         shares[taker] += moved
         trial = self.tried(shares.astype(np.uint32))
         return trial if trial.score > best.score + GAIN else best
-
-    def _ascended(
-        self, measure: Callable[[Levels], ImageStatistics], levels: Levels, stride: int, sweeps: int
-    ) -> Levels:
-        """Levels (C,) after choosing each class's best with the others fixed, in turn."""
-        levels = levels.copy()
-        for _ in range(sweeps):
-            before = levels.copy()
-            for plane in range(len(levels)):
-                grid = np.arange(levels[plane] % stride, len(self._oof.grid), stride)
-                trials = np.repeat(levels[None], len(grid), axis=0)
-                trials[:, plane] = grid
-                levels[plane] = grid[middle_of_best(self._scores(measure, trials))]
-            if (levels == before).all() or len(levels) == 1:
-                break
-        return levels
-
-    def _scores(
-        self, measure: Callable[[Levels], ImageStatistics], levels: Levels
-    ) -> NDArray[np.float64]:
-        """The score of each row of levels (S, C); a few rows at a time, to bound memory."""
-        step = max(1, STATISTICS_AT_ONCE // (self._oof.images * self._oof.classes))
-        parts = [levels[first : first + step] for first in range(0, len(levels), step)]
-        return np.concatenate([self._metric.aggregate(measure(part)) for part in parts])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -26,20 +26,34 @@ class FoldSplit:
     """Of each image to learn from, which classes it has."""
     rows: dict[str, tuple[str, ...]]
     """Columns of the fold table (`group`, `stratum`) for the images to learn from."""
+    counted: int
+    """The images that an epoch is as long as."""
 
     @classmethod
     def of(cls, survey: Survey, table: pd.DataFrame, fold: int) -> FoldSplit:
-        is_held_out = table["fold"] == fold
+        return cls._of(survey, table, table["fold"] == fold, f"fold {fold}")
+
+    @classmethod
+    def of_all(cls, survey: Survey, table: pd.DataFrame, counted: int) -> FoldSplit:
+        """All images to learn from, and none held out."""
+        none = pd.Series(False, index=table.index)
+        return replace(cls._of(survey, table, none, "all images"), counted=counted)
+
+    @classmethod
+    def _of(
+        cls, survey: Survey, table: pd.DataFrame, is_held_out: pd.Series[bool], name: str
+    ) -> FoldSplit:
         # a table of somebody's own may be in any order
         learned = table.loc[~is_held_out].sort_values("id", kind="stable")
         training, held_out = sorted(learned["id"]), table.loc[is_held_out, "id"].tolist()
         shares = {record.id: record.shares for record in survey.of("train")}
         return cls(
-            f"fold {fold}",
+            name,
             survey.samples("train", training),
             survey.samples("train", held_out),
             tuple(survey.sizes["train", each] for each in held_out),
             survey.fingerprint("train", training),
             tuple(tuple(share > 0 for share in shares[each]) for each in training),
-            {name: tuple(map(str, learned[name])) for name in ("group", "stratum")},
+            {column: tuple(map(str, learned[column])) for column in ("group", "stratum")},
+            len(training),
         )

@@ -114,7 +114,7 @@ class Forecast:
             )
 
     def infer(self) -> Iterator[Line]:
-        used = len(self.context.used_folds())
+        used = len(self.context.predicting_folds())
         for part, stores in planned_stores(self.predicting).items():
             for model, store in stores.items():
                 pending = store.pending()
@@ -168,7 +168,7 @@ class Forecast:
         models = list(self.measured)
         mean = make_mean("arithmetic", self.context.experiment.models[models[0]].infer.dtype)
         recipe = Recipe(dict.fromkeys(models, 1.0), (), multiclass=False, mean=mean)
-        planned, used = planned_sums(self.predicting, recipe), len(self.context.used_folds())
+        planned, used = planned_sums(self.predicting, recipe), len(self.context.predicting_folds())
         present = allocated_bytes([planned.folder])
         seconds = sum(predict_seconds(each, work, used) for each in self.measured.values())
         return Line(

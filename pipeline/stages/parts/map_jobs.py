@@ -92,7 +92,7 @@ class Predicting:
             data.frame,
             None if config.reference == "none" else align.settings_of(self.context),
             [(shape.id, shape.height, shape.width) for shape in self.shapes(part)],
-            self.context.used_folds(),
+            self._folds(part),
             *([] if config.infer.tile is None else [TILES]),
             *([self._outputs] if self._outputs else []),
         )
@@ -102,6 +102,11 @@ class Predicting:
         """The auxiliary outputs whose planes follow those of the classes."""
         return self.context.experiment.ensemble.used_outputs
 
+    def _folds(self, part: MapPart) -> list[int]:
+        """Whose members predict the part."""
+        context = self.context
+        return context.used_folds() if part == "oof" else context.predicting_folds()
+
     def sources(self, model: str, part: MapPart) -> dict[str, str]:
         """Id → fingerprint of the image's bytes and of the weights that predict it.
 
@@ -109,7 +114,7 @@ class Predicting:
         """
         digests, folds = self.survey.digests, self.context.folds()
         if part == "test":
-            weights = [self._checksum(model, fold) for fold in self.context.used_folds()]
+            weights = [self._checksum(model, fold) for fold in self._folds(part)]
             source_of = fingerprints_with(weights)
             return {each: source_of(digests["test", each]) for each in self.ids("test")}
         of_fold = {fold: fingerprints_with([self._checksum(model, fold)]) for fold in folds}

@@ -19,7 +19,8 @@ from pipeline.stages.parts.sample_facts import Weights, facts_of
 from pipeline.training.length import check_steps, training_length
 from pipeline.training.member import VERSION, TrainJob
 from pipeline.training.optimizers import peak_rate
-from pipeline.training.validation_epochs import validation_epochs
+from pipeline.training.validation_epochs import NEVER, validation_epochs
+from pipeline.workspace import ALL_IMAGES, fold_name
 
 SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
 """Fields of `train` that change speed, saving and scores of a training, not its result."""
@@ -37,7 +38,8 @@ def make_job(
     experiment = context.experiment
     config = experiment.models[model]
     seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
-    seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
+    settings = _as_long(config.train, split) if fold == ALL_IMAGES else config.train
+    seeded = config.model_copy(update={"train": settings.model_copy(update={"seed": seed})})
     parts, facts = made_from(context, split.images, seeded), facts_of(context, split, model, given)
     if facts is not None and facts.weights is not None:
         parts["image weights"] = fingerprint(facts.weights)
@@ -45,19 +47,19 @@ def make_job(
     if columns:
         parts["auxiliary columns"] = fingerprint([str(each) for each in columns])
     sizes = (working_size(size, config.input.resize) for size in split.sizes)
-    check_steps(model, len(split.train), config.train)
-    length = training_length(len(split.train), config.train)
+    check_steps(model, len(split.train), settings)
+    length = training_length(len(split.train), settings)
     return TrainJob(
-        name=f"{model}/fold{fold}",
+        name=f"{model}/{fold_name(fold)}",
         model=seeded,
         metric=experiment.metric,
         classes=experiment.data.class_names,
         multiclass=experiment.data.multiclass,
-        losses=experiment.losses(config.train),
+        losses=experiment.losses(settings),
         reader=reader_of_objects(reader, config),
         train=split.train,
         held_out=split.held_out,
-        validated=validation_epochs(config.train, length, sizes),
+        validated=validation_epochs(settings, length, sizes) if split.held_out else NEVER,
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
         made_from=parts,
@@ -65,6 +67,14 @@ def make_job(
         facts=facts,
         columns=columns,
     )
+
+
+def _as_long(settings: TrainConfig, split: FoldSplit) -> TrainConfig:
+    """With the steps that a fold's member makes, though there are more images."""
+    if settings.length is not None:
+        return settings
+    length = training_length(split.counted, settings)
+    return settings.model_copy(update={"steps": length.total // length.epochs})
 
 
 def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[str, str]:

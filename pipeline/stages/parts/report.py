@@ -27,6 +27,10 @@ RULE = (
     "The simplest thresholds whose nested score is within one standard error (paired by group) of "
     "the best ones' are chosen: 0.5 before the middle of the plateau before the searched ones."
 )
+WEIGHTS = (
+    "The first rule, from the left, whose nested score is within one standard error (paired by "
+    "group) of the best one's is chosen. Each rule's thresholds are its own."
+)
 WITHOUT = (
     "Without a model its weight goes to the others in proportion, and thresholds are chosen again. "
     "Intervals are paired by group; one that holds 0 says that the data cannot tell."
@@ -134,12 +138,15 @@ def _alignment(context: StageContext, survey: Survey) -> list[Section]:
 
 
 def _choices(ensembled: Ensembled) -> list[Section]:
-    """The chosen thresholds and post-processing, beside their competitors."""
+    """The chosen weights, thresholds and post-processing, beside their competitors."""
     facts = ensembled.facts
-    thresholds = Section("Thresholds", RULE, Table(*choices.threshold_table(facts)))
-    if not facts["postprocess_tried"]:
-        return [thresholds]
-    return [thresholds, Section("Post-processing", table=Table(*choices.step_table(facts)))]
+    sections = [Section("Thresholds", RULE, Table(*choices.threshold_table(facts)))]
+    if "weight_rules" in facts:
+        sections.insert(0, Section("Weights", WEIGHTS, Table(*choices.weight_table(facts))))
+    if facts["postprocess_tried"]:
+        steps = Table(*choices.step_table(facts))
+        sections.append(Section("Post-processing", table=steps))
+    return sections
 
 
 def _worths(ensembled: Ensembled) -> Section:

@@ -86,7 +86,7 @@ def _add(predicting: Predicting, recipe: Recipe, sums: Accumulator, members: Seq
     come one after another; a map that a kill put back to zero is pending again for all of them.
     """
     context = predicting.context
-    used = context.used_folds()
+    used = context.predicting_folds()
     pending = {member: sums.pending(member) for member in members}
     group, _ = next(predicting.together(pending, used))
     infer = {member: context.experiment.models[member].infer for member in group}

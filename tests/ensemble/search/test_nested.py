@@ -30,8 +30,11 @@ def procedure(data, folds, tmp_path, steps=(), metric=DICE, thresholds="search",
     return Procedure(Evidence(oof, folds, groups), metric, thresholds, decisions)
 
 
-def searched(data, folds, tmp_path, *args, **keys):
-    return procedure(data, folds, tmp_path, *args, **keys).run(lambda fold, rule: "search")
+def searched(data, folds, tmp_path, *args, weights=lambda fold, rule: "search", **keys):
+    return procedure(data, folds, tmp_path, *args, **keys).run(weights)
+
+
+WEIGHTS = pytest.mark.parametrize("weights", [lambda fold, rule: "search", "nested"])
 
 
 def test_each_folds_choice_is_scored_by_the_kernel(tmp_path):
@@ -48,26 +51,38 @@ def test_each_folds_choice_is_scored_by_the_kernel(tmp_path):
         assert score == DICE.aggregate(outcome.nested.statistics[folds == fold])
 
 
+@WEIGHTS
 @pytest.mark.parametrize("count", [2, 3])
-def test_a_fold_gets_exactly_what_is_chosen_when_it_is_not_there(count, tmp_path):
+def test_a_fold_gets_exactly_what_is_chosen_when_it_is_not_there(count, weights, tmp_path):
     """Weights and thresholds of every rule: as in a run without the fold."""
     for seed in range(3):
         data = source(seed, images=12, noise=4.0, members=2, size=(40, 40))
         folds, groups = np.arange(12) % count, np.arange(12) // 2
-        outcome = searched(data, folds, tmp_path, STEPS, groups=groups)
+        outcome = searched(data, folds, tmp_path, STEPS, groups=groups, weights=weights)
         rest = folds != 1
         ids = tuple(id for id, kept in zip(data.ids, rest, strict=True) if kept)
         alone = searched(
-            replace(data, ids=ids), folds[rest], tmp_path, STEPS, groups=groups[rest]
+            replace(data, ids=ids),
+            folds[rest],
+            tmp_path,
+            STEPS,
+            groups=groups[rest],
+            weights=weights,
         ).whole
         held = outcome.by_fold[1]
-        assert held.choices.keys() == alone.choices.keys()
-        for rule, choice in held.choices.items():
-            assert (choice.shares == alone.choices[rule].shares).all()
-            assert (choice.levels == alone.choices[rule].levels).all()
+        assert held.contest.keys() == alone.contest.keys()
+        for weight_rule, choices in held.contest.items():
+            assert choices.keys() == alone.contest[weight_rule].keys()
+            for rule, choice in choices.items():
+                assert (choice.shares == alone.contest[weight_rule][rule].shares).all()
+                assert (choice.levels == alone.contest[weight_rule][rule].levels).all()
+        if weights == "nested" and count == 3:
+            assert held.weight_rule == alone.weight_rule
+            assert held.weight_scores == alone.weight_scores
 
 
-def test_nothing_of_the_held_out_fold_reaches_its_own_choice(tmp_path):
+@WEIGHTS
+def test_nothing_of_the_held_out_fold_reaches_its_own_choice(weights, tmp_path):
     """Replace a fold's maps and truths: its choice stays, the others' may not."""
     folds = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])
     first, other = (source(seed, images=9, noise=5.0, size=(40, 40)) for seed in (0, 1))
@@ -78,11 +93,21 @@ def test_nothing_of_the_held_out_fold_reaches_its_own_choice(tmp_path):
     changed = replace(
         first, maps=mixed(first.maps, other.maps), truth=mixed(first.truth, other.truth)
     )
-    before, after = (searched(data, folds, tmp_path, STEPS) for data in (first, changed))
+    before, after = (
+        searched(data, folds, tmp_path, STEPS, weights=weights) for data in (first, changed)
+    )
 
     def told(outcome, fold):
         chosen = outcome.by_fold[fold]
-        return chosen.blend, chosen.steps, chosen.rule, chosen.rule_scores, chosen.step_trials
+        return (
+            chosen.weight_rule,
+            chosen.weight_scores,
+            chosen.blend,
+            chosen.steps,
+            chosen.rule,
+            chosen.rule_scores,
+            chosen.step_trials,
+        )
 
     assert told(before, 0) == told(after, 0)
     assert told(before, 1) != told(after, 1) and told(before, 2) != told(after, 2)
