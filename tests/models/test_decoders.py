@@ -62,7 +62,8 @@ def test_a_translation_moves_the_output_along(decoder: str) -> None:
         here, there = network(images) - still, network(moved) - still
 
     def column(response: torch.Tensor) -> float:
-        mass = response[0, 0].abs().square().sum(dim=0)
+        # what knows of the whole image answers everywhere alike
+        mass = (response - response.median())[0, 0].square().sum(dim=0)
         return float((mass * torch.arange(512)).sum() / mass.sum())
 
     assert column(there) - column(here) == pytest.approx(64, abs=16)
