@@ -41,7 +41,9 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
     encoder = Encoder(graft, channels.seen, DECODERS[spec.decoder].finest, spec.reference)
-    features = Features(encoder.channels, encoder.output_stride, graft.ends_with_pool)
+    features = Features(
+        encoder.channels, encoder.output_stride, graft.ends_with_pool, encoder.in_channels
+    )
     parts = build_parts(spec.decoder, features, classes)
     model = SegmentationModel(encoder, parts, channels)
     if whole is not None:

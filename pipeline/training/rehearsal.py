@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.config import TrainConfig
 from pipeline.errors import ConfigError
+from pipeline.models.decoders.layers import PooledNorm
 
 
 def check_batch(model: str, network: nn.Module, channels: int, settings: TrainConfig) -> None:
@@ -29,7 +30,7 @@ def check_batch(model: str, network: nn.Module, channels: int, settings: TrainCo
 
     network.to("meta").train()
     for name, module in network.named_modules():
-        if isinstance(module, _BatchNorm):
+        if isinstance(module, _BatchNorm) and not isinstance(module, PooledNorm):
             module.register_forward_pre_hook(lambda _, inputs, name=name: look(name, inputs))
     try:
         with torch.no_grad():

@@ -50,22 +50,23 @@ def test_a_vgg_unet_has_a_centre() -> None:
     assert not any(name.startswith("decoder.center") for name in resnet.state_dict())
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
+# dilated_context answers 0 everywhere at first, and refinenet sees further than the image is wide.
+@pytest.mark.parametrize("decoder", sorted(set(DECODERS) - {"dilated_context", "refinenet"}))
 def test_a_translation_moves_the_output_along(decoder: str) -> None:
     """No decoder stretches its map: what is 64 pixels further right answers 64 pixels further."""
     network = shared_model(decoder, "test_resnet", classes=1)
-    images = torch.zeros(1, 3, 64, 512)
-    images[..., 24:40, 184:200] = 1
-    moved = images.roll(64, dims=3)
+    images = torch.zeros(1, 3, 64, 1024)
+    images[..., 24:40, 440:456] = 1
     with torch.no_grad():
         still = network(torch.zeros_like(images))
-        here, there = network(images) - still, network(moved) - still
+        here, there = network(images) - still, network(images.roll(64, dims=3)) - still
 
-    def column(response: torch.Tensor) -> float:
-        mass = response[0, 0].abs().square().sum(dim=0)
-        return float((mass * torch.arange(512)).sum() / mass.sum())
+    def difference(shift: int) -> float:
+        # the middle, far from the zeros beyond the edges
+        before, after = here[..., 256 - shift : 768 - shift], there[..., 256:768]
+        return float((before - after).square().mean())
 
-    assert column(there) - column(here) == pytest.approx(64, abs=16)
+    assert min(range(0, 129, 4), key=difference) == pytest.approx(64, abs=4)
 
 
 @pytest.mark.parametrize("scale", [1, 4, 8, 32])

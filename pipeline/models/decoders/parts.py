@@ -21,11 +21,13 @@ class Features:
     """The output of an encoder: five features at 1/2 .. 1/32, none deeper than `output_stride`.
 
     ends_with_pool: whether no layer has looked at the deepest one yet (VGG).
+    image: channels of the image.
     """
 
     channels: Sequence[int]
     output_stride: int = 32
     ends_with_pool: bool = False
+    image: int = IMAGE_CHANNELS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,33 @@
+"""Dense upsampling convolution (Wang et al. 2018, arXiv 1702.08502).
+
+The scores of all pixels of a cell are channels of that cell, and are put in their places: nothing
+is interpolated. The paper's ReLU on the scores is left out: with it no score could speak against a
+class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from pipeline.models.decoders.parts import Features, Parts
+
+
+def duc(features: Features, classes: int) -> Parts:
+    """Dense upsampling convolution (Wang et al. 2018)."""
+    stride = features.output_stride
+    scores = classes * stride**2
+    last = nn.Sequential(
+        nn.Conv2d(features.channels[-1], scores, 3, padding=1),
+        nn.BatchNorm2d(scores),
+        nn.PixelShuffle(stride),
+    )
+    return Parts(Deepest(), last)
+
+
+class Deepest(nn.Module):
+    """[image, five features] -> the deepest one."""
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        return features[-1]

@@ -1,0 +1,57 @@
+"""Layers that several decoders are made of."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.size import Size
+
+
+def convolution(channels: int, out: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
+    """Convolution of the same size, batch normalisation, ReLU."""
+    padding = dilation * (kernel // 2)
+    return nn.Sequential(
+        nn.Conv2d(channels, out, kernel, padding=padding, dilation=dilation, bias=False),
+        nn.BatchNorm2d(out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class PooledNorm(nn.BatchNorm2d):
+    """Batch normalisation of values pooled over whole images.
+
+    In training an image that is alone in its batch is normalised by the running statistics, since
+    one value has no deviation.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or input.numel() > input.shape[1]:
+            return super().forward(input)
+        return F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
+
+
+def resized(feature: Tensor, size: Size | torch.Size) -> Tensor:
+    """N x c x h x w -> N x c x size, bilinear; corners are not aligned."""
+    return F.interpolate(feature, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def bilinear_upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:
+    """N x c x H x W -> N x c x factor*H x factor*W; learned, and bilinear at first.
+
+    Each channel has a kernel of 2 * factor, and looks at the others with weight 0 at first.
+    """
+    kernel = 2 * factor
+    layer = nn.ConvTranspose2d(
+        channels, channels, kernel, stride=factor, padding=factor // 2, bias=False
+    )
+    centre = (kernel - 1) / 2
+    ramp = 1 - (torch.arange(kernel) - centre).abs() / factor
+    with torch.no_grad():
+        layer.weight.zero_()
+        for channel in range(channels):
+            layer.weight[channel, channel] = ramp[:, None] * ramp
+    return layer

@@ -1,0 +1,103 @@
+"""Networks of the literature: parameters as in named code, and what their papers say of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.models.decoders.danet import ChannelAttention, PositionAttention
+from pipeline.models.decoders.deeplab import JoinedPyramid
+from pipeline.models.decoders.dilated_context import Context
+from pipeline.models.decoders.layers import PooledNorm, bilinear_upsampling
+from pipeline.models.factory import parameter_count
+from tests.helpers.small_models import model
+
+# On what, with how many classes, the public code that is counted, and its parameters.
+COUNTED = [
+    ("fcn32s", "vgg16", 21, "wkentaro/pytorch-fcn", 136_152_917),
+    ("fcn16s", "vgg16", 21, "wkentaro/pytorch-fcn", 134_815_994),
+    ("fcn8s", "vgg16", 21, "wkentaro/pytorch-fcn", 134_489_759),
+    ("deeplabv2", "resnet101", 21, "kazuto1011/deeplab-pytorch", 44_048_532),
+    ("refinenet", "resnet101", 21, "DrSleep/refinenet-pytorch", 118_052_437),
+    ("gcn", "resnet152", 21, "zijundeng/pytorch-semantic-segmentation", 59_369_620),
+    ("duc", "resnet152", 21, "zijundeng/pytorch-semantic-segmentation", 82_920_448),
+    ("deeplabv3", "resnet50", 21, "torchvision, with auxiliary head", 42_004_074),
+]
+
+
+@pytest.mark.parametrize(("decoder", "encoder", "classes", "code", "count"), COUNTED)
+def test_parameters_are_those_of_public_code(
+    decoder: str, encoder: str, classes: int, code: str, count: int
+) -> None:
+    with torch.device("meta"):
+        network = model(decoder, encoder, classes=classes)
+    assert parameter_count(network) == count, code
+
+
+def test_upsampling_is_bilinear_at_first() -> None:
+    map_ = torch.rand(1, 2, 9, 7)
+    for factor in (2, 8, 32):
+        with torch.no_grad():
+            ours = bilinear_upsampling(2, factor)(map_)
+        theirs = nn.functional.interpolate(map_, scale_factor=factor, mode="bilinear")
+        inside = (..., slice(factor, -factor), slice(factor, -factor))
+        torch.testing.assert_close(ours[inside], theirs[inside])
+
+
+def test_context_is_the_identity_at_first_and_sees_67_cells() -> None:
+    context, scores = Context(3), torch.rand(1, 3, 96, 96)
+    assert torch.equal(context(scores), scores)
+    assert parameter_count(context) == 7 * (9 * 3**2 + 3) + 3**2 + 3
+    for layer in context.layers:
+        nn.init.constant_(layer.weight, 0.1)
+    scores.requires_grad_(True)
+    context(scores)[0, :, 48, 48].sum().backward()
+    rows = scores.grad[0].abs().sum(dim=(0, 2)).nonzero().flatten()
+    assert (int(rows.min()), int(rows.max())) == (48 - 33, 48 + 33)
+
+
+def test_a_pyramid_trains_on_a_single_image() -> None:
+    pyramid = JoinedPyramid(8, (1, 2, 3)).train()
+    out = pyramid([torch.rand(1, 8, 4, 4)])
+    assert out.shape == (1, 256, 4, 4) and out.isfinite().all()
+
+
+def test_a_pooled_normalisation_is_a_plain_one_in_larger_batches() -> None:
+    torch.manual_seed(0)
+    values, ours, theirs = torch.rand(4, 8, 1, 1), PooledNorm(8), nn.BatchNorm2d(8)
+    assert torch.equal(ours(values), theirs(values))
+    assert torch.equal(ours.running_mean, theirs.running_mean)
+
+
+def test_attention_over_places_is_the_paper_s_sum() -> None:
+    torch.manual_seed(0)
+    attention, x = PositionAttention(16), torch.randn(2, 16, 5, 6)
+    assert torch.equal(attention(x), x)
+    nn.init.ones_(attention.scale)
+    query, key, value = (m(x).flatten(2) for m in (attention.query, attention.key, attention.value))
+    weights = torch.einsum("ncq,nck->nqk", query, key).softmax(dim=2)
+    expected = x + torch.einsum("nqk,nck->ncq", weights, value).reshape(x.shape)
+    torch.testing.assert_close(attention(x), expected)
+
+
+def test_attention_over_channels_is_the_paper_s_sum() -> None:
+    torch.manual_seed(0)
+    attention, x = ChannelAttention(), torch.randn(2, 4, 5, 6)
+    assert torch.equal(attention(x), x)
+    nn.init.ones_(attention.scale)
+    flat = x.flatten(2)
+    likeness = torch.einsum("ncp,ndp->ncd", flat, flat)
+    expected = x + torch.einsum("ncd,ndp->ncp", (-likeness).softmax(dim=2), flat).reshape(x.shape)
+    torch.testing.assert_close(attention(x), expected)
+
+
+@pytest.mark.parametrize("decoder", ["bisenet", "danet", "deeplabv3", "refinenet", "fcn8s"])
+def test_one_image_in_a_batch_trains(decoder: str) -> None:
+    network = model(decoder, "test_resnet", classes=2).train()
+    output = network(torch.rand(1, 3, 101, 75))
+    logits = output if isinstance(output, torch.Tensor) else output[0]
+    assert logits.shape == (1, 2, 101, 75)
+    logits.square().mean().backward()
+    gradients = [each.grad for each in network.parameters() if each.grad is not None]
+    assert all(each.isfinite().all() for each in gradients)
