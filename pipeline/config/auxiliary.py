@@ -69,7 +69,14 @@ class Presence(AuxiliaryOutput):
     name: Literal["presence"]
 
 
-class BoundaryMap(AuxiliaryOutput):
+class MapOutput(AuxiliaryOutput):
+    """A map that is made from the truth."""
+
+    weight: AuxiliaryWeight = 1
+    """Factor of its loss in the sum of all; watershed found objects better with 1 than with 0.1."""
+
+
+class BoundaryMap(MapOutput):
     """Where objects of each class end."""
 
     name: Literal["boundary"]
@@ -77,13 +84,13 @@ class BoundaryMap(AuxiliaryOutput):
     """Pixels on each side of a boundary that belong to it."""
 
 
-class DistanceMap(AuxiliaryOutput):
+class DistanceMap(MapOutput):
     """How deep in its object a pixel lies."""
 
     name: Literal["distance"]
 
 
-class CentreMap(AuxiliaryOutput):
+class CentreMap(MapOutput):
     """How near to the middle of its object a pixel lies."""
 
     name: Literal["centre"]
@@ -115,7 +122,6 @@ class ColumnOutput(AuxiliaryOutput):
         return f"column_{self.column}"
 
 
-MapOutput = BoundaryMap | DistanceMap | CentreMap
 _KINDS = (DeepSupervision, Presence, BoundaryMap, DistanceMap, CentreMap, ColumnOutput)
 NAMES = {get_args(kind.model_fields["name"].annotation)[0]: kind for kind in _KINDS}
 
