@@ -12,6 +12,7 @@ from pipeline.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from pipeline.config.experiment import Experiment
+    from pipeline.config.training import TrainConfig
 
 
 def experiment_problems(experiment: Experiment) -> Iterator[str]:
@@ -98,29 +99,30 @@ def _band_problems(experiment: Experiment, name: str) -> Iterator[str]:
         )
     if len(set(shown)) != len(shown):
         yield f"models.{name}.input.bands: a band stands twice"
-    if experiment.data.bands is None:
-        if model.train.augment.band_drop:
-            yield f"models.{name}.train.augment.band_drop needs data.bands"
-        return
-    if _mixes_values(model.infer.tta):
+    for key, part in model.train.parts():
+        yield from _augment_problems(experiment, f"models.{name}.{key}", part)
+    if experiment.data.bands is not None and _mixes_values(model.infer.tta):
         yield (
             f"models.{name}.infer.tta: scale, brightness and gamma are for 8-bit RGB, and "
             "not for data.bands"
         )
-    if model.train.augment.colour_on != "cpu":
-        yield (
-            f"models.{name}.train.augment.colour_on: device is for 8-bit RGB, and not for "
-            "data.bands"
-        )
+
+
+def _augment_problems(experiment: Experiment, place: str, train: TrainConfig) -> Iterator[str]:
+    if experiment.data.bands is None and train.augment.band_drop:
+        yield f"{place}.augment.band_drop needs data.bands"
+    if experiment.data.bands is not None and train.augment.colour_on != "cpu":
+        yield f"{place}.augment.colour_on: device is for 8-bit RGB, and not for data.bands"
 
 
 def _loss_problems(experiment: Experiment) -> Iterator[str]:
     data = experiment.data
     for name, model in experiment.models.items():
-        own = model.train.loss != experiment.train.loss
-        place = f"models.{name}.train.loss" if own else "train.loss"
-        for each in misfits(model.train.loss or (), data.class_names, data.multiclass):
-            yield f"{place}: {each}"
+        shared = {key: part.loss for key, part in experiment.train.parts()}
+        for key, part in model.train.parts():
+            place = key if shared.get(key, ()) == part.loss else f"models.{name}.{key}"
+            for each in misfits(part.loss or (), data.class_names, data.multiclass):
+                yield f"{place}.loss: {each}"
 
 
 def _mixes_values(views: tuple[str, ...]) -> bool:

@@ -19,6 +19,7 @@ GONE = {
     "since choosing the epoch on the scored fold makes the score too optimistic",
     ("infer", "merge"): "now infer.mean: arithmetic (was mean), geometric or logit",
     ("train", "resize"): "now input.resize",
+    ("train", "init"): "it stands beside weights: models.<name>.init",
     ("ensemble", "metric"): "now metric, at the top level",
     ("data", "exclusive"): "now data.multiclass",
 }
@@ -61,7 +62,11 @@ def describe_mistakes(
     laid under each model's own. A mistake in a global block is listed once, there.
     """
     problems = error.errors(include_url=False)
-    mistakes = [_mistake(each, validated, experiment) for each in problems]
+    mistakes = [
+        _mistake(each, validated, experiment)
+        for each in problems
+        if not _is_laid_under_a_stage(each["loc"], validated)
+    ]
     places = {(mistake.path, mistake.kind) for mistake in mistakes}
     told = [each for each in mistakes if not _is_inherited(each, places, written)]
     inner = {each.path[:depth] for each in told for depth in range(len(each.path))}
@@ -80,6 +85,8 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
     hint = ""
     if kind == "extra_forbidden" and tuple(path[-2:]) in GONE:
         hint = f"; {GONE[tuple(path[-2:])]}"
+    elif kind == "extra_forbidden" and (around := _around_stage(path, experiment, validated)):
+        hint = f"; all stages have the same: set {around}"
     elif kind == "extra_forbidden":
         hint = did_you_mean(
             str(path[-1])[:_LONGEST_KEY], _keys_of(path[:-1], experiment, validated)
@@ -104,6 +111,25 @@ def _real_path(location: Path, value: Any) -> Path:
     return tuple(path)
 
 
+def _around_stage(path: Path, experiment: type[BaseModel], validated: Mapping[str, Any]) -> str:
+    """The key of `train` that a stage tries to change; empty where it is none."""
+    *above, stages, _, key = ("", "", *path)
+    block = path[: len(above) - 2]
+    if stages != "stages" or key not in {*_keys_of(block, experiment, validated)} - {stages}:
+        return ""
+    return _dotted((*block, key))
+
+
+def _is_laid_under_a_stage(location: Path, validated: Mapping[str, Any]) -> bool:
+    """True for a key of a block that a stage has only from `train`, where it is listed itself."""
+    if "stages" not in location:
+        return False
+    block = location.index("stages") + 3
+    above = _real_path(location[:block], validated)
+    is_there = _real_path(location[: block + 1], validated) != above
+    return len(above) == block < len(location) and not is_there
+
+
 def _is_inherited(
     mistake: Mistake, places: set[tuple[Path, str]], written: Mapping[str, Any]
 ) -> bool:
@@ -124,7 +150,7 @@ def _by_place(mistakes: Iterable[Mistake]) -> list[list[Mistake]]:
 
 def _line(mistakes: list[Mistake]) -> str:
     first = mistakes[0]
-    key = ".".join(map(_readable, first.path))
+    key = _dotted(first.path)
     if first.kind == "missing":
         return f"  {key}: is required"
     if first.kind == "extra_forbidden":
@@ -134,6 +160,12 @@ def _line(mistakes: list[Mistake]) -> str:
     if first.kind == "value_error" and isinstance(first.value, Mapping):
         return f"  {key}: {message}{hint}" if key else f"  {message}{hint}"
     return f"  {key}: {shortened(first.value)}: {message}{hint}"
+
+
+def _dotted(path: Path) -> str:
+    """A path as people write it: `train.stages[1].size`."""
+    parts = [f"[{each}]" if isinstance(each, int) else f".{_readable(each)}" for each in path]
+    return "".join(parts).removeprefix(".")
 
 
 def _readable(part: Any) -> str:

@@ -25,10 +25,10 @@ from pipeline.stages.parts.fold_split import FoldSplit
 from pipeline.stages.parts.member_jobs import make_job
 from pipeline.stages.parts.sample_facts import given_weights
 from pipeline.stages.parts.starting_weights import fetch_weights
-from pipeline.training.length import training_length
-from pipeline.training.loop import train_member
+from pipeline.training.length import samples_a_step
 from pipeline.training.member import TrainJob
 from pipeline.training.projection import Projection
+from pipeline.training.staged import train_member
 from pipeline.workspace import ALL_IMAGES, MemberPaths, fold_name
 
 
@@ -104,9 +104,9 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
         every.append(ALL_IMAGES)
         images = [len(splits[fold].train) for fold in context.used_folds()]
         splits[ALL_IMAGES] = FoldSplit.of_all(survey, table, round(sum(images) / len(images)))
-    given = given_weights(context, survey)
+    given = given_weights(context, survey, context.models())
     jobs = {
-        (model, fold): make_job(context, splits[fold], reader, model, fold, given.get(model))
+        (model, fold): make_job(context, splits[fold], reader, model, fold, given)
         for model in context.models()
         for fold in every
     }
@@ -127,8 +127,22 @@ def _restore_history(paths: MemberPaths) -> None:
 
 
 def _projection(context: StageContext, stale: list[TrainJob]) -> Projection:
-    steps = sum(training_length(len(job.train), job.model.train).total for job in stale)
-    return Projection(len(stale), steps, min(len(context.machine.devices), len(stale)))
+    parts = [part for job in stale for part in job.parts]
+    steps = sum(part.length.total for part in parts)
+    at_once = min(len(context.machine.devices), len(stale))
+    staged = any(job.stages for job in stale)
+    return Projection(len(stale), steps, at_once, _work(stale) if staged else None)
+
+
+def _work(stale: list[TrainJob]) -> float:
+    """The steps of all stages in steps of the first job's first one, by the pixels of each."""
+    parts = [part for job in stale for part in job.parts]
+    return sum(part.length.total * _pixels(part) for part in parts) / _pixels(parts[0])
+
+
+def _pixels(part: TrainJob) -> int:
+    train = part.model.train
+    return samples_a_step(train) * train.size[0] * train.size[1]
 
 
 def _say_why(context: StageContext, stale: list[TrainJob]) -> None:

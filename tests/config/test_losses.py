@@ -116,7 +116,7 @@ def test_weights_by_name_stand_in_the_order_of_the_classes() -> None:
         ([{"name": "focal", "gamma": True}], "train.loss.0.gamma: True: true is not a number"),
         ({"name": "tversky", "alpha": 0, "beta": 0}, "alpha and beta are both 0"),
         ({"bce": 0}, "train.loss.bce: 0: a loss of no weight does nothing; leave it out"),
-        ([{"name": "bce", "weight": 0.0}], "train.loss.0.weight: 0.0: a loss of no weight"),
+        ([{"name": "bce", "weight": 0.0}], "train.loss[0].weight: 0.0: a loss of no weight"),
         ({"bce": -1}, "train.loss.bce: -1: should be greater than"),
         ({"tversky": {"alpha": 0.3}}, "parameters need a list, such as [{name: tversky"),
         (["bce", "bce"], "bce stands twice"),

@@ -41,12 +41,13 @@ def rehearse(context: StageContext, reader: SampleReader) -> None:
     """ConfigError where a chosen model cannot be trained on its batches."""
     for name in context.models():
         model = context.experiment.models[name]
-        if model.train.batch > 1 and not model.train.checkpointing:
-            continue
-        network = unweighted(model, len(context.experiment.data.class_names), reader)
-        if model.train.checkpointing:
-            checkpoint_encoder(name, network)
-        check_batch(name, network, reader.channels.total, model.train)
+        for key, part in model.train.parts():
+            if part.batch > 1 and not part.checkpointing:
+                continue
+            network = unweighted(model, len(context.experiment.data.class_names), reader)
+            if part.checkpointing:
+                checkpoint_encoder(name, network, key)
+            check_batch(name, network, reader.channels.total, part, key)
 
 
 def make_networks(context: StageContext, reader: SampleReader) -> None:
