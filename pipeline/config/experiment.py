@@ -56,6 +56,12 @@ class ModelConfig(ModelSpec):
         return name
 
     @model_validator(mode="after")
+    def _starts_from_one(self) -> Self:
+        if self.init is not None and self.weights not in (None, "pretrained"):
+            raise ValueError(f"takes init: {self.init} or weights: {self.weights}, not both")
+        return self
+
+    @model_validator(mode="after")
     def _freezes_what_is_trained(self) -> Self:
         if self.weights is not None or self.init is not None:
             return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config.auxiliary import auxiliary_problems
@@ -27,6 +29,7 @@ def experiment_problems(experiment: Experiment) -> Iterator[str]:
         yield from _band_problems(experiment, name)
     yield from dict.fromkeys(_loss_problems(experiment))
     yield from auxiliary_problems(experiment)
+    yield from _init_problems(experiment)
 
 
 def _weights_problems(experiment: Experiment) -> Iterator[str]:
@@ -123,6 +126,29 @@ def _loss_problems(experiment: Experiment) -> Iterator[str]:
             place = key if shared.get(key, ()) == part.loss else f"models.{name}.{key}"
             for each in misfits(part.loss or (), data.class_names, data.multiclass):
                 yield f"{place}.loss: {each}"
+
+
+def _init_problems(experiment: Experiment) -> Iterator[str]:
+    """Circles of models that start from each other, each told once."""
+    told = set[str]()
+    for name in experiment.models:
+        chain = [name]
+        while (source := own_source(experiment, chain[-1])) is not None and source not in chain:
+            chain.append(source)
+        if source == name and name not in told:
+            told |= {*chain}
+            circle = " → ".join([*chain, name])
+            yield f"models.{name}.init: {circle} is a circle; one must start from something else"
+
+
+def own_source(experiment: Experiment, model: str) -> str | None:
+    """The model of the same experiment whose name or folder `init` is."""
+    init, models = experiment.models[model].init, experiment.models
+    if init is None or init in models:
+        return init
+    path = Path(os.path.normpath(init))
+    is_own = path.parent == Path("runs", experiment.name) and path.name in models
+    return path.name if is_own else None
 
 
 def _mixes_values(views: tuple[str, ...]) -> bool:

@@ -19,6 +19,7 @@ from pipeline.stages.parts import (
     decoded_samples,
     member_scores,
     trial_networks,
+    warm_start,
 )
 from pipeline.stages.parts.changed_keys import changed_keys
 from pipeline.stages.parts.fold_split import FoldSplit
@@ -67,14 +68,16 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         _say_why(context, stale)
         _say_recipes(context, stale)
         auxiliary_notes.warn(context, stale)
+        warm_start.check(context, stale, check.run(context))
         trial_networks.check_room(context, stale)
         fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
         placed[0] = replace(placed[0], projection=_projection(context, stale))
         augmentation_sheet.draw(context, placed)
-        waiting = [Job(job.name, _train, (job,)) for job in placed]
-        context.run_jobs("train", waiting, width=len(chosen))
+        _train_all(context, placed, width=len(chosen))
+        if any(job.waits_for is not None for job in stale):
+            jobs = list_jobs(context)  # only now it is known what they started from
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
         _show_scores(context, jobs)
@@ -85,6 +88,19 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
             _show_scores(context, jobs)
         context.up_to_date("train", context.workspace.run)
     return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
+
+
+def _train_all(context: StageContext, jobs: list[TrainJob], width: int) -> None:
+    """Train the members, those that start from others after these."""
+    while jobs:
+        ready = [job for job in jobs if job.waits_for is None]
+        context.run_jobs("train", [Job(job.name, _train, (job,)) for job in ready], width=width)
+        left = {job.name for job in jobs} - {job.name for job in ready}
+        if not left:
+            return
+        jobs = [job for job in list_jobs(context).values() if job.name in left]
+        warm_start.check(context, jobs, check.run(context))
+        jobs = decoded_samples.placed(context, jobs)
 
 
 def _show_scores(context: StageContext, jobs: dict[tuple[str, int], TrainJob]) -> None:
@@ -104,15 +120,14 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
         every.append(ALL_IMAGES)
         images = [len(splits[fold].train) for fold in context.used_folds()]
         splits[ALL_IMAGES] = FoldSplit.of_all(survey, table, round(sum(images) / len(images)))
-    given = given_weights(context, survey, context.models())
-    jobs = {
-        (model, fold): make_job(context, splits[fold], reader, model, fold, given)
-        for model in context.models()
-        for fold in every
-    }
+    ordered = warm_start.in_order(context, context.models())
+    given, jobs = given_weights(context, survey, ordered), dict[tuple[str, int], TrainJob]()
+    for model in ordered:
+        for fold in every:
+            jobs[model, fold] = make_job(context, splits[fold], reader, model, fold, given, jobs)
     for job in jobs.values():
         _restore_history(job.paths)
-    return jobs
+    return {(model, fold): jobs[model, fold] for model in context.models() for fold in every}
 
 
 def is_trained(job: TrainJob) -> bool:

@@ -90,6 +90,8 @@ class TrainJob:
     """Where decoded samples are kept; None: not on the disk."""
     stages: tuple[Stage, ...] = ()
     """Of a training in parts: each with its settings, in place of the job's own."""
+    waits_for: str | None = None
+    """A member that must be trained before, since this one starts from it (`init`)."""
     place: Place = Place()
     """Of such a part: which one it is."""
 

@@ -9,8 +9,8 @@ from pipeline.planning.measure import Measured
 from pipeline.training.disk_bytes import Footprint
 
 MEASURED = Measured(
-    steps_s=(2.0, 8.0), plain_s=1e-3, predict_s=2e-3, decode_s=5e-4, write_s=1e-4, read_s=1e-4, stored=1.0,
-    footprint=Footprint(10, 20, 6),
+    steps_s=(2.0, 8.0), plain_s=1e-3, predict_s=2e-3, decode_s=5e-4, write_s=1e-4, read_s=1e-4,
+    stored=1.0, footprint=Footprint(10, 20, 6),
 )  # fmt: skip
 
 

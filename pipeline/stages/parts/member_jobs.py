@@ -13,6 +13,7 @@ from pipeline.manifests import fingerprint
 from pipeline.models.provenance import starting_point
 from pipeline.stages import align
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts import warm_start
 from pipeline.stages.parts.column_values import columns_of
 from pipeline.stages.parts.decoded_samples import reader_of_objects
 from pipeline.stages.parts.fold_split import FoldSplit
@@ -33,10 +34,14 @@ def make_job(
     model: str,
     fold: int,
     given: Mapping[ImageWeights, Weights],
+    jobs: Mapping[tuple[str, int], TrainJob],
 ) -> TrainJob:
-    """The job of one member, trained or not. given: weights of training images, from tables."""
+    """The job of one member, trained or not.
+
+    given: weights of training images, from tables; jobs: of the models that it may start from.
+    """
     experiment = context.experiment
-    config = experiment.models[model]
+    config, waits_for = warm_start.started(context, model, fold, jobs)
     seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
     seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
     stages = make_stages(experiment, split, model, seeded, given)
@@ -45,9 +50,10 @@ def make_job(
     if columns:
         parts["auxiliary columns"] = fingerprint([str(each) for each in columns])
     first, *later = stages
+    whole = seeded if later else seeded.model_copy(update={"train": first.train})
     return TrainJob(
         name=f"{model}/{fold_name(fold)}",
-        model=seeded,
+        model=whole,
         metric=experiment.metric,
         classes=experiment.data.class_names,
         multiclass=experiment.data.multiclass,
@@ -63,6 +69,7 @@ def make_job(
         facts=first.facts,
         columns=columns,
         stages=stages if later else (),
+        waits_for=waits_for,
     )
 
 

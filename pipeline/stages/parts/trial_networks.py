@@ -55,7 +55,8 @@ def make_networks(context: StageContext, reader: SampleReader) -> None:
     classes = len(context.experiment.data.class_names)
     for name in context.models():
         model = context.experiment.models[name]
-        build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
+        if model.init is None:  # else `warm_start` does
+            build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
 
 
 def unweighted(model: ModelConfig, classes: int, reader: SampleReader) -> SegmentationModel:
