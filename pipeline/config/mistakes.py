@@ -39,6 +39,10 @@ _WORDS = {
 }
 
 
+class _Position(int):
+    """A place in a list, since YAML's keys may be numbers, too."""
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One of pydantic's errors, at the keys as they are written."""
@@ -101,13 +105,14 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
 
 def _real_path(location: Path, value: Any) -> Path:
     """The parts of `location` that are keys or positions in `value`, without names of types."""
-    path = []
+    path: list[Any] = []
     for part in location:
+        is_position = isinstance(value, list | tuple)
         try:
             value = value[part]
         except (LookupError, TypeError):
             continue
-        path.append(part)
+        path.append(_Position(part) if is_position else part)
     return tuple(path)
 
 
@@ -164,7 +169,9 @@ def _line(mistakes: list[Mistake]) -> str:
 
 def _dotted(path: Path) -> str:
     """A path as people write it: `train.stages[1].size`."""
-    parts = [f"[{each}]" if isinstance(each, int) else f".{_readable(each)}" for each in path]
+    parts = [
+        f"[{each:d}]" if isinstance(each, _Position) else f".{_readable(each)}" for each in path
+    ]
     return "".join(parts).removeprefix(".")
 
 

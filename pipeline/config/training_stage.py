@@ -86,7 +86,7 @@ class LearningConfig(Block):
     @field_validator("size", mode="before")
     @classmethod
     def _square(cls, size: Any) -> Any:
-        return (size, size) if isinstance(size, int) else size
+        return [size, size] if isinstance(size, int) else size
 
     @field_validator("optimizer", "schedule")
     @classmethod

@@ -113,6 +113,7 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     """The members, trained or not, of the chosen models on all folds that are used or chosen."""
     survey, reader = check.run(context), align.run(context)
     trial_networks.rehearse(context, reader)
+    ordered = warm_start.in_order(context, context.models())
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     splits = {fold: FoldSplit.of(survey, table, fold) for fold in every}
@@ -120,7 +121,6 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
         every.append(ALL_IMAGES)
         images = [len(splits[fold].train) for fold in context.used_folds()]
         splits[ALL_IMAGES] = FoldSplit.of_all(survey, table, round(sum(images) / len(images)))
-    ordered = warm_start.in_order(context, context.models())
     given, jobs = given_weights(context, survey, ordered), dict[tuple[str, int], TrainJob]()
     for model in ordered:
         for fold in every:

@@ -65,7 +65,7 @@ def make_job(
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
         made_from=parts,
-        settings=_settings(config),
+        settings=_settings(experiment.models[model]),
         facts=first.facts,
         columns=columns,
         stages=stages if later else (),
