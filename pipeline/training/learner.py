@@ -75,7 +75,7 @@ class Learner:
         if self.settings.drop_path:
             drop_paths(model, network, self.settings.drop_path, job.place.key)
         if self.settings.checkpointing:
-            checkpoint_encoder(model, network)
+            checkpoint_encoder(model, network, job.place.key)
         self.plain = network
         # Fabric's wrapper keeps a copy of param_groups that a restored state does not reach
         self.rates = make_optimizer(network, self.settings)

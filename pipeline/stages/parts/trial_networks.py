@@ -11,6 +11,7 @@ from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages.context import StageContext
 from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.disk_bytes import Footprint, footprint
+from pipeline.training.drop_path import drop_paths
 from pipeline.training.member import TrainJob
 from pipeline.training.rehearsal import check_batch
 
@@ -42,9 +43,11 @@ def rehearse(context: StageContext, reader: SampleReader) -> None:
     for name in context.models():
         model = context.experiment.models[name]
         for key, part in model.train.parts():
-            if part.batch > 1 and not part.checkpointing:
+            if part.batch > 1 and not part.checkpointing and not part.drop_path:
                 continue
             network = unweighted(model, len(context.experiment.data.class_names), reader)
+            if part.drop_path:
+                drop_paths(name, network, part.drop_path, key)
             if part.checkpointing:
                 checkpoint_encoder(name, network, key)
             check_batch(name, network, reader.channels.total, part, key)
