@@ -133,7 +133,7 @@ def _init_problems(experiment: Experiment) -> Iterator[str]:
     told = set[str]()
     for name in experiment.models:
         chain = [name]
-        while (source := own_source(experiment, chain[-1])) is not None and source not in chain:
+        while (source := _own_source(experiment, chain[-1])) is not None and source not in chain:
             chain.append(source)
         if source == name and name not in told:
             told |= {*chain}
@@ -141,7 +141,7 @@ def _init_problems(experiment: Experiment) -> Iterator[str]:
             yield f"models.{name}.init: {circle} is a circle; one must start from something else"
 
 
-def own_source(experiment: Experiment, model: str) -> str | None:
+def _own_source(experiment: Experiment, model: str) -> str | None:
     """The model of the same experiment whose name or folder `init` is."""
     init, models = experiment.models[model].init, experiment.models
     if init is None or init in models:

@@ -73,7 +73,8 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
-        placed[0] = replace(placed[0], projection=_projection(context, stale))
+        first = next(place for place, job in enumerate(placed) if job.waits_for is None)
+        placed[first] = replace(placed[first], projection=_projection(context, stale))
         augmentation_sheet.draw(context, placed)
         _train_all(context, placed, width=len(chosen))
         if any(job.waits_for is not None for job in stale):

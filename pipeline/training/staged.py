@@ -7,6 +7,7 @@ crop and no order of images comes again.
 
 from __future__ import annotations
 
+import gc
 import math
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def train_member(job: TrainJob, context: JobContext) -> None:
     with computing_with(job.model.train.threads):
         for part in parts[_reached(job) :]:
             _train_stage(part, context)
+            gc.collect()  # a run and its loader hold each other, and a GPU has no room for two
 
 
 def _reached(job: TrainJob) -> int:

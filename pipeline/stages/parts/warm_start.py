@@ -1,7 +1,7 @@
 """Members that start from those of another model (`init`): fold k from its fold k.
 
-Their out-of-fold score is one only if no image of a fold has been seen by what its member starts
-from. Models of an experiment share their folds; of another run, it is looked up.
+Models of an experiment share their folds; of those of another run, it is looked up what they have
+seen.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from pathlib import Path
 
 from pipeline.channels import Channels
 from pipeline.config import ModelConfig
-from pipeline.data.folds import COLUMNS
-from pipeline.data.listing import listed
-from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError, ConfigError
-from pipeline.manifests import fingerprint, is_fresh, named_files, read_manifest, verified
+from pipeline.manifests import is_fresh, named_files, read_manifest, verified
 from pipeline.models.factory import build_model
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, as_typed
+from pipeline.stages.parts.seen_images import refuse_seen
 from pipeline.training.member import TrainJob
 from pipeline.workspace import MemberPaths, Workspace
 
@@ -136,7 +134,7 @@ def check(context: StageContext, jobs: Iterable[TrainJob], survey: Survey) -> No
             paths = source.member(int(number))
             _verify(paths, key)
             if source.own is None:
-                _refuse_seen(job, survey, source, int(number), key)
+                refuse_seen(job, survey, paths, source.workspace, key)
         if model not in built:
             _fit(job, key)
             built.add(model)
@@ -168,47 +166,3 @@ def _fit(job: TrainJob, key: str) -> None:
         build_model(job.model.network, classes=len(job.classes), channels=channels)
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from None
-
-
-def _refuse_seen(job: TrainJob, survey: Survey, source: Source, fold: int, key: str) -> None:
-    """ConfigError where the other member has seen an image that this one is scored on."""
-    folds, digests = _folds_of(source), _digests_of(source)
-    trained = sorted(each for each, number in folds.items() if number != fold)
-    paths = source.member(fold)
-    images = fingerprint([(each, digests.get(each)) for each in trained])
-    made_from = (read_manifest(paths.manifest) or {}).get("made_from", {})
-    if made_from.get("training images") != fingerprint(images):
-        raise ArtefactError(
-            f"{key}: {source.workspace.fold_table} or the images of that run have changed since "
-            f"{paths.folder} was trained, so it is not known what that has seen; train it again"
-        )
-    held_out = [sample.id for sample in job.held_out]
-    own = {survey.digests["train", sample.id] for sample in job.train}
-    seen_bytes = {digests[each] for each in trained} - own
-    seen = [
-        each
-        for each in held_out
-        if folds.get(each, fold) != fold or survey.digests["train", each] in seen_bytes
-    ]
-    unknown = [each for each in held_out if each not in folds]
-    if not seen and not unknown:
-        return
-    verb, ids = ("was trained on", seen) if seen else ("does not know", unknown)
-    raise ConfigError(
-        f"{key}: {paths.folder} {verb} {len(ids)} of the {len(held_out)} images that fold {fold} "
-        f"holds out here ({listed(ids)}), so the out-of-fold score would be too good; both runs "
-        f"need the same folds, such as a copy of {source.workspace.fold_table}"
-    )
-
-
-def _folds_of(source: Source) -> dict[str, int]:
-    """Id → fold, of the run's own table."""
-    table = read_own_table(source.workspace.fold_table, COLUMNS)
-    return {each: int(fold) for each, fold in zip(table["id"], table["fold"], strict=True)}
-
-
-def _digests_of(source: Source) -> dict[str, str]:
-    """Id → hash of a training image and its mask, of the run's own index."""
-    table = read_own_table(source.workspace.index, ("part", "id", "digest"))
-    of_training = table[table["part"] == "train"]
-    return dict(zip(of_training["id"], of_training["digest"], strict=True))
