@@ -33,11 +33,10 @@ def given_weights(
     """
     data = context.experiment.data
     tables: dict[ImageWeights, Weights] = {}
-    wishes = {
-        part.sample.weights: f"models.{name}: {key}.sample.weights"
-        for name in models
-        for key, part in context.experiment.models[name].train.parts()
-    }
+    wishes: dict[ImageWeights, str] = {}
+    for name in models:
+        for key, part in context.experiment.models[name].train.parts():
+            wishes.setdefault(part.sample.weights, f"models.{name}: {key}.sample.weights")
     known = {*survey.catalog.by_id["train"], *survey.catalog.by_id["test"], *data.drop}
     for wish, where in wishes.items():
         if wish.csv is not None:
