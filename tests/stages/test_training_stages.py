@@ -19,6 +19,7 @@ from pipeline.stages.parts.step_misfits import step_misfits
 from pipeline.stages.parts.tracked import _settings
 from pipeline.training.length import Length
 from pipeline.training.validation_epochs import validation_epochs
+from pipeline.workspace import ALL_IMAGES
 from tests.helpers.competitions import TINY, context, draw_discs, said
 
 STAGES = [{"size": 32, "length": 4, "epochs": 2}, {"size": [64, 96], "length": 2, "batch": 2}]
@@ -139,3 +140,15 @@ def test_the_last_epochs_that_are_scored_are_those_of_the_whole_training() -> No
         for later in (0, 2, 4)
     ]
     assert scored == [[1, 2, 3], [3], []]
+
+
+def test_a_member_of_all_images_has_stages_as_long_as_the_others(
+    discs: Path, tmp_path: Path
+) -> None:
+    stages = [{"epochs": 3, "batch": 2}, {"length": 5}]
+    stage = _stage(discs, tmp_path, train={"stages": stages}, folds={"count": 2, "all": True})
+    lengths = {
+        fold: [part.length for part in job.parts]
+        for (_, fold), job in train.list_jobs(stage).items()
+    }
+    assert lengths[ALL_IMAGES] == lengths[0] == lengths[1]

@@ -16,6 +16,7 @@ from pipeline.errors import ArtefactError, ConfigError, MaskmillError
 from pipeline.stages import folds, train
 from pipeline.stages.context import StageContext
 from pipeline.training.loop import TrainingRun
+from pipeline.workspace import ALL_IMAGES
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
 from tests.helpers.training_jobs import job_context
 
@@ -231,3 +232,13 @@ def test_a_start_that_cannot_be_leaves_the_fold_table_alone(place: Path) -> None
         train.run(stage)
     assert not stage.workspace.fold_table.exists()
     assert folds.run(_stage(place, "new", x=LINKNET)) is not None
+
+
+def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> None:
+    models = {"b": {**LINKNET, "init": "a"}, "a": LINKNET}
+    blocks: dict[str, Any] = {"train": SHORT, "folds": {"count": 2, "all": True}}
+    stage = context(place / "data", place, models=models, **blocks)
+    stage.fold = "all"
+    train.run(stage)
+    job = train.list_jobs(stage)["b", ALL_IMAGES]
+    assert job.model.network.weights == str(place / "runs/discs/a/all/last_plain.safetensors")

@@ -20,7 +20,7 @@ from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, as_typed
 from pipeline.stages.parts.seen_images import refuse_seen
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberPaths, Workspace
+from pipeline.workspace import MemberPaths, Workspace, fold_name
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Source:
     folder: Path
     own: str | None
 
-    def member(self, fold: int) -> MemberPaths:
-        return MemberPaths(self.folder / f"fold{fold}")
+    def member(self, fold: str) -> MemberPaths:
+        """fold: the name of a member's folder."""
+        return MemberPaths(self.folder / fold)
 
     @property
     def workspace(self) -> Workspace:
@@ -99,7 +100,7 @@ def started(
         return config, None
     if source is None:
         return config.model_copy(update={"weights": config.init}), None
-    paths = source.member(fold)
+    paths = source.member(fold_name(fold))
     waits_for = None
     if source.own is not None:
         job = jobs[source.own, fold]
@@ -124,16 +125,16 @@ def check(context: StageContext, jobs: Iterable[TrainJob], survey: Survey) -> No
     waiting, built = list(jobs), set[str]()
     names = {job.name for job in waiting}
     for job in waiting:
-        model, _, number = job.name.partition("/fold")
+        model, _, fold = job.name.partition("/")
         if job.model.init is None or job.waits_for in names:
             continue
         key, source = f"models.{model}.init", source_of(context, model)
         if job.waits_for is not None:
-            raise ConfigError(_untrained(context, key, job.waits_for, source, number))
+            raise ConfigError(_untrained(context, key, job.waits_for, source, fold))
         if source is not None:
-            paths = source.member(int(number))
+            paths = source.member(fold)
             _verify(paths, key)
-            if source.own is None:
+            if source.own is None and job.held_out:  # else nothing is scored
                 refuse_seen(job, survey, paths, source.workspace, key)
         if model not in built:
             _fit(job, key)
@@ -144,7 +145,7 @@ def _untrained(
     context: StageContext, key: str, member: str, source: Source | None, fold: str
 ) -> str:
     assert source is not None
-    chosen = {"model": source.folder.name, "fold": fold}
+    chosen = {"model": source.folder.name, "fold": fold.removeprefix("fold")}
     if source.own is None:
         chosen = {"config": f"configs/{source.workspace.name}.yaml", **chosen}
     command = f"{context.program} train{as_typed(context.program, chosen)}"
