@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.alignment import AlignSettings
-from pipeline.config.base import Block, check_names
+from pipeline.config.base import LONGEST_TEXT, Block, check_names
 from pipeline.config.data import DataConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.experiment_problems import experiment_problems
@@ -36,6 +36,10 @@ class ModelConfig(ModelSpec):
     """One model: its network, and its own `input`, `train` and `infer` (the global ones,
     overridden)."""
 
+    init: str | None = Field(None, min_length=1, max_length=LONGEST_TEXT)
+    """Warm start, instead of `weights`: another model of this experiment, or the folder of one of
+    another run (`runs/other/unet`); fold k starts from its fold k. A file: as `weights`. See
+    [Training](training.md#warm-start)."""
     recipe: RecipeName | None = None
     """A recipe of this model's own, in place of the global one; null: the global one."""
     input: InputConfig = InputConfig()
@@ -52,12 +56,21 @@ class ModelConfig(ModelSpec):
         return name
 
     @model_validator(mode="after")
+    def _starts_from_one(self) -> Self:
+        if self.init is not None and self.weights not in (None, "pretrained"):
+            raise ValueError(f"takes init: {self.init} or weights: {self.weights}, not both")
+        return self
+
+    @model_validator(mode="after")
     def _freezes_what_is_trained(self) -> Self:
-        if self.train.freeze and self.weights is None:
-            raise ValueError(
-                "train.freeze keeps what an encoder has learned before, and weights: null are "
-                "random; leave one of the two out"
-            )
+        if self.weights is not None or self.init is not None:
+            return self
+        for key, part in self.train.parts():
+            if part.freeze:
+                raise ValueError(
+                    f"{key}.freeze keeps what an encoder has learned before, and weights: null are "
+                    "random; leave one of the two out"
+                )
         return self
 
     @property

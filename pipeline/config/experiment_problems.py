@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config.auxiliary import auxiliary_problems
@@ -12,6 +14,7 @@ from pipeline.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from pipeline.config.experiment import Experiment
+    from pipeline.config.training import TrainConfig
 
 
 def experiment_problems(experiment: Experiment) -> Iterator[str]:
@@ -26,6 +29,7 @@ def experiment_problems(experiment: Experiment) -> Iterator[str]:
         yield from _band_problems(experiment, name)
     yield from dict.fromkeys(_loss_problems(experiment))
     yield from auxiliary_problems(experiment)
+    yield from _init_problems(experiment)
 
 
 def _weights_problems(experiment: Experiment) -> Iterator[str]:
@@ -98,29 +102,53 @@ def _band_problems(experiment: Experiment, name: str) -> Iterator[str]:
         )
     if len(set(shown)) != len(shown):
         yield f"models.{name}.input.bands: a band stands twice"
-    if experiment.data.bands is None:
-        if model.train.augment.band_drop:
-            yield f"models.{name}.train.augment.band_drop needs data.bands"
-        return
-    if _mixes_values(model.infer.tta):
+    for key, part in model.train.parts():
+        yield from _augment_problems(experiment, f"models.{name}.{key}", part)
+    if experiment.data.bands is not None and _mixes_values(model.infer.tta):
         yield (
             f"models.{name}.infer.tta: scale, brightness and gamma are for 8-bit RGB, and "
             "not for data.bands"
         )
-    if model.train.augment.colour_on != "cpu":
-        yield (
-            f"models.{name}.train.augment.colour_on: device is for 8-bit RGB, and not for "
-            "data.bands"
-        )
+
+
+def _augment_problems(experiment: Experiment, place: str, train: TrainConfig) -> Iterator[str]:
+    if experiment.data.bands is None and train.augment.band_drop:
+        yield f"{place}.augment.band_drop needs data.bands"
+    if experiment.data.bands is not None and train.augment.colour_on != "cpu":
+        yield f"{place}.augment.colour_on: device is for 8-bit RGB, and not for data.bands"
 
 
 def _loss_problems(experiment: Experiment) -> Iterator[str]:
     data = experiment.data
     for name, model in experiment.models.items():
-        own = model.train.loss != experiment.train.loss
-        place = f"models.{name}.train.loss" if own else "train.loss"
-        for each in misfits(model.train.loss or (), data.class_names, data.multiclass):
-            yield f"{place}: {each}"
+        shared = {key: part.loss for key, part in experiment.train.parts()}
+        for key, part in model.train.parts():
+            place = key if shared.get(key, ()) == part.loss else f"models.{name}.{key}"
+            for each in misfits(part.loss or (), data.class_names, data.multiclass):
+                yield f"{place}.loss: {each}"
+
+
+def _init_problems(experiment: Experiment) -> Iterator[str]:
+    """Circles of models that start from each other, each told once."""
+    told = set[str]()
+    for name in experiment.models:
+        chain = [name]
+        while (source := _own_source(experiment, chain[-1])) is not None and source not in chain:
+            chain.append(source)
+        if source == name and name not in told:
+            told |= {*chain}
+            circle = " → ".join([*chain, name])
+            yield f"models.{name}.init: {circle} is a circle; one must start from something else"
+
+
+def _own_source(experiment: Experiment, model: str) -> str | None:
+    """The model of the same experiment whose name or folder `init` is."""
+    init, models = experiment.models[model].init, experiment.models
+    if init is None or init in models:
+        return init
+    path = Path(os.path.normpath(init))
+    is_own = path.parent == Path("runs", experiment.name) and path.name in models
+    return path.name if is_own else None
 
 
 def _mixes_values(views: tuple[str, ...]) -> bool:

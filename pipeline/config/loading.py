@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from pipeline.config.base import shortened
 from pipeline.config.experiment import MOST_MODELS, Experiment
+from pipeline.config.merging import LENGTHS, merged
 from pipeline.config.mistakes import describe_mistakes
 from pipeline.config.reading import parse_yaml, read_yaml
-from pipeline.config.recipes import LENGTHS, recipe_blocks
+from pipeline.config.recipes import recipe_blocks
 from pipeline.config.yaml_loader import MOST_DEPTH
 from pipeline.errors import ConfigError
 
@@ -24,28 +25,6 @@ _MOST_BASES = 100
 _MOST_SPREAD = 10**5
 _SPREAD = ("input", "train", "infer")
 """The blocks of which each model may override any key."""
-_WHOLE = frozenset({"classes", "loss", "metric", "weights"})
-"""Mappings that are one value: a later file replaces them as a whole."""
-_NEVER_NULL = frozenset(
-    {
-        "align",
-        "augment",
-        "average",
-        "data",
-        "ensemble",
-        "folds",
-        "frame",
-        "freeze",
-        "infer",
-        "input",
-        "models",
-        "reference_jitter",
-        "sample",
-        "submission",
-        "train",
-    }
-)
-"""Blocks: with nothing below it, such a key is ignored, and the base file's value stays."""
 
 
 def load_experiment(
@@ -97,7 +76,7 @@ def _read_with_bases(path: Path) -> dict[str, Any]:
         if len(tops) > _MOST_BASES:
             raise ConfigError(f"{path}: `extends` chains more than {_MOST_BASES} files")
     for top in reversed(tops):
-        raw = _merged(raw, top)
+        raw = merged(raw, top)
     return raw
 
 
@@ -108,24 +87,6 @@ def _read_base(path: Path, base: Any) -> tuple[Path, dict[str, Any]]:
         return path.parent / base, read_yaml(path.parent / base)
     except ConfigError as error:
         raise ConfigError(f"{path}: extends: {error}") from None
-
-
-def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `top` laid over it, block by block; `model: null` takes one out."""
-    result = dict(base)
-    for key, value in top.items():
-        below = result.get(key)
-        if value is None and below is not None and key in _NEVER_NULL:
-            continue
-        if not (isinstance(below, dict) and isinstance(value, dict)) or key in _WHOLE:
-            result[key] = value
-            continue
-        if key == "models":
-            gone = {name for name, model in value.items() if model is None} & below.keys()
-            below = {name: model for name, model in below.items() if name not in gone}
-            value = {name: model for name, model in value.items() if name not in gone}
-        result[key] = _merged(below, value)
-    return result
 
 
 def _overridden(
@@ -173,7 +134,7 @@ def _spread_to_models(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
 
     A model's own recipe takes the place of the global one: what is written beats any recipe.
     """
-    whole = _merged(_laid_under(raw, {}), raw)
+    whole = merged(_laid_under(raw, {}), raw)
     models = raw.get("models")
     if not isinstance(models, dict) or len(models) > MOST_MODELS:
         return whole  # which is refused
@@ -190,7 +151,8 @@ def _spread(raw: Mapping[str, Any], model: Any) -> Any:
     for block in _SPREAD:
         shared, own = raw.get(block) or {}, model.get(block) or {}
         if isinstance(shared, dict) and isinstance(own, dict):
-            blocks[block] = _merged(_merged(recipe.get(block, {}), shared), own)
+            below = merged({block: recipe.get(block, {})}, {block: shared})
+            blocks |= merged(below, {block: own})
     return {**model, **blocks}
 
 

@@ -19,6 +19,7 @@ GONE = {
     "since choosing the epoch on the scored fold makes the score too optimistic",
     ("infer", "merge"): "now infer.mean: arithmetic (was mean), geometric or logit",
     ("train", "resize"): "now input.resize",
+    ("train", "init"): "it stands beside weights: models.<name>.init",
     ("ensemble", "metric"): "now metric, at the top level",
     ("data", "exclusive"): "now data.multiclass",
 }
@@ -36,6 +37,10 @@ _WORDS = {
     "tuple_type": "should be a list",
     "string_type": "should be text; put it in quotes",
 }
+
+
+class _Position(int):
+    """A place in a list, since YAML's keys may be numbers, too."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,11 @@ def describe_mistakes(
     laid under each model's own. A mistake in a global block is listed once, there.
     """
     problems = error.errors(include_url=False)
-    mistakes = [_mistake(each, validated, experiment) for each in problems]
+    mistakes = [
+        _mistake(each, validated, experiment)
+        for each in problems
+        if not _is_laid_under_a_stage(each["loc"], validated)
+    ]
     places = {(mistake.path, mistake.kind) for mistake in mistakes}
     told = [each for each in mistakes if not _is_inherited(each, places, written)]
     inner = {each.path[:depth] for each in told for depth in range(len(each.path))}
@@ -80,6 +89,8 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
     hint = ""
     if kind == "extra_forbidden" and tuple(path[-2:]) in GONE:
         hint = f"; {GONE[tuple(path[-2:])]}"
+    elif kind == "extra_forbidden" and (around := _around_stage(path, experiment, validated)):
+        hint = f"; all stages have the same: set {around}"
     elif kind == "extra_forbidden":
         hint = did_you_mean(
             str(path[-1])[:_LONGEST_KEY], _keys_of(path[:-1], experiment, validated)
@@ -94,14 +105,34 @@ def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseMo
 
 def _real_path(location: Path, value: Any) -> Path:
     """The parts of `location` that are keys or positions in `value`, without names of types."""
-    path = []
+    path: list[Any] = []
     for part in location:
+        is_position = isinstance(value, list | tuple)
         try:
             value = value[part]
         except (LookupError, TypeError):
             continue
-        path.append(part)
+        path.append(_Position(part) if is_position else part)
     return tuple(path)
+
+
+def _around_stage(path: Path, experiment: type[BaseModel], validated: Mapping[str, Any]) -> str:
+    """The key of `train` that a stage tries to change; empty where it is none."""
+    *above, stages, _, key = ("", "", *path)
+    block = path[: len(above) - 2]
+    if stages != "stages" or key not in {*_keys_of(block, experiment, validated)} - {stages}:
+        return ""
+    return _dotted((*block, key))
+
+
+def _is_laid_under_a_stage(location: Path, validated: Mapping[str, Any]) -> bool:
+    """True for a key of a block that a stage has only from `train`, where it is listed itself."""
+    if "stages" not in location:
+        return False
+    block = location.index("stages") + 3
+    above = _real_path(location[:block], validated)
+    is_there = _real_path(location[: block + 1], validated) != above
+    return len(above) == block < len(location) and not is_there
 
 
 def _is_inherited(
@@ -124,7 +155,7 @@ def _by_place(mistakes: Iterable[Mistake]) -> list[list[Mistake]]:
 
 def _line(mistakes: list[Mistake]) -> str:
     first = mistakes[0]
-    key = ".".join(map(_readable, first.path))
+    key = _dotted(first.path)
     if first.kind == "missing":
         return f"  {key}: is required"
     if first.kind == "extra_forbidden":
@@ -134,6 +165,14 @@ def _line(mistakes: list[Mistake]) -> str:
     if first.kind == "value_error" and isinstance(first.value, Mapping):
         return f"  {key}: {message}{hint}" if key else f"  {message}{hint}"
     return f"  {key}: {shortened(first.value)}: {message}{hint}"
+
+
+def _dotted(path: Path) -> str:
+    """A path as people write it: `train.stages[1].size`."""
+    parts = [
+        f"[{each:d}]" if isinstance(each, _Position) else f".{_readable(each)}" for each in path
+    ]
+    return "".join(parts).removeprefix(".")
 
 
 def _readable(part: Any) -> str:

@@ -27,6 +27,14 @@ class FreezeConfig(Block):
     def __bool__(self) -> bool:
         return bool(self.encoder or self.norms)
 
+    def after(self, steps: int) -> FreezeConfig:
+        """What is left of it when so many steps are made."""
+        left = {
+            part: until if isinstance(until, bool) else max(0, until - steps)
+            for part, until in (("encoder", self.encoder), ("norms", self.norms))
+        }
+        return FreezeConfig.model_validate(left)
+
 
 class AverageConfig(Block):
     """The mean of the weights after each of the last epochs, which then predicts."""

@@ -29,10 +29,6 @@ RECIPES: Mapping[RecipeName, dict[str, Any]] = {
 """What each recipe sets of the blocks `train` and `infer`."""
 
 
-LENGTHS = frozenset({"length", "epochs", "steps"})
-"""Keys of `train`, any of which says how long a training is."""
-
-
 def recipe_blocks(name: Any) -> dict[str, Any]:
     """The blocks of a recipe; none for null, or a name that validation will refuse."""
     known = isinstance(name, str) and name in get_args(RecipeName)
@@ -46,6 +42,6 @@ def described(name: RecipeName, blocks: Mapping[str, Any]) -> str:
     """
     used, parts = dict(flat_keys(blocks)), []
     for key, value in flat_keys(RECIPES[name]):
-        if used[key] is not None:  # else a length, which is written as epochs
+        if used.get(key) is not None:  # else a length, which is written as epochs or stages
             parts.append(f"{key} {used[key]}" + ("" if used[key] == value else f", not {value}"))
     return f"recipe {name}: {'; '.join(parts)}"

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from pipeline.config.base import Block, fields_by_key
 from pipeline.config.experiment import Experiment, ModelConfig
+from pipeline.config.merging import LENGTHS
 from pipeline.config.schema import Schema, blocks_by_name, class_doc, experiment_schema
 
 PAGE = "configuration.md"
@@ -65,7 +66,7 @@ def _sections(path: str, block: type[Block], schema: Schema, which: str = "") ->
     yield ""
     for key, value in part["properties"].items():
         for place, inner in enumerate(dict.fromkeys(_blocks_of(value))):
-            if not _is_global(path, key):
+            if _overridden(path, key) is None:
                 which = _required(inner) if place else ""
                 yield from _sections(_below(path, key), inner, schema, which)
 
@@ -79,11 +80,10 @@ def _required(block: type[Block]) -> str:
 
 
 def _row(path: str, block: type[Block], key: str, value: Schema) -> str:
-    if _is_global(path, key):
-        kind, default = f"[block](#{key})", f"`{key}`"
-    else:
-        place = re.sub(r"[^\w-]", "", _below(path, key))
-        kind, default = _kind(value, f"[block](#{place})"), _default(block, key)
+    above = _overridden(path, key)
+    place = re.sub(r"[^\w-]", "", above or _below(path, key))
+    kind = _kind(value, f"[block](#{place})")
+    default = _default(block, key) if above is None else f"`{above}`"
     cells = (f"`{key}`", kind, default, value["description"])
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -93,9 +93,12 @@ def _below(path: str, key: str) -> str:
     return "models.<name>" if name == "models" else name
 
 
-def _is_global(path: str, key: str) -> bool:
-    """True if a key of a model overrides a global block, which has its own section."""
-    return path == "models.<name>" and key in Experiment.model_fields
+def _overridden(path: str, key: str) -> str | None:
+    """The key that a key of a model, or of a stage, overrides; it has its own place on the page."""
+    if path == "models.<name>" and key in Experiment.model_fields:
+        return key
+    is_of_stage = path == "train.stages" and key not in LENGTHS
+    return f"train.{key}" if is_of_stage else None
 
 
 def _blocks_of(value: Schema) -> Iterator[type[Block]]:

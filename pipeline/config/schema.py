@@ -28,6 +28,9 @@ _ALSO: dict[tuple[str, str], Schema] = {
     ("DataConfig", "classes"): _NAMES,
     ("InferConfig", "tile"): _SIDES,
     ("TrainConfig", "loss"): _WEIGHTS,
+    ("TrainConfig", "size"): {"type": "integer"},
+    ("StageConfig", "loss"): _WEIGHTS,
+    ("StageConfig", "size"): {"type": "integer"},
 }
 """Short forms that validators take besides the field's own type, by block and key."""
 _EXTENDS: Schema = {
@@ -43,7 +46,8 @@ def experiment_schema() -> Schema:
         part = schema if block is Experiment else schema["$defs"].get(name)
         if part is not None:  # a base class has no place of its own
             _complete(part, block)
-    _allow_names_of_losses(schema["$defs"]["TrainConfig"]["properties"]["loss"])
+    for name in ("TrainConfig", "StageConfig"):
+        _allow_names_of_losses(schema["$defs"][name]["properties"]["loss"])
     for key in schema["properties"].keys() & schema["$defs"]["ModelConfig"]["properties"]:
         # a model's own default is what the experiment says
         schema["$defs"]["ModelConfig"]["properties"][key].pop("default", None)

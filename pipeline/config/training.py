@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from pipeline.config.augmentation import AugmentConfig
-from pipeline.config.base import Block, check_names
+from pipeline.config.base import Block, shortened
 from pipeline.config.choices import (
     CacheWish,
     PrecisionWish,
 )
-from pipeline.config.limits import Count, CropSize
-from pipeline.config.loss_terms import Terms, names_in, repeated, written_out
-from pipeline.config.losses import LossTerm
-from pipeline.config.optimisation import AverageConfig, FreezeConfig
-from pipeline.config.sampling import SampleConfig
+from pipeline.config.merging import LENGTHS
+from pipeline.config.optimisation import AverageConfig
+from pipeline.config.training_stage import MOST_STAGES, LearningConfig, StageConfig, completed
 
 MOST_WORKERS = 256
 MOST_MIB = 2**22
-MOST_STEPS = 10**8
 DEFAULT_LENGTH = 3000
 """Steps: as many as an evening allows on a GPU, whatever the number of images."""
 
@@ -44,60 +47,18 @@ class ValidateConfig(Block):
         return self
 
 
-class TrainConfig(Block):
+class TrainConfig(LearningConfig):
     """How one member is trained."""
 
-    size: CropSize = (256, 256)
-    """[H, W] of the random crop; smaller images are padded by reflection."""
-    batch: Count = 8
-    """Samples that a network sees at once."""
-    accumulate: Count = 1
-    """Batches whose gradients are added up to one step, see [Training](training.md#batch)."""
-    length: int | None = Field(None, ge=1, le=MOST_STEPS)
-    """Steps of the whole training, in `epochs` parts, after which it may be scored; null: `epochs`
-    of `steps`. 3000 where none of the three is given."""
-    epochs: int = Field(20, ge=1, le=100_000)
-    """Number of epochs; the weights after the last one are used."""
-    steps: int | None = Field(None, ge=1, le=100_000)
-    """Steps an epoch; null: enough to see every image once, or what `length` leaves to an epoch."""
-    optimizer: str = "adamw"
-    """`adamw`, `sgd`, `nadamw` or `lion`, or another of `training.optimizers`."""
-    lr: float | None = Field(None, ge=1e-12, le=100)
-    """Peak of the learning rate; null: that of the optimizer (1e-3 for adamw and nadamw, 1e-2 for
-    sgd, 1e-4 for lion)."""
-    encoder_lr: float = Field(1, ge=1e-6, le=1e3)
-    """Factor of the learning rate for the encoder, such as 0.1 for one that is pretrained."""
-    layer_decay: float = Field(1, ge=0.01, le=1)
-    """Factor of the encoder's rate from each of its layers to the one before it, such as 0.75 for a
-    large pretrained transformer; 1: all learn at one rate."""
-    drop_path: float = Field(0, ge=0, le=0.9)
-    """Probability that the last residual block of the encoder is left out for a sample (stochastic
-    depth); blocks before it, the less often the earlier."""
-    freeze: FreezeConfig = FreezeConfig()
-    """What of the encoder does not learn at first: `{encoder: 500}`, `{norms: true}`."""
-    schedule: str = "cosine"
-    """Schedule of the learning rate after warm-up: `cosine`, `constant`, `poly`, `restarts` or
-    `onecycle`, or another of `training.schedules`."""
-    cycles: int = Field(4, ge=2, le=1000)
-    """How often `schedule: restarts` falls from the peak."""
-    weight_decay: float = Field(1e-4, ge=0, le=100)
-    """Weight decay; biases and normalisation parameters are not decayed."""
-    warmup: float = Field(0.05, ge=0, lt=1)
-    """Share of all steps during which the learning rate grows."""
-    clip: float | None = Field(1.0, ge=1e-6, le=1e6)
-    """Largest norm of the gradient; null: gradients are not clipped."""
-    loss: Terms | None = None
-    """The [losses](losses.md) that are added up: `lovasz`, `[bce, dice]`, weights as in
-    `{bce: 1, dice: 0.5}`, or with parameters `[{name: tversky, alpha: 0.3, weight: 0.5}, bce]`;
-    null: bce + dice, and ce + dice with `data.multiclass`."""
+    stages: tuple[StageConfig, ...] | None = Field(None, max_length=MOST_STAGES)
+    """Parts of the training, one after the other, each with a length of its own and any of the keys
+    above, such as `[{size: 256, steps: 4000}, {size: 512, steps: 1000, loss: lovasz}]`; see
+    [Training](training.md#stages). null: one training, as the keys above say."""
     ema: float | None = Field(0.998, gt=0, lt=1)
     """Decay of the moving average of the weights, which predicts; null: the plain weights
     predict."""
     average: AverageConfig = AverageConfig()
     """`{last: k}`: the mean of what `ema` gives after each of the last k epochs predicts."""
-    checkpointing: bool = False
-    """true: encoders compute their blocks again for the gradient, instead of keeping what these
-    put out: less memory and about a third more time, and the same weights to the bit on a CPU."""
     precision: PrecisionWish = "auto"
     """Number format; auto: bf16 on a GPU that has it, else fp16, and fp32 on a CPU."""
     workers: int | Literal["auto"] = "auto"
@@ -115,62 +76,66 @@ class TrainConfig(Block):
     """Minutes between two saves of the state, besides the one after each epoch."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of initial weights, sampling and augmentation."""
-    sample: SampleConfig = SampleConfig()
-    """Which images and which parts of them are seen how often."""
-    augment: AugmentConfig = AugmentConfig()
-    """Random changes of a training sample."""
 
     @property
     def duration(self) -> str:
         """How long it is, for people."""
+        if self.stages:
+            return " + ".join(part.duration for _, part in self.parts())
         return f"{self.epochs} epochs" if self.length is None else f"{self.length:,} steps"
 
-    @field_validator("optimizer", "schedule")
-    @classmethod
-    def _known_name(cls, name: str, info: ValidationInfo) -> str:
-        check_names(str(info.field_name), [name], info)
-        return name
+    def parts(self) -> Iterator[tuple[str, TrainConfig]]:
+        """The trainings that follow each other, and the key of each: all stages, or the whole."""
+        if not self.stages:
+            yield "train", self
+        for number, stage in enumerate(self.stages or ()):
+            is_last = stage is self.stages[-1]  # type: ignore[index]
+            yield f"train.stages[{number}]", self._part(stage.given, is_last)
 
-    @field_validator("loss", mode="before")
+    def _part(self, own: dict[str, Any], is_last: bool) -> TrainConfig:
+        if "steps" in own and not own.keys() & {"epochs", "length"}:
+            own = {**own, "length": own["steps"], "steps": None}
+        average = self.average if is_last else AverageConfig()
+        return self.model_copy(update={"stages": None, "average": average, **own})
+
+    @field_validator("stages", mode="before")
     @classmethod
-    def _known_losses(cls, loss: Any, info: ValidationInfo) -> Any:
-        if loss is None:
-            return None
-        terms = written_out(loss)
-        check_names("loss", names_in(terms), info)
-        return terms
+    def _at_least_one(cls, stages: Any) -> Any:
+        if isinstance(stages, list | tuple) and not stages:
+            raise ValueError("needs at least one stage; leave it out for a training without any")
+        return stages
 
     @model_validator(mode="before")
     @classmethod
     def _has_some_length(cls, values: Any) -> Any:
         """The default is no field's own: what says `epochs` alone means what it always did."""
-        said = {"length", "epochs", "steps"}
-        if isinstance(values, dict) and not said & values.keys():
-            return {**values, "length": DEFAULT_LENGTH}
-        return values
+        if not isinstance(values, dict):
+            return values
+        if (stages := values.get("stages")) is None:
+            return values if LENGTHS & values.keys() else {**values, "length": DEFAULT_LENGTH}
+        said = {key: values[key] for key in sorted(LENGTHS) if values.get(key) is not None}
+        if said:
+            keys = " and ".join(f"{key}: {shortened(value)}" for key, value in said.items())
+            raise ValueError(f"{keys} and stages do not add up: each stage says how long it is")
+        rest = {key: value for key, value in values.items() if key not in LENGTHS}
+        if isinstance(stages, list | tuple):
+            rest["stages"] = [completed(each, values) for each in stages]
+        return rest
 
-    @model_validator(mode="after")
-    def _has_one_length(self) -> TrainConfig:
-        if self.length is not None and self.steps is not None:
-            raise ValueError(
-                f"length: {self.length} is the whole training, and steps: {self.steps} an epoch; "
-                "give length and epochs, or steps and epochs, and set the other one to null"
-            )
-        return self
+    @model_serializer(mode="wrap")
+    def _with_one_length(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the length that stages replace, so that it can be read again."""
+        written: dict[str, Any] = handler(self)
+        return {key: each for key, each in written.items() if not self.stages or key not in LENGTHS}
 
     @model_validator(mode="after")
     def _averages_what_there_is(self) -> TrainConfig:
-        last, epochs = self.average.last, min(self.epochs, self.length or self.epochs)
+        *_, (_, end) = self.parts()
+        last, epochs = self.average.last, min(end.epochs, end.length or end.epochs)
         if last is not None and last > epochs:
-            raise ValueError(f"average.last: {last} is more than the training's epochs: {epochs}")
+            whose = "last stage's" if self.stages else "training's"
+            raise ValueError(f"average.last: {last} is more than the {whose} epochs: {epochs}")
         return self
-
-    @field_validator("loss")
-    @classmethod
-    def _no_loss_twice(cls, loss: tuple[LossTerm, ...] | None) -> tuple[LossTerm, ...] | None:
-        if twice := repeated(loss or ()):
-            raise ValueError(f"{twice[0]} stands twice; give it a larger weight instead")
-        return loss
 
     @field_validator("cache")
     @classmethod

@@ -37,6 +37,7 @@ def card_of(
 ) -> dict[str, Any]:
     """Input, output and decision rule of one model."""
     config, data = experiment.models[model], experiment.data
+    *_, (_, last) = config.train.parts()
     rule = (
         "the class whose probability divided by its threshold is largest"
         if data.multiclass
@@ -53,7 +54,7 @@ def card_of(
             "size": f"H and W are multiples of {step}, any; pad by mirroring, and crop the output",
             "resize": config.input.model_dump(mode="json")["resize"],
             "frame": data.frame.model_dump(mode="json"),
-            "trained_at": list(config.train.size),
+            "trained_at": list(last.size),
         },
         "output": {
             "name": "probabilities",

@@ -61,7 +61,9 @@ def load_whole(
     Raises ConfigError as `load_weights` does.
     """
     own = {key: each for key, each in model.state_dict().items() if key.startswith("bands.")}
-    weights = replace(weights, state={**own, **weights.state})  # measured when it is trained
+    # bands are measured when it is trained; heads of auxiliary outputs are of one training alone
+    given = {key: each for key, each in weights.state.items() if not key.startswith(OUTPUTS)}
+    weights = replace(weights, state={**own, **given})
     load_weights(
         model, weights, whole=frozenset(), allow_partial=allow_partial, kind="encoder and decoder"
     )

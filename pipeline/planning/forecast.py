@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.config import ModelConfig
 from pipeline.planning.measure import Measured
-from pipeline.training.length import training_length
 
 
 @dataclass(frozen=True)
@@ -36,16 +35,14 @@ class Work:
     pixels: int
 
 
-def train_seconds(
-    measured: Measured, model: ModelConfig, trained: int, held_out: Work, scores: int
-) -> float:
+def train_seconds(measured: Measured, steps: Sequence[int], scores: int, held_out: Work) -> float:
     """One member from its first step to its last validation.
 
-    trained: images it learns from; scores: how often `held_out` is scored, while images are read.
+    steps: of each stage; scores: how often `held_out` is scored, while images are read.
     """
-    steps = training_length(trained, model.train).total
     validation = held_out.pixels * max(measured.plain_s, measured.decode_s)
-    return steps * measured.step_s + scores * validation
+    learning = sum(count * step_s for count, step_s in zip(steps, measured.steps_s, strict=True))
+    return learning + scores * validation
 
 
 def predict_seconds(measured: Measured, work: Work, members: int) -> float:

@@ -31,7 +31,7 @@ from pipeline.maps import MapShape, MapStore
 from pipeline.models.checkpoint import load_weights
 from pipeline.training.disk_bytes import Footprint, footprint
 from pipeline.training.loop import TrainingRun
-from pipeline.training.member import TrainJob
+from pipeline.training.member import Place, TrainJob
 from pipeline.workspace import MemberPaths
 
 TIMED_STEPS = 2
@@ -57,8 +57,8 @@ class MeasureJob:
 class Measured:
     """Seconds on one device, by what they grow with; bytes on the disk."""
 
-    step_s: float
-    """An optimizer step of a whole batch."""
+    steps_s: tuple[float, ...]
+    """An optimizer step of a whole batch, in each stage of the training."""
     plain_s: float
     """A pixel predicted by one member without TTA, as in validation."""
     predict_s: float
@@ -77,9 +77,11 @@ class Measured:
 def measure(job: MeasureJob, context: JobContext) -> Measured:
     """Measure one model; leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix=".plan", dir=job.scratch) as folder:
-        run = _start(job, Path(folder), context)
-        step_s = _seconds(lambda: _steps(run)) / TIMED_STEPS
-        run.loader.close()
+        steps_s = []
+        for part in job.member.parts:
+            run = _start(job, part, Path(folder), context)
+            steps_s.append(_seconds(lambda run=run: _steps(run)) / TIMED_STEPS)  # type: ignore[misc]
+            run.loader.close()
         network = run.learner.plain
         if job.weights is not None:
             load_weights(job.weights.path, network)
@@ -101,7 +103,7 @@ def measure(job: MeasureJob, context: JobContext) -> Measured:
         read_s = _seconds(lambda: _decide(store))
         stored = allocated_bytes([store.folder]) if infer.codec != "raw" else _raw_bytes(store)
         return Measured(
-            step_s=step_s,
+            steps_s=tuple(steps_s),
             plain_s=plain_s / pixels,
             predict_s=predict_s / pixels,
             decode_s=decode_s / decoded,
@@ -118,9 +120,9 @@ def _read(reader: SampleReader, sample: Sample, most: int | None) -> Pixels:
     return rows if isinstance(rows, np.ndarray) else rows[:most]
 
 
-def _start(job: MeasureJob, folder: Path, context: JobContext) -> TrainingRun:
-    """A training of a few steps, with one epoch of them behind it, so that all is warm."""
-    model = job.member.model
+def _start(job: MeasureJob, part: TrainJob, folder: Path, context: JobContext) -> TrainingRun:
+    """A stage of a few steps, with one epoch of them behind it, so that all is warm."""
+    model = part.model
     short = model.model_copy(
         update={
             "weights": None,
@@ -131,7 +133,13 @@ def _start(job: MeasureJob, folder: Path, context: JobContext) -> TrainingRun:
         }
     )
     decoded = folder / "decoded" if job.keep else None
-    member = replace(job.member, model=short, paths=MemberPaths(folder), decoded=decoded)
+    member = replace(
+        part,
+        model=short,
+        paths=MemberPaths(folder / part.place.key),
+        decoded=decoded,
+        place=Place(),
+    )
     run = TrainingRun(member, context)
     run.train_epoch(0)
     return run

@@ -19,16 +19,17 @@ from pipeline.stages.parts import (
     decoded_samples,
     member_scores,
     trial_networks,
+    warm_start,
 )
 from pipeline.stages.parts.changed_keys import changed_keys
 from pipeline.stages.parts.fold_split import FoldSplit
 from pipeline.stages.parts.member_jobs import make_job
 from pipeline.stages.parts.sample_facts import given_weights
 from pipeline.stages.parts.starting_weights import fetch_weights
-from pipeline.training.length import training_length
-from pipeline.training.loop import train_member
+from pipeline.training.length import samples_a_step
 from pipeline.training.member import TrainJob
 from pipeline.training.projection import Projection
+from pipeline.training.staged import train_member
 from pipeline.workspace import ALL_IMAGES, MemberPaths, fold_name
 
 
@@ -67,14 +68,17 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         _say_why(context, stale)
         _say_recipes(context, stale)
         auxiliary_notes.warn(context, stale)
+        warm_start.check(context, stale, check.run(context))
         trial_networks.check_room(context, stale)
         fetch_weights([job.model.network for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
-        placed[0] = replace(placed[0], projection=_projection(context, stale))
+        first = next(place for place, job in enumerate(placed) if job.waits_for is None)
+        placed[first] = replace(placed[first], projection=_projection(context, stale))
         augmentation_sheet.draw(context, placed)
-        waiting = [Job(job.name, _train, (job,)) for job in placed]
-        context.run_jobs("train", waiting, width=len(chosen))
+        _train_all(context, placed, width=len(chosen))
+        if any(job.waits_for is not None for job in stale):
+            jobs = list_jobs(context)  # only now it is known what they started from
         names = ", ".join(job.name for job in stale)
         made = f"{len(stale)} member(s) trained ({names})"
         _show_scores(context, jobs)
@@ -87,6 +91,19 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
     return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
 
 
+def _train_all(context: StageContext, jobs: list[TrainJob], width: int) -> None:
+    """Train the members, those that start from others after these."""
+    while jobs:
+        ready = [job for job in jobs if job.waits_for is None]
+        context.run_jobs("train", [Job(job.name, _train, (job,)) for job in ready], width=width)
+        left = {job.name for job in jobs} - {job.name for job in ready}
+        if not left:
+            return
+        jobs = [job for job in list_jobs(context).values() if job.name in left]
+        warm_start.check(context, jobs, check.run(context))
+        jobs = decoded_samples.placed(context, jobs)
+
+
 def _show_scores(context: StageContext, jobs: dict[tuple[str, int], TrainJob]) -> None:
     shown = {key: job.paths for key, job in jobs.items() if key[1] in context.folds()}
     if shown:  # the members of all images have no score
@@ -97,6 +114,7 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
     """The members, trained or not, of the chosen models on all folds that are used or chosen."""
     survey, reader = check.run(context), align.run(context)
     trial_networks.rehearse(context, reader)
+    ordered = warm_start.in_order(context, context.models())
     table = folds.run(context)
     every = sorted({*context.used_folds(), *context.folds()})
     splits = {fold: FoldSplit.of(survey, table, fold) for fold in every}
@@ -104,15 +122,13 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
         every.append(ALL_IMAGES)
         images = [len(splits[fold].train) for fold in context.used_folds()]
         splits[ALL_IMAGES] = FoldSplit.of_all(survey, table, round(sum(images) / len(images)))
-    given = given_weights(context, survey)
-    jobs = {
-        (model, fold): make_job(context, splits[fold], reader, model, fold, given.get(model))
-        for model in context.models()
-        for fold in every
-    }
+    given, jobs = given_weights(context, survey, ordered), dict[tuple[str, int], TrainJob]()
+    for model in ordered:
+        for fold in every:
+            jobs[model, fold] = make_job(context, splits[fold], reader, model, fold, given, jobs)
     for job in jobs.values():
         _restore_history(job.paths)
-    return jobs
+    return {(model, fold): jobs[model, fold] for model in context.models() for fold in every}
 
 
 def is_trained(job: TrainJob) -> bool:
@@ -127,8 +143,22 @@ def _restore_history(paths: MemberPaths) -> None:
 
 
 def _projection(context: StageContext, stale: list[TrainJob]) -> Projection:
-    steps = sum(training_length(len(job.train), job.model.train).total for job in stale)
-    return Projection(len(stale), steps, min(len(context.machine.devices), len(stale)))
+    parts = [part for job in stale for part in job.parts]
+    steps = sum(part.length.total for part in parts)
+    at_once = min(len(context.machine.devices), len(stale))
+    staged = any(job.stages for job in stale)
+    return Projection(len(stale), steps, at_once, _work(stale) if staged else None)
+
+
+def _work(stale: list[TrainJob]) -> float:
+    """The steps of all stages in steps of the first job's first one, by the pixels of each."""
+    parts = [part for job in stale for part in job.parts]
+    return sum(part.length.total * _pixels(part) for part in parts) / _pixels(parts[0])
+
+
+def _pixels(part: TrainJob) -> int:
+    train = part.model.train
+    return samples_a_step(train) * train.size[0] * train.size[1]
 
 
 def _say_why(context: StageContext, stale: list[TrainJob]) -> None:

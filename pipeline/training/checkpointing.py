@@ -20,13 +20,16 @@ from pipeline.errors import ConfigError
 from pipeline.training.parts import FEWEST_BLOCKS, batch_norms, blocks, encoder_of
 
 
-def checkpoint_encoder(model: str, network: nn.Module) -> None:
-    """Have each block of the encoder keep its input alone; ConfigError where it has no blocks."""
+def checkpoint_encoder(model: str, network: nn.Module, key: str = "train") -> None:
+    """Have each block of the encoder keep its input alone; ConfigError where it has no blocks.
+
+    key: where the settings are written.
+    """
     rows = list(blocks(encoder_of(network)))
     if len(rows) < FEWEST_BLOCKS:
         raise ConfigError(
-            f"models.{model}: train.checkpointing: true needs an encoder of repeated blocks, and "
-            "this one has none; leave it out, and take a smaller train.batch with train.accumulate"
+            f"models.{model}: {key}.checkpointing: true needs an encoder of repeated blocks, and "
+            f"this one has none; leave it out, and take a smaller {key}.batch with {key}.accumulate"
         )
     for block in rows:
         block.forward = _Checkpointed(block)

@@ -27,6 +27,7 @@ def footprint(network: nn.Module, settings: TrainConfig) -> Footprint:
         each.numel() * each.element_size() for each in network.parameters() if each.requires_grad
     )
     networks = 1 + bool(settings.ema) + bool(settings.average.last)
-    state = networks * weights + OPTIMIZERS[settings.optimizer].state * trained
+    most = max(OPTIMIZERS[part.optimizer].state for _, part in settings.parts())
+    state = networks * weights + most * trained
     # a new state is written beside the old one
     return Footprint(networks * weights, 2 * state, networks + 3)

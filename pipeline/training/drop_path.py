@@ -17,15 +17,16 @@ from pipeline.training.parts import encoder_of
 _PLACES = ("drop_path", "drop_path1", "drop_path2")  # timm's names, None or nothing where unused
 
 
-def drop_paths(model: str, network: nn.Module, rate: float) -> None:
+def drop_paths(model: str, network: nn.Module, rate: float, key: str = "train") -> None:
     """Leave out the branches of the n encoder blocks with probabilities `rate` / n … `rate`.
 
-    Raises ConfigError where no block of the encoder has such a branch.
+    Raises ConfigError where no block of the encoder has such a branch. key: where the settings are
+    written.
     """
     found = list(_with_branches(encoder_of(network)))
     if not found:
         raise ConfigError(
-            f"models.{model}: train.drop_path: {rate:g} needs an encoder with residual branches "
+            f"models.{model}: {key}.drop_path: {rate:g} needs an encoder with residual branches "
             "that timm can drop, such as ResNet, EfficientNet, ConvNeXt or Swin; this one has "
             "none; leave it out"
         )

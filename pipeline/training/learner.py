@@ -39,7 +39,7 @@ class Learner:
     """The networks of a member on a device, and the optimizer that changes them.
 
     plain: the network; average: its moving average, where there is one; mean: that of the last
-    epochs, where it is wanted; total: optimizer steps of the whole training.
+    epochs, where it is wanted; total: optimizer steps of the stage.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class Learner:
         self.mean = WeightMean(network, last) if last else None
         model = job.name.partition("/")[0]
         if self.settings.drop_path:
-            drop_paths(model, network, self.settings.drop_path)
+            drop_paths(model, network, self.settings.drop_path, job.place.key)
         if self.settings.checkpointing:
-            checkpoint_encoder(model, network)
+            checkpoint_encoder(model, network, job.place.key)
         self.plain = network
         # Fabric's wrapper keeps a copy of param_groups that a restored state does not reach
         self.rates = make_optimizer(network, self.settings)
@@ -113,7 +113,7 @@ class Learner:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             if self.average:
-                self.average.update(self.plain, step + 1)
+                self.average.update(self.plain, self.job.place.steps + step + 1)
         return torch.stack(losses).sum()
 
     def add_to_mean(self, batches: Iterable[Batch]) -> None:
@@ -177,10 +177,16 @@ class Learner:
         }
 
     def restore(self, state: dict[str, Any]) -> Progress:
-        """Be as when `state` was taken; the progress of that time."""
+        """Be as when `state` was taken; the progress of that time.
+
+        Of an earlier stage's state the networks alone are taken: all else begins anew.
+        """
         self.plain.load_state_dict(state["network"])
         if self.average:
             self.average.network.load_state_dict(state["average"])
+        progress, stage = Progress(**state["progress"]), self.job.place.number
+        if progress.stage < stage:
+            return Progress(stage=stage, history=progress.history)
         if self.mean:
             self.mean.restore(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -189,4 +195,4 @@ class Learner:
         if "auxiliary" in state:  # states of earlier versions have none
             self.auxiliary.restore(state["auxiliary"])
         restore_random_state(state["random"], self.device)
-        return Progress(**state["progress"])
+        return progress

@@ -39,22 +39,29 @@ def training_length(count: int, settings: TrainConfig) -> Length:
     return Length(steps * settings.epochs, settings.epochs)
 
 
-def check_steps(model: str, count: int, settings: TrainConfig) -> None:
+def check_steps(
+    model: str, count: int, settings: TrainConfig, key: str = "train", total: int | None = None
+) -> None:
     """ConfigError where a step, or what stays frozen, is longer than a training on `count` images.
 
-    With `train.steps` an epoch is as long as that says, however few images there are.
+    key: where the settings are written: `train`, or a stage of it; total: the steps that `freeze`
+    counts in, if not its own. With `train.steps` an epoch is as long as that says, however few
+    images there are.
     """
-    samples, total = samples_a_step(settings), training_length(count, settings).total
-    if settings.accumulate > 1 and settings.steps is None and samples > count:
+    samples, total = samples_a_step(settings), total or training_length(count, settings).total
+    is_stage_of_images = key != "train" and settings.length is None
+    grows = settings.accumulate > 1 or is_stage_of_images
+    if grows and settings.steps is None and samples > count:
+        both = " and epochs" if key != "train" else ""
         raise ConfigError(
-            f"models.{model}: train.accumulate: {settings.accumulate} of train.batch: "
+            f"models.{model}: {key}.accumulate: {settings.accumulate} of {key}.batch: "
             f"{settings.batch} make {samples} samples a step, and an epoch has {count} images; "
-            "lower one of the two, or say with train.steps how many steps an epoch has"
+            f"lower one of the two, or say with {key}.steps{both} how many steps an epoch has"
         )
     for part in ("encoder", "norms"):
         steps = getattr(settings.freeze, part)
         if steps is not True and steps >= total:
             raise ConfigError(
-                f"models.{model}: train.freeze.{part}: {steps} steps, and the training has "
+                f"models.{model}: {key}.freeze.{part}: {steps} steps, and the training has "
                 f"{total}; lower it, or set true for what is never to learn"
             )

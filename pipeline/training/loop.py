@@ -1,4 +1,4 @@
-"""Trains one member: a model on all folds but one.
+"""Trains a stage of a member (all of it where it has no others): epochs of steps, and their scores.
 
 Kill it anywhere and run it again: it continues from its last saved state and, on a CPU, ends with
 the bytes that an unbroken run ends with.
@@ -10,67 +10,41 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.atomic_files import write_atomic
 from pipeline.cores import loader_workers
 from pipeline.data.decoded import cache_of
 from pipeline.errors import TrainingError
 from pipeline.execution.executor import JobContext
-from pipeline.manifests import write_manifest
 from pipeline.metrics import metric_of
-from pipeline.models.checkpoint import save_weights
 from pipeline.training.accumulation import grouped
 from pipeline.training.average import MOST_BATCHES
 from pipeline.training.band_statistics import measured_bands
 from pipeline.training.dataset import Batch, TrainingSet
 from pipeline.training.epoch_notes import EpochNotes
 from pipeline.training.learner import Learner
-from pipeline.training.length import training_length
 from pipeline.training.loader import EpochLoader
 from pipeline.training.loader_wait import timed
 from pipeline.training.member import TrainJob
-from pipeline.training.out_of_memory import naming_the_batch
 from pipeline.training.projection import StepTimer
 from pipeline.training.resume_state import Progress, load_state, save_state
 from pipeline.training.schedules import learning_rate
-from pipeline.training.setup import computing_with
 from pipeline.training.validation import validation_score
-from pipeline.workspace import WeightsKind
 
-DIVERGED = 10
-"""Times the loss of the first epoch: more in the last one is no training."""
 LOOK_EVERY = {"cpu": 1, "cuda": 25}  # steps between looks at the loss; a look waits for the GPU
 
 
-def train_member(job: TrainJob, context: JobContext) -> None:
-    """Train `job` to the end and declare it finished.
-
-    Raises TrainingError on a loss that is not finite, ResourceError when memory is too short,
-    InterruptedRunError after a signal, with everything saved.
-    """
-    settings = job.model.train
-    naming = naming_the_batch(job.name, settings, context.device)
-    with naming, computing_with(settings.threads):
-        run = TrainingRun(job, context)
-        try:
-            for epoch in range(run.epoch, run.length.epochs):
-                run.train_epoch(epoch)
-                run.save()  # before validation, which takes time, too
-                context.stop.check()
-                run.finish_epoch(epoch)
-            run.finish()
-        finally:
-            run.loader.close()
-
-
 class TrainingRun:
-    """The things that live as long as a training: what learns, its batches, its progress."""
+    """The things that live as long as a stage: what learns, its batches, its progress.
+
+    job: of the stage alone; it goes on where the state on the disk says, or begins with the weights
+    of the stage before it.
+    """
 
     def __init__(self, job: TrainJob, context: JobContext) -> None:
         self.job, self.context, self.settings = job, context, job.model.train
@@ -80,7 +54,7 @@ class TrainingRun:
         cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
         data = TrainingSet(job.train, job.reader, self.settings, shown, cache, job.facts, job.aims)
         self.loader = EpochLoader(data, self.settings, workers, pin, self._warn)
-        self.length = training_length(len(job.train), self.settings)
+        self.length, self.place = job.length, job.place
         self.total = self.length.total
         state = load_state(job.paths.state, job.fingerprint)
         statistics = None if state is not None else measured_bands(job, data, context)
@@ -88,14 +62,15 @@ class TrainingRun:
         self.progress = Progress() if state is None else self.learner.restore(state)
         self._saved_at = time.monotonic()
         self._timer = StepTimer(job.projection)
+        epochs = self.place.epochs + self.length.epochs + self.place.epochs_after
         self.notes = EpochNotes(
-            metric_of(job.metric).name, self.length.epochs, self.total, self.progress.step
+            metric_of(job.metric).name, epochs, self.total, self.progress.step, self.place.name
         )
 
     @property
     def epoch(self) -> int:
-        """How many epochs are over, validation and all."""
-        return len(self.progress.history)
+        """How many epochs of the stage are over, validation and all."""
+        return len(self.progress.history) - self.place.epochs
 
     def train_epoch(self, epoch: int) -> None:
         """Make the steps that `epoch` lacks, or as many as there is time for before a stop."""
@@ -135,8 +110,9 @@ class TrainingRun:
         for step, value in enumerate(values, start=first):
             if not np.isfinite(value):
                 raise TrainingError(
-                    f"{self.job.name}: the loss is {value} at step {step} of {self.total}; lower "
-                    "train.lr, or set train.precision: fp32. It is not counted as trained."
+                    f"{self.job.name}: the loss is {value} at step {step} of {self._whole}; lower "
+                    f"{self.place.key}.lr, or set train.precision: fp32. It is not counted as "
+                    "trained."
                 )
             self.progress.loss_sum += value
         losses.clear()
@@ -152,7 +128,7 @@ class TrainingRun:
         if epoch in self.job.validated:
             score = validation_score(self.job, self.learner.judged, self.context)
         row = {
-            "epoch": epoch + 1,
+            "epoch": self.place.epochs + epoch + 1,
             "loss": progress.loss_sum / self.length.steps_of(epoch),
             "score": score,
             "lr": learning_rate(progress.step - 1, self.total, self.settings),
@@ -174,45 +150,6 @@ class TrainingRun:
             crops = self.loader.epoch(epochs)  # which no epoch has seen
             self.learner.add_to_mean(islice(crops, MOST_BATCHES))
 
-    def finish(self) -> None:
-        """Write the last weights and the manifest that says the member is trained.
-
-        TrainingError where the loss has exploded, though it is finite yet.
-        """
-        first, last = (self.progress.history[place]["loss"] for place in (0, -1))
-        if last > DIVERGED * first > 0:
-            raise TrainingError(
-                f"{self.job.name} has diverged: its loss was {first:.3g} in the first epoch and is "
-                f"{last:.3g} in the last one; lower train.lr. It is not counted as trained."
-            )
-        learner, paths = self.learner, self.job.paths
-        networks: dict[WeightsKind, nn.Module] = {"plain": learner.plain}
-        if learner.average:
-            networks["ema"] = learner.average.network
-        if learner.mean:
-            networks["mean"] = learner.mean.network
-        files = [self._save_weights(network, kind) for kind, network in networks.items()]
-        write_manifest(
-            paths.manifest,
-            self.job.fingerprint,
-            [*files, paths.history],
-            made_from=dict(self.job.made_from),
-            settings=self.job.settings,
-            history=paths.history.read_text(),
-            weights=list(networks)[-1],
-            score=self._last_score(),
-        )
-        paths.state.unlink(missing_ok=True)
-
-    def _last_score(self) -> float | None:
-        score = self.progress.history[-1]["score"]
-        return None if math.isnan(score) else score
-
-    def _save_weights(self, network: nn.Module, kind: WeightsKind) -> Path:
-        path = self.job.paths.weights(kind)
-        save_weights(path, network, member=self.job.name, step=self.progress.step, weights=kind)
-        return path
-
     def save(self) -> None:
         """Write everything that the training needs to go on from here."""
         content = self.learner.state(self.progress)
@@ -226,11 +163,17 @@ class TrainingRun:
         return loader_workers(self.context.cores) if self.device_type == "cuda" else 0
 
     def _warn(self, text: str) -> None:
-        self.context.progress.milestone(f"{text} at step {self.progress.step} of {self.total}")
+        self.context.progress.milestone(f"{text} at step {self.progress.step} of {self._whole}")
+
+    @property
+    def _whole(self) -> str:
+        """Of how many steps, for people."""
+        return f"{self.total}" + (f" of {self.place.name}" if self.place.name else "")
 
     def _tell(self, epoch: int) -> None:
         history = self.progress.history
-        note = self.notes.running(epoch + 1, history[-1] if history else None)
+        number = self.place.epochs + epoch + 1
+        note = self.notes.running(number, history[-1] if history else None)
         self.context.progress.update(self.progress.step, self.total, note)
         projected = self._timer.step(self.total - self.progress.step)
         if projected is not None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import ModelConfig
+from pipeline.config import ModelConfig, TrainConfig
 from pipeline.config.losses import LossTerm
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.training.auxiliary.targets import Aims, ColumnValues
+from pipeline.training.length import Length, training_length
 from pipeline.training.projection import Projection
 from pipeline.training.sampling import SampleFacts
 from pipeline.training.validation_epochs import ValidationEpochs
@@ -19,6 +20,43 @@ from pipeline.workspace import MemberPaths
 
 VERSION = "member/2"
 """Bumped when the same inputs train to different weights than before."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training that has settings of its own (`train.stages`)."""
+
+    key: str
+    """Where its settings are written, such as `train.stages[1]`."""
+    train: TrainConfig
+    """All of its settings; the seed is its own."""
+    losses: tuple[LossTerm, ...]
+    validated: ValidationEpochs
+    facts: SampleFacts | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which part of a training a stage is: by default the only one."""
+
+    key: str = "train"
+    """Where its settings are written."""
+    number: int = 0
+    count: int = 1
+    steps: int = 0
+    epochs: int = 0
+    """Of the stages before it."""
+    epochs_after: int = 0
+    """Of the stages after it."""
+
+    @property
+    def is_last(self) -> bool:
+        return self.number == self.count - 1
+
+    @property
+    def name(self) -> str:
+        """For people; empty where it is the only one."""
+        return f"stage {self.number + 1}/{self.count}" if self.count > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +88,48 @@ class TrainJob:
     """What is to be told of the whole stage after the first steps; None: nothing."""
     decoded: Path | None = None
     """Where decoded samples are kept; None: not on the disk."""
+    stages: tuple[Stage, ...] = ()
+    """Of a training in parts: each with its settings, in place of the job's own."""
+    waits_for: str | None = None
+    """A member that must be trained before, since this one starts from it (`init`)."""
+    place: Place = Place()
+    """Of such a part: which one it is."""
+
+    @property
+    def parts(self) -> tuple[TrainJob, ...]:
+        """The trainings that follow each other: one for each stage, or the job itself."""
+        if not self.stages:
+            return (self,)
+        lengths = [training_length(len(self.train), stage.train) for stage in self.stages]
+        places = [
+            Place(
+                stage.key,
+                number,
+                len(self.stages),
+                sum(each.total for each in lengths[:number]),
+                sum(each.epochs for each in lengths[:number]),
+                sum(each.epochs for each in lengths[number + 1 :]),
+            )
+            for number, stage in enumerate(self.stages)
+        ]
+        return tuple(map(self._part, self.stages, places))
+
+    def _part(self, stage: Stage, place: Place) -> TrainJob:
+        return replace(
+            self,
+            model=self.model.model_copy(update={"train": stage.train}),
+            losses=stage.losses,
+            validated=stage.validated,
+            facts=stage.facts,
+            projection=None if place.number else self.projection,
+            stages=(),
+            place=place,
+        )
+
+    @property
+    def length(self) -> Length:
+        """Of a training without stages, or of one of them."""
+        return training_length(len(self.train), self.model.train)
 
     @property
     def aims(self) -> Aims | None:

@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.config import TrainConfig
 from pipeline.errors import ResourceError
 from pipeline.execution.device_faults import is_out_of_memory
+from pipeline.training.member import TrainJob
 
 
 @contextmanager
-def naming_the_batch(member: str, settings: TrainConfig, device: str) -> Iterator[None]:
+def naming_the_batch(job: TrainJob, device: str) -> Iterator[None]:
     """Memory that is refused within the block becomes a ResourceError that names `train.batch`."""
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise ResourceError(f"{member}: out of memory{_remedy(settings, device)}") from None
+        raise ResourceError(f"{job.name}: out of memory{_remedy(job, device)}") from None
 
 
-def _remedy(settings: TrainConfig, device: str) -> str:
+def _remedy(job: TrainJob, device: str) -> str:
+    settings, key = job.model.train, job.place.key
     batch, size = settings.batch, list(settings.size)
     fewer = ", or run fewer jobs at a time (JOBS=1)" if device == "cpu" else ""
     if batch == 1:
-        return f" with train.batch: 1 of train.size: {size}; take a smaller train.size{fewer}"
-    same = f" and train.accumulate: {2 * settings.accumulate}" if batch % 2 == 0 else ""
+        return f" with {key}.batch: 1 of {key}.size: {size}; take a smaller {key}.size{fewer}"
+    same = f" and {key}.accumulate: {2 * settings.accumulate}" if batch % 2 == 0 else ""
     return (
-        f" with train.batch: {batch} of train.size: {size}; set train.batch: {batch // 2}{same}, "
-        f"or train.checkpointing: true, or a smaller train.size{fewer}"
+        f" with {key}.batch: {batch} of {key}.size: {size}; set {key}.batch: {batch // 2}{same}, "
+        f"or {key}.checkpointing: true, or a smaller {key}.size{fewer}"
     )

@@ -15,16 +15,21 @@ WORTH_TELLING = 5
 
 @dataclass(frozen=True)
 class Projection:
-    """members to train, `steps` all together, as many at once as there are devices for."""
+    """members to train, `steps` all together, as many at once as there are devices for.
+
+    work: of how many of their first steps the steps of all stages are as long as; None: of as many.
+    """
 
     members: int
     steps: int
     at_once: int
+    work: float | None = None
 
     def text(self, step_s: float) -> str:
-        """For people, if every step takes that many seconds."""
+        """For people, if every (first) step takes that many seconds."""
         each = self.steps / self.members
-        seconds = -(-self.members // self.at_once) * each * step_s
+        work = self.steps if self.work is None else self.work
+        seconds = -(-self.members // self.at_once) * work / self.members * step_s
         many = f"{self.members} members" if self.members > 1 else "1 member"
         return f"{many} × {each:,.0f} steps, about {duration(seconds)} at {step_s:.2g} s a step"
 

@@ -13,11 +13,14 @@ from pipeline.errors import ConfigError
 from pipeline.models.decoders.layers import PooledNorm
 
 
-def check_batch(model: str, network: nn.Module, channels: int, settings: TrainConfig) -> None:
+def check_batch(
+    model: str, network: nn.Module, channels: int, settings: TrainConfig, key: str = "train"
+) -> None:
     """ConfigError where batch normalisation would get one value a channel, which has no variance.
 
     Only a batch of one can be so small: where features are pooled to 1×1, or shrink to it.
-    network: is moved to torch's meta device, where it is of no more use.
+    network: is moved to torch's meta device, where it is of no more use; key: where the settings
+    are written.
     """
     if settings.batch > 1:
         return
@@ -38,8 +41,8 @@ def check_batch(model: str, network: nn.Module, channels: int, settings: TrainCo
     except _FoundError:
         size = list(settings.size)
         raise ConfigError(
-            f"models.{model}: train.batch: 1 cannot be trained at train.size: {size}, as its batch "
-            f"normalisation {alone[0]} would see a single value; set train.batch: 2"
+            f"models.{model}: {key}.batch: 1 cannot be trained at {key}.size: {size}, as its batch "
+            f"normalisation {alone[0]} would see a single value; set {key}.batch: 2"
         ) from None
 
 

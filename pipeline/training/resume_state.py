@@ -23,7 +23,9 @@ class Progress:
     """Progress of a training, and its running statistics."""
 
     step: int = 0
-    """Optimizer steps made, over all epochs."""
+    """Optimizer steps made, over all epochs of the stage."""
+    stage: int = 0
+    """The stage, from 0."""
     loss_sum: float = 0.0
     """Of the current epoch, so that an interrupted one reports the loss it would have."""
     training_s: float = 0.0
@@ -31,6 +33,7 @@ class Progress:
     waiting_s: float = 0.0
     """Seconds of these during which nothing could be computed for lack of a batch."""
     history: list[dict[str, float]] = field(default_factory=list)
+    """A row for each epoch, of earlier stages too."""
 
 
 def save_state(path: Path, fingerprint: str, content: dict[str, Any]) -> None:

@@ -18,8 +18,13 @@ TRIES = {True: 8, False: 2}
 """Of a step, by whether it changes places: such a one may turn a crop only now and then."""
 
 
-def faulty_steps(settings: AugmentConfig, size: Size, source: ImageSource) -> Iterator[str]:
-    """What is wrong with each step that cannot be applied to crops of that H, W and source."""
+def faulty_steps(
+    settings: AugmentConfig, size: Size, source: ImageSource, key: str = "train"
+) -> Iterator[str]:
+    """What is wrong with each step that cannot be applied to crops of that H, W and source.
+
+    key: where the settings are written.
+    """
     for entry in settings.steps:
         step = parse_step(entry)
         always = Steps([as_written(step._replace(p=1.0))])
@@ -28,12 +33,12 @@ def faulty_steps(settings: AugmentConfig, size: Size, source: ImageSource) -> It
             for _ in range(TRIES[is_spatial(make_transform(step))]):
                 always(_random_crop(size, source, random), random)
         except ConfigError as error:
-            yield str(error)
+            yield str(error).replace("train.", f"{key}.", 1)
             continue
         holes = "fill" in step.arguments and step.arguments["fill"] != 0
         if source.dtype.kind == "f" and holes:
             yield (
-                f"train.augment.steps: {step.name}.fill: of data.bands, what is cut out or comes "
+                f"{key}.augment.steps: {step.name}.fill: of data.bands, what is cut out or comes "
                 "from outside has no data; leave fill out"
             )
 

@@ -41,17 +41,17 @@ NEVER = ValidationEpochs(epochs=0, every=0, last=0)
 
 
 def validation_epochs(
-    settings: TrainConfig, length: Length, held_out: Iterable[Size]
+    settings: TrainConfig, length: Length, held_out: Iterable[Size], later: int = 0
 ) -> ValidationEpochs:
     """What `train.validate` says for a member.
 
-    length: of the training; held_out: H, W of every held-out image as its network sees it. The
-    work of both is estimated by pixels, so that it is the same on every machine and after every
-    stop.
+    length: of the training, or of a stage that others of `later` epochs follow; held_out: H, W of
+    every held-out image as its network sees it. The work of both is estimated by pixels, so that it
+    is the same on every machine and after every stop.
     """
     wish, epochs = settings.validate_, length.epochs
     if wish.last is not None:
-        return ValidationEpochs(epochs, 0, wish.last)
+        return ValidationEpochs(epochs, 0, max(0, wish.last - later))
     if wish.every != "auto":
         return ValidationEpochs(epochs, wish.every)
     samples = length.total // epochs * samples_a_step(settings)

@@ -119,8 +119,8 @@ def test_of_a_value_with_several_types_the_fitting_one_speaks() -> None:
 def test_text_that_yaml_took_for_something_else_wants_quotes() -> None:
     lines = mistakes(data={"drop": [7, True]}, submission={"empty": -1})
     assert lines == [
-        "data.drop.0: 7: should be text; put it in quotes",
-        "data.drop.1: True: should be text; put it in quotes",
+        "data.drop[0]: 7: should be text; put it in quotes",
+        "data.drop[1]: True: should be text; put it in quotes",
         "submission.empty: -1: should be text; put it in quotes",
     ]
     assert "class names must be strings; quote them" in mistakes(data={"classes": [True, False]})[0]

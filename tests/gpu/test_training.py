@@ -13,7 +13,7 @@ from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
-from pipeline.training.loop import train_member
+from pipeline.training.staged import train_member
 from tests.helpers.competitions import context
 
 pytestmark = pytest.mark.gpu

@@ -76,6 +76,8 @@ def raw_experiment(root: Path, **blocks: Any) -> dict[str, Any]:
     for key, value in blocks.items():
         merged = isinstance(raw.get(key), dict) and isinstance(value, dict) and key != "models"
         raw[key] = {**raw[key], **value} if merged else value
+    if "stages" in raw["train"]:
+        raw["train"].pop("epochs", None)  # which have lengths of their own
     return raw
 
 

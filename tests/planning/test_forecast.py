@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.config import ModelConfig, TrainConfig
 from pipeline.planning.forecast import Line, Work, on_devices, predict_seconds, train_seconds
 from pipeline.planning.measure import Measured
 from pipeline.training.disk_bytes import Footprint
 
 MEASURED = Measured(
-    step_s=2.0, plain_s=1e-3, predict_s=2e-3, decode_s=5e-4, write_s=1e-4, read_s=1e-4, stored=1.0,
-    footprint=Footprint(10, 20, 6),
+    steps_s=(2.0, 8.0), plain_s=1e-3, predict_s=2e-3, decode_s=5e-4, write_s=1e-4, read_s=1e-4,
+    stored=1.0, footprint=Footprint(10, 20, 6),
 )  # fmt: skip
 
 
 def test_training_is_steps_and_validations() -> None:
-    model = ModelConfig(decoder="unet", encoder="resnet18", train=TrainConfig(batch=4, epochs=3))
-    seconds = train_seconds(MEASURED, model, trained=41, held_out=Work(2, 1000), scores=2)
-    assert seconds == pytest.approx(3 * 10 * 2.0 + 2 * 1000 * 1e-3)
+    seconds = train_seconds(MEASURED, steps=[30, 10], scores=2, held_out=Work(2, 1000))
+    assert seconds == pytest.approx(30 * 2.0 + 10 * 8.0 + 2 * 1000 * 1e-3)
 
 
 def test_the_slowest_of_what_overlaps_counts() -> None:

@@ -182,7 +182,7 @@ def test_a_model_without_the_reference_outlives_another_alignment(tmp_path: Path
         blind = models["a"].model_copy(update={"reference": "none"})
         stamps.append(
             [
-                made_from(stage, survey.fingerprint("train", table["id"]), m)
+                made_from(stage, survey.fingerprint("train", table["id"]), m, [])
                 for m in (models["a"], blind)
             ]
         )

@@ -13,7 +13,7 @@ from pipeline.errors import InterruptedRunError
 from pipeline.training.augmentation import Augmenter, Crop
 from pipeline.training.device_colour import change_colours
 from pipeline.training.drawn_colour import UNCHANGED
-from pipeline.training.loop import train_member
+from pipeline.training.staged import train_member
 from tests.helpers.competitions import draw_discs
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
 

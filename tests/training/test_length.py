@@ -14,8 +14,8 @@ from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint
 from pipeline.reporting import Milestones
 from pipeline.training.length import Length, training_length
-from pipeline.training.loop import train_member
 from pipeline.training.projection import FIRST_STEPS, Projection, StepTimer
+from pipeline.training.staged import train_member
 from tests.helpers.competitions import draw_discs, experiment
 from tests.helpers.training_jobs import job_context, train_job
 

@@ -15,8 +15,9 @@ from pipeline.errors import InterruptedRunError, MaskmillError, ResourceError
 from pipeline.training.dataset import TrainingSet
 from pipeline.training.learner import Learner
 from pipeline.training.loader import EpochLoader
-from pipeline.training.loop import TrainingRun, train_member
+from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
+from pipeline.training.staged import train_member
 from tests.helpers.competitions import draw_discs
 from tests.helpers.training_jobs import StopAtStep, job_context, train_job
 

@@ -18,10 +18,11 @@ from pipeline.interruption import StopFlag
 from pipeline.models.losses import LOSSES, weighted_loss
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
-from pipeline.training import learner, loop
-from pipeline.training.loop import TrainingRun, train_member
+from pipeline.training import learner, loop, staged
+from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
 from pipeline.training.resume_state import load_state
+from pipeline.training.staged import train_member
 from tests.helpers.competitions import context, draw_discs
 from tests.helpers.training_jobs import member_bytes
 
@@ -200,7 +201,8 @@ def test_a_training_computes_with_its_own_number_of_threads(
         TrainingRun, "train_epoch", lambda _run, _epoch: seen.append(torch.get_num_threads())
     )
     monkeypatch.setattr(TrainingRun, "finish_epoch", lambda _run, _epoch: None)
-    monkeypatch.setattr(TrainingRun, "finish", lambda _run: None)
+    monkeypatch.setattr(staged, "_refuse_diverged", lambda _run: None)
+    monkeypatch.setattr(staged, "finish", lambda _run: None)
     for threads in ("auto", before + 2):
         train_member(_job(discs, tmp_path, epochs=1, threads=threads), _context(tmp_path))
     assert seen == [before, before + 2] and torch.get_num_threads() == before

@@ -23,10 +23,11 @@ from pipeline.training.disk_bytes import footprint
 from pipeline.training.drop_path import drop_paths
 from pipeline.training.freezing import Freezing
 from pipeline.training.length import check_steps
-from pipeline.training.loop import TrainingRun, train_member
+from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.parts import batch_norms, encoder_of, is_of_encoder, normalisations
+from pipeline.training.staged import finish, train_member
 from tests.helpers.competitions import TINY, context, draw_discs, experiment
 from tests.helpers.small_models import model
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
@@ -289,7 +290,7 @@ def test_the_mean_of_the_last_epochs_predicts(
     for epoch in range(3):
         run.train_epoch(epoch)
         run.finish_epoch(epoch)
-    run.finish()
+    finish(run)
     saved = load_file(job.paths.weights("mean"))
     measured = {n for n, _ in batch_norms(run.learner.plain)}
     for name, value in saved.items():

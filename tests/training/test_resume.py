@@ -14,8 +14,9 @@ from pipeline.errors import InterruptedRunError
 from pipeline.interruption import StopFlag
 from pipeline.models.decoders.registry import DECODERS
 from pipeline.training import learner, loop
-from pipeline.training.loop import TrainingRun, train_member
+from pipeline.training.loop import TrainingRun
 from pipeline.training.resume_state import load_state, save_state
+from pipeline.training.staged import train_member
 from tests.helpers.competitions import draw_discs
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
 

@@ -20,8 +20,8 @@ from pipeline.stages.parts.sample_facts import hardness
 from pipeline.training.augmentation import Augmenter
 from pipeline.training.crop_view import draw_view
 from pipeline.training.foreground import CANDIDATES, Foreground
-from pipeline.training.loop import train_member
 from pipeline.training.sampling import ANY_CLASS, ANYWHERE, Key, SampleFacts, epoch_batches
+from pipeline.training.staged import train_member
 from tests.helpers.competitions import context, draw_discs
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
 

@@ -21,8 +21,9 @@ from pipeline.stages.parts import decoded_samples
 from pipeline.training import loader_wait
 from pipeline.training.length import Length
 from pipeline.training.loader_wait import timed
-from pipeline.training.loop import TrainingRun, train_member
+from pipeline.training.loop import TrainingRun
 from pipeline.training.resume_state import Progress
+from pipeline.training.staged import train_member
 from pipeline.training.validation import validation_score
 from pipeline.training.validation_epochs import validation_epochs
 from tests.helpers.competitions import TINY, context, draw_discs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def draw(context: StageContext, jobs: Sequence[TrainJob]) -> None:
     ConfigError for steps that do not suit the images.
     """
     kinds: dict[str, list[TrainJob]] = {}
-    for job in jobs:
+    for job in itertools.chain.from_iterable(each.parts for each in jobs):
         train = job.model.train
         kind = fingerprint(train.augment, train.size, job.model.input.resize)
         kinds.setdefault(kind, []).append(job)
@@ -51,13 +52,14 @@ def draw(context: StageContext, jobs: Sequence[TrainJob]) -> None:
 
 
 def _refuse_faulty(jobs: Sequence[TrainJob]) -> None:
-    faults = [
-        fault
-        for job in jobs
-        for fault in faulty_steps(job.model.train.augment, job.model.train.size, job.reader.source)
-    ]
+    faults = [fault for job in jobs for fault in _faults(job)]
     if faults:
         raise ConfigError("\n".join(dict.fromkeys(faults)))
+
+
+def _faults(job: TrainJob) -> Iterator[str]:
+    train = job.model.train
+    return faulty_steps(train.augment, train.size, job.reader.source, job.place.key)
 
 
 def _strip(context: StageContext, same: Sequence[TrainJob], rows: int) -> Strip:
@@ -70,8 +72,14 @@ def _strip(context: StageContext, same: Sequence[TrainJob], rows: int) -> Strip:
         [_whole(data, job, index), *(_view(data, job, row, view, index) for view in range(VIEWS))]
         for row, index in enumerate(chosen)
     ]
-    names = ", ".join(dict.fromkeys(each.name.partition("/")[0] for each in same))
+    names = ", ".join(dict.fromkeys(map(_named, same)))
     return Strip(f"augmentation of {names}: {summary(settings.augment)}", cells)
+
+
+def _named(job: TrainJob) -> str:
+    """The model, and the stage where it has several."""
+    stage = f" ({job.place.name})" if job.place.name else ""
+    return job.name.partition("/")[0] + stage
 
 
 def summary(augment: AugmentConfig) -> str:

@@ -96,10 +96,9 @@ class Forecast:
             seconds = [
                 train_seconds(
                     measured,
-                    job.model,
-                    len(job.train),
+                    [part.length.total for part in job.parts],
+                    sum(part.validated.count for part in job.parts),
                     self.work("train", [sample.id for sample in job.held_out]),
-                    job.validated.count,
                 )
                 for job in left
             ]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config import ModelConfig, TrainConfig
 from pipeline.config.loss_terms import short_form
-from pipeline.data.resize import working_size
+from pipeline.config.sampling import ImageWeights
 from pipeline.data.samples import SampleReader
 from pipeline.manifests import fingerprint
 from pipeline.models.provenance import starting_point
 from pipeline.stages import align
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts import warm_start
 from pipeline.stages.parts.column_values import columns_of
 from pipeline.stages.parts.decoded_samples import reader_of_objects
 from pipeline.stages.parts.fold_split import FoldSplit
-from pipeline.stages.parts.sample_facts import Weights, facts_of
-from pipeline.training.length import check_steps, training_length
-from pipeline.training.member import VERSION, TrainJob
+from pipeline.stages.parts.member_stages import make_stages
+from pipeline.stages.parts.sample_facts import Weights
+from pipeline.training.member import VERSION, Stage, TrainJob
 from pipeline.training.optimizers import peak_rate
-from pipeline.training.validation_epochs import NEVER, validation_epochs
-from pipeline.workspace import ALL_IMAGES, fold_name
+from pipeline.workspace import fold_name
 
 SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
 """Fields of `train` that change speed, saving and scores of a training, not its result."""
@@ -32,52 +33,49 @@ def make_job(
     reader: SampleReader,
     model: str,
     fold: int,
-    given: Weights | None = None,
+    given: Mapping[ImageWeights, Weights],
+    jobs: Mapping[tuple[str, int], TrainJob],
 ) -> TrainJob:
-    """The job of one member, trained or not. given: weights of training images, from a table."""
+    """The job of one member, trained or not.
+
+    given: weights of training images, from tables; jobs: of the models that it may start from.
+    """
     experiment = context.experiment
-    config = experiment.models[model]
+    config, waits_for = warm_start.started(context, model, fold, jobs)
     seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
-    settings = _as_long(config.train, split) if fold == ALL_IMAGES else config.train
-    seeded = config.model_copy(update={"train": settings.model_copy(update={"seed": seed})})
-    parts, facts = made_from(context, split.images, seeded), facts_of(context, split, model, given)
-    if facts is not None and facts.weights is not None:
-        parts["image weights"] = fingerprint(facts.weights)
+    seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
+    stages = make_stages(experiment, split, model, seeded, given)
+    parts = made_from(context, split.images, seeded, stages)
     columns = columns_of(context, split, model)
     if columns:
         parts["auxiliary columns"] = fingerprint([str(each) for each in columns])
-    sizes = (working_size(size, config.input.resize) for size in split.sizes)
-    check_steps(model, len(split.train), settings)
-    length = training_length(len(split.train), settings)
+    first, *later = stages
+    whole = seeded if later else seeded.model_copy(update={"train": first.train})
     return TrainJob(
         name=f"{model}/{fold_name(fold)}",
-        model=seeded,
+        model=whole,
         metric=experiment.metric,
         classes=experiment.data.class_names,
         multiclass=experiment.data.multiclass,
-        losses=experiment.losses(settings),
+        losses=first.losses,
         reader=reader_of_objects(reader, config),
         train=split.train,
         held_out=split.held_out,
-        validated=validation_epochs(settings, length, sizes) if split.held_out else NEVER,
+        validated=first.validated,
         paths=context.workspace.member(model, fold),
         fingerprint=fingerprint(parts),
         made_from=parts,
-        settings=_settings(config),
-        facts=facts,
+        settings=_settings(experiment.models[model]),
+        facts=first.facts,
         columns=columns,
+        stages=stages if later else (),
+        waits_for=waits_for,
     )
 
 
-def _as_long(settings: TrainConfig, split: FoldSplit) -> TrainConfig:
-    """With the steps that a fold's member makes, though there are more images."""
-    if settings.length is not None:
-        return settings
-    length = training_length(split.counted, settings)
-    return settings.model_copy(update={"steps": length.total // length.epochs})
-
-
-def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[str, str]:
+def made_from(
+    context: StageContext, images: str, model: ModelConfig, stages: Sequence[Stage]
+) -> dict[str, str]:
     """Everything that the member's weights depend on, by what a user calls it; not how fast they
     are made, and nothing of the images that are held out.
     """
@@ -88,8 +86,8 @@ def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[st
         "network": [model.network.model_copy(update={"weights": None})],
         "starting weights": [starting_point(model.network), model.weights is None],
         "input": [model.input],
-        "train settings": [_rated(_without_speed(model.train))],
-        "loss": [short_form(experiment.losses(model.train))],
+        "train settings": [_rated(_without_speed(stage.train)) for stage in stages],
+        "loss": [short_form(stage.losses) for stage in stages],
         "classes": [data.class_names, data.multiclass],
         "frame": [data.frame],
         "training images": [images],
@@ -97,6 +95,9 @@ def made_from(context: StageContext, images: str, model: ModelConfig) -> dict[st
     }
     if data.bands is not None:
         parts["bands"] = [*data.band_settings]
+    weights = [stage.facts.weights if stage.facts is not None else None for stage in stages]
+    if any(each is not None for each in weights):
+        parts["image weights"] = weights
     return {name: fingerprint(*values) for name, values in parts.items()}
 
 

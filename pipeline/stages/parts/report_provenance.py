@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import yaml
 
+from pipeline.config import Experiment, TrainConfig
 from pipeline.config.losses import LossTerm
 from pipeline.reporting import duration
 from pipeline.reports.choices import named_steps
@@ -39,15 +40,18 @@ def _rows(context: StageContext, ensembled: Ensembled) -> Iterator[tuple[str, st
     yield "versions", ", ".join(_versions())
     yield "machine", f"{platform.system()} {platform.machine()}, {_devices(context)}"
     for name, model in experiment.models.items():
-        loss = " + ".join(map(_named, experiment.losses(model.train)))
-        train = model.train
-        yield (
-            f"training of {name}",
-            f"{loss}; {train.duration}, batch {train.batch}, {train.optimizer}, "
-            f"lr {peak_rate(train):g}, crop {train.size[0]}×{train.size[1]}",
-        )
+        parts = [_training(experiment, part) for _, part in model.train.parts()]
+        yield f"training of {name}", "; then ".join(parts)
     yield "mean over models", experiment.ensemble.mean
     yield "post-processing", named_steps(ensembled.facts["postprocess"])
+
+
+def _training(experiment: Experiment, train: TrainConfig) -> str:
+    loss = " + ".join(map(_named, experiment.losses(train)))
+    return (
+        f"{loss}; {train.duration}, batch {train.batch}, {train.optimizer}, "
+        f"lr {peak_rate(train):g}, crop {train.size[0]}×{train.size[1]}"
+    )
 
 
 def _named(term: LossTerm) -> str:
@@ -76,7 +80,9 @@ def _experiment(context: StageContext) -> str:
     blocks = [(values, experiment.train)]
     blocks += [(values["models"][name], model.train) for name, model in experiment.models.items()]
     for block, settings in blocks:
-        if settings.length is None:  # or a reader would take it for the default length
+        if (
+            settings.length is None and not settings.stages
+        ):  # or a reader would take it for the default length
             block.setdefault("train", {})["epochs"] = settings.epochs
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 
-from pipeline.config import ModelConfig
-from pipeline.config.sampling import ImageWeights
+from pipeline.config.sampling import ImageWeights, SampleConfig
 from pipeline.data.listing import listed
 from pipeline.data.row_keys import as_matched
 from pipeline.data.tables import read_table
@@ -24,29 +23,30 @@ Weights = Mapping[str, float]
 _EASIEST = 0.1
 
 
-def given_weights(context: StageContext, survey: Survey) -> dict[str, Weights]:
-    """Model → the weights (by id) of its table, for the chosen models that have one.
+def given_weights(
+    context: StageContext, survey: Survey, models: Sequence[str]
+) -> dict[ImageWeights, Weights]:
+    """The weights (by id) of each table that a stage of those models asks for.
 
     DataError for a table that does not name each training image, or others, or says no weight;
     ConfigError for the table of this run itself.
     """
     data = context.experiment.data
     tables: dict[ImageWeights, Weights] = {}
-    wishes = {
-        name: context.experiment.models[name].train.sample.weights for name in context.models()
-    }
+    wishes: dict[ImageWeights, str] = {}
+    for name in models:
+        for key, part in context.experiment.models[name].train.parts():
+            wishes.setdefault(part.sample.weights, f"models.{name}: {key}.sample.weights")
     known = {*survey.catalog.by_id["train"], *survey.catalog.by_id["test"], *data.drop}
-    for model, wish in wishes.items():
-        if wish in tables:
-            continue
+    for wish, where in wishes.items():
         if wish.csv is not None:
             path, columns = data.root / wish.csv, (wish.id, wish.weight)
             tables[wish] = _read(path, columns, _weight, survey, known)
         elif wish.hardness is not None:
-            _check_not_own(context, model, wish.hardness)
+            _check_not_own(context, where, wish.hardness)
             scores = _read(wish.hardness, ("id", "score"), _score, survey, known)
             tables[wish] = hardness(scores)
-    return {name: tables[wish] for name, wish in wishes.items() if wish in tables}
+    return tables
 
 
 def hardness(scores: Mapping[str, float]) -> Weights:
@@ -57,10 +57,10 @@ def hardness(scores: Mapping[str, float]) -> Weights:
     return {id: _EASIEST + (best - score) / (best - worst) for id, score in scores.items()}
 
 
-def _check_not_own(context: StageContext, model: str, path: Path) -> None:
+def _check_not_own(context: StageContext, where: str, path: Path) -> None:
     if path.resolve() == context.workspace.oof_scores.resolve():
         raise ConfigError(
-            f"models.{model}: train.sample.weights.hardness: {path} is this run's own, which "
+            f"{where}.hardness: {path} is this run's own, which "
             "changes with every training; give the table of a run of another name"
         )
 
@@ -118,15 +118,20 @@ def _float(cell: str) -> float:
 
 
 def facts_of(
-    context: StageContext, split: FoldSplit, model: str, given: Weights | None
+    split: FoldSplit,
+    sample: SampleConfig,
+    classes: Sequence[str],
+    given: Weights | None,
+    where: str,
 ) -> SampleFacts | None:
-    """None where sampling needs to know nothing. DataError where what it asks for is not there."""
-    config: ModelConfig = context.experiment.models[model]
-    sample, classes = config.train.sample, context.experiment.data.class_names
+    """None where sampling needs to know nothing. DataError where what it asks for is not there.
+
+    where: the key of `sample`.
+    """
     weights = _weights(split, sample.weights, given)
     if weights is None and sample.classes == "own" and sample.positives is None:
         return None
-    where, count = f"models.{model}: train.sample", len(split.train)
+    count = len(split.train)
     seen = [
         row for row, weight in zip(split.present, weights or repeat(1.0), strict=False) if weight
     ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from pipeline.channels import Channels
 from pipeline.checks.finding import Finding
-from pipeline.config import ModelSpec
+from pipeline.config import ModelConfig, ModelSpec
 from pipeline.data.image_sources.registry import image_source, shown_bands
 from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint, is_fresh, write_manifest
@@ -43,9 +44,9 @@ def misfits(context: StageContext) -> list[Finding]:
     """
     data = context.experiment.data
     chosen = {
-        name: model
+        name: _from_file(model)
         for name, model in context.experiment.models.items()
-        if model.weights not in (None, PRETRAINED)
+        if (model.init is None and model.weights not in (None, PRETRAINED)) or _is_file(model.init)
     }
     if not chosen:
         return []
@@ -67,9 +68,19 @@ def misfits(context: StageContext) -> list[Finding]:
             try:
                 build_model(model.network, classes=len(data.classes), channels=channels[name])
             except ConfigError as error:
-                yield Finding("error", f"models.{name}.weights", str(error))
+                key = "weights" if model.init is None else "init"
+                yield Finding("error", f"models.{name}.{key}", str(error))
 
     findings = list(found())
     if not findings:
         write_manifest(context.workspace.weights_manifest, made_from)
     return findings
+
+
+def _is_file(init: str | None) -> bool:
+    return init is not None and Path(init).is_file()
+
+
+def _from_file(model: ModelConfig) -> ModelConfig:
+    """`init` with a file is `weights`."""
+    return model if model.init is None else model.model_copy(update={"weights": model.init})

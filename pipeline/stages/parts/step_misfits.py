@@ -10,13 +10,19 @@ from pipeline.stages.context import StageContext
 def step_misfits(context: StageContext) -> list[Finding]:
     """An error for every step of a model that cannot be applied to its crops."""
     models = context.experiment.models
-    if not any(model.train.augment.steps for model in models.values()):
+    parts = [
+        (f"models.{name}", key, part)
+        for name, model in models.items()
+        for key, part in model.train.parts()
+        if part.augment.steps
+    ]
+    if not parts:
         return []
     from pipeline.training.step_rehearsal import faulty_steps  # its import takes seconds
 
     source = image_source(context.experiment.data)
     return [
-        Finding("error", f"models.{name}", fault)
-        for name, model in models.items()
-        for fault in faulty_steps(model.train.augment, model.train.size, source)
+        Finding("error", name, fault)
+        for name, key, part in parts
+        for fault in faulty_steps(part.augment, part.size, source, key)
     ]

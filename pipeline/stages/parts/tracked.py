@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 
 from pipeline.config import ModelConfig
 from pipeline.stages.context import ORDER, StageContext
@@ -38,13 +39,18 @@ def tracked(context: StageContext) -> Iterator[None]:
 def _settings(model: ModelConfig) -> dict[str, str]:
     from pipeline.training.optimizers import peak_rate  # with torch, which takes seconds
 
-    train = model.train
+    parts = [part for _, part in model.train.parts()]
     return {
         "encoder": model.encoder,
         "decoder": model.decoder,
-        "length": train.duration,
-        "batch": str(train.batch),
-        "size": "×".join(map(str, train.size)),
-        "optimizer": train.optimizer,
-        "lr": f"{peak_rate(train):g}",
+        "length": model.train.duration,
+        "batch": _listed(str(part.batch) for part in parts),
+        "size": _listed("×".join(map(str, part.size)) for part in parts),
+        "optimizer": _listed(part.optimizer for part in parts),
+        "lr": _listed(f"{peak_rate(part):g}" for part in parts),
     }
+
+
+def _listed(values: Iterable[str]) -> str:
+    """One value, or those of all stages where they differ."""
+    return ", ".join(each for each, _ in groupby(values))

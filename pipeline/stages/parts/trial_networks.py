@@ -11,6 +11,7 @@ from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages.context import StageContext
 from pipeline.training.checkpointing import checkpoint_encoder
 from pipeline.training.disk_bytes import Footprint, footprint
+from pipeline.training.drop_path import drop_paths
 from pipeline.training.member import TrainJob
 from pipeline.training.rehearsal import check_batch
 
@@ -41,12 +42,15 @@ def rehearse(context: StageContext, reader: SampleReader) -> None:
     """ConfigError where a chosen model cannot be trained on its batches."""
     for name in context.models():
         model = context.experiment.models[name]
-        if model.train.batch > 1 and not model.train.checkpointing:
-            continue
-        network = unweighted(model, len(context.experiment.data.class_names), reader)
-        if model.train.checkpointing:
-            checkpoint_encoder(name, network)
-        check_batch(name, network, reader.channels.total, model.train)
+        for key, part in model.train.parts():
+            if part.batch > 1 and not part.checkpointing and not part.drop_path:
+                continue
+            network = unweighted(model, len(context.experiment.data.class_names), reader)
+            if part.drop_path:
+                drop_paths(name, network, part.drop_path, key)
+            if part.checkpointing:
+                checkpoint_encoder(name, network, key)
+            check_batch(name, network, reader.channels.total, part, key)
 
 
 def make_networks(context: StageContext, reader: SampleReader) -> None:
@@ -54,7 +58,8 @@ def make_networks(context: StageContext, reader: SampleReader) -> None:
     classes = len(context.experiment.data.class_names)
     for name in context.models():
         model = context.experiment.models[name]
-        build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
+        if model.init is None:  # else `warm_start` does
+            build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
 
 
 def unweighted(model: ModelConfig, classes: int, reader: SampleReader) -> SegmentationModel:
