@@ -34,8 +34,8 @@ class ModelSpec(Block):
     image; difference: the image, and by how much it differs; siamese: one encoder sees each of the
     two, and their features are joined; none: the image alone."""
     auxiliary: Auxiliaries = ()
-    """What is learned beside the masks, such as `[{name: deep_supervision}, {name: centre, weight:
-    0.2}]`, see [Auxiliary outputs](auxiliary.md)."""
+    """What is learned beside the masks, such as `[{name: deep_supervision}, {name: centre}]`, see
+    [Auxiliary outputs](auxiliary.md)."""
 
     @model_validator(mode="before")
     @classmethod
