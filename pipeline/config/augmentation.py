@@ -47,6 +47,9 @@ class AugmentConfig(Block):
     strength: float = Field(0.2, ge=0, le=1)
     """How much they change; image and reference change independently. Of `data.bands` it is
     brightness, contrast, gamma and noise of each band by itself."""
+    match_test: Probability = 0
+    """Share of the samples whose values get the distribution of a test image (histogram matching),
+    where training and test images come from different devices or stains."""
     colour_on: Literal["cpu", "device"] = "cpu"
     """Where colours are changed. device: on the GPU, for machines whose cores are too few to keep
     it busy (the column `waiting` of history.csv). The changes are drawn alike; pixels differ by a

@@ -16,6 +16,7 @@ from pipeline.training.augmentation_steps import Shown, Steps
 from pipeline.training.auxiliary.targets import Targets
 from pipeline.training.crop_view import CropView, draw_jitter, draw_view
 from pipeline.training.drawn_colour import UNCHANGED, Drawn
+from pipeline.training.test_look import TestLook
 from pipeline.training.value_changes import value_change
 
 RGB = RgbImages()
@@ -46,12 +47,20 @@ class Augmenter:
     as an alignment that is not perfect does, or be blank.
     """
 
-    def __init__(self, size: Size, settings: AugmentConfig, source: ImageSource = RGB) -> None:
+    def __init__(
+        self,
+        size: Size,
+        settings: AugmentConfig,
+        source: ImageSource = RGB,
+        look: TestLook | None = None,
+    ) -> None:
+        """look: that of test images, for `match_test`."""
         self._size = size
         self._source = source
         self._settings = settings
         self._colour = value_change(settings, source)
         self._steps = Steps(settings.steps)
+        self._look = look
 
     def __call__(
         self,
@@ -65,16 +74,18 @@ class Augmenter:
         """image HWC, planes CHW, valid HW, objects CHW → the same at the crop's size.
 
         seed: what makes this view this one (seed, epoch, position); through: a pixel (row, column)
-        that the crop is to contain. Geometry, colour, what is done to the reference, and steps draw
-        from streams of their own: none knows of another's choices.
+        that the crop is to contain. Geometry, colour, what is done to the reference, steps and the
+        test image to look like draw from streams of their own: none knows of another's choices.
         """
         every = planes if objects is None else [*planes, *objects]
-        geometry, colour, reference, steps = np.random.default_rng(seed).spawn(4)
+        geometry, colour, reference, steps, look = np.random.default_rng(seed).spawn(5)
         view = draw_view(planes.shape[1:], self._size, self._settings, geometry, through)
         channels = self._source.channels
         seen = [view.image(image[..., :channels])]
         if image.shape[2] > channels:
             seen.append(self._reference(image[..., channels:], view, reference))
+        if self._look is not None and look.random() < self._settings.match_test:
+            seen[0] = self._look(seen[0], look)
         self._colour.begin(colour)
         coloured = [self._colour(each) for each in seen]
         shown = Shown(

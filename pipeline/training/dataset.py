@@ -21,6 +21,7 @@ from pipeline.training.auxiliary.targets import Aims
 from pipeline.training.foreground import Foreground
 from pipeline.training.mixing import Mixer
 from pipeline.training.sampling import ANY_CLASS, ANYWHERE, Key, SampleFacts
+from pipeline.training.test_look import TestLook
 
 MIXING = 1
 """Ends the seed of what is drawn about mixing; higher numbers those of the partners' crops."""
@@ -55,14 +56,17 @@ class TrainingSet(Dataset[Batch]):
         cache: Cache | None = None,
         facts: SampleFacts | None = None,
         aims: Aims | None = None,
+        test: Sequence[Sample] = (),
     ) -> None:
         """cache: where decoded samples are kept; None: nowhere. facts: of `samples`, for sampling;
-        None: all are alike. aims: what auxiliary outputs learn from them; None: nothing."""
+        None: all are alike. aims: what auxiliary outputs learn from them; None: nothing. test:
+        images that samples are made to look like."""
         self._samples = samples
         self._reader = reader
         self._settings = settings
         self._shown = shown
-        self._augmenter = Augmenter(settings.size, settings.augment, reader.source)
+        look = TestLook(test, reader) if test else None
+        self._augmenter = Augmenter(settings.size, settings.augment, reader.source, look)
         self._aims = aims
         self._mixer = None
         if settings.augment.mixes:

@@ -52,7 +52,9 @@ class TrainingRun:
         workers, pin = self._workers(), self.device_type == "cuda"
         shown = job.model.input
         cache = cache_of(self.settings.cache, job.decoded, job.reader, shown, max(1, workers))
-        data = TrainingSet(job.train, job.reader, self.settings, shown, cache, job.facts, job.aims)
+        data = TrainingSet(
+            job.train, job.reader, self.settings, shown, cache, job.facts, job.aims, job.test
+        )
         self.loader = EpochLoader(data, self.settings, workers, pin, self._warn)
         self.length, self.place = job.length, job.place
         self.total = self.length.total

@@ -84,6 +84,8 @@ class TrainJob:
     """Of `train`, where `train.sample` asks for more than `foreground`."""
     columns: tuple[ColumnValues, ...] = ()
     """Of `train`, what the auxiliary outputs learn that are columns of tables."""
+    test: tuple[Sample, ...] = ()
+    """Test images that training samples are made to look like (`train.augment.match_test`)."""
     projection: Projection | None = None
     """What is to be told of the whole stage after the first steps; None: nothing."""
     decoded: Path | None = None

@@ -40,7 +40,7 @@ def test_mask_validity_and_reference_move_with_the_image(
     blob = _gradient(*image_size)
     image = np.repeat(blob[..., None] * np.uint8(255), 6, axis=2)
     for seed in range(20):
-        seen, planes, valid, _ = augment(image, blob[None], blob == 0, [seed])
+        seen, planes, valid, *_ = augment(image, blob[None], blob == 0, [seed])
         assert seen.shape == (*size, 6) and planes.shape == (1, *size) and valid.shape == size
         assert (valid == 1 - planes[0]).all()
         assert (seen[..., :3] == seen[..., 3:]).all()

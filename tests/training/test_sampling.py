@@ -172,7 +172,7 @@ def test_a_few_pixels_of_a_large_mask_are_in_every_crop_and_searched_for_once(
     for seed in range(120):
         pixel = foreground.pixel(0, decoded, ANY_CLASS, np.random.default_rng(seed))
         assert pixel is not None
-        planes = augment(*decoded, [seed], pixel).planes
+        planes = augment(*decoded[:3], [seed], pixel).planes
         assert planes.any()
         found[int(decoded.planes[:, pixel[0], pixel[1]].argmax())] += 1
     assert len(searched) == 3, "once a class"

@@ -66,7 +66,7 @@ def _strip(context: StageContext, same: Sequence[TrainJob], rows: int) -> Strip:
     job = same[0]
     settings, reader = job.model.train, job.reader
     cache = cache_of(settings.cache, job.decoded, reader, job.model.input, 1)
-    data = TrainingSet(job.train, reader, settings, job.model.input, cache)
+    data = TrainingSet(job.train, reader, settings, job.model.input, cache, test=job.test)
     chosen = _chosen(context, job, rows)
     cells = [
         [_whole(data, job, index), *(_view(data, job, row, view, index) for view in range(VIEWS))]

@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.data.catalog import Sample
 from pipeline.size import Size
 from pipeline.stages.check import Survey
+from pipeline.training.test_look import looked_at
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class FoldSplit:
     """Columns of the fold table (`group`, `stratum`) for the images to learn from."""
     counted: int
     """The images that an epoch is as long as."""
+    test: tuple[Sample, ...]
+    """Some test images, for training samples to look alike."""
+    test_images: str
+    """Changes with any byte of these."""
 
     @classmethod
     def of(cls, survey: Survey, table: pd.DataFrame, fold: int) -> FoldSplit:
@@ -46,6 +51,7 @@ class FoldSplit:
         # a table of somebody's own may be in any order
         learned = table.loc[~is_held_out].sort_values("id", kind="stable")
         training, held_out = sorted(learned["id"]), table.loc[is_held_out, "id"].tolist()
+        test = looked_at([record.id for record in survey.of("test")])
         shares = {record.id: record.shares for record in survey.of("train")}
         return cls(
             name,
@@ -56,4 +62,6 @@ class FoldSplit:
             tuple(tuple(share > 0 for share in shares[each]) for each in training),
             {column: tuple(map(str, learned[column])) for column in ("group", "stratum")},
             len(training),
+            survey.samples("test", test),
+            survey.fingerprint("test", test),
         )

@@ -8,7 +8,9 @@ from typing import Any
 from pipeline.config import ModelConfig, TrainConfig
 from pipeline.config.loss_terms import short_form
 from pipeline.config.sampling import ImageWeights
+from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
+from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint
 from pipeline.models.provenance import starting_point
 from pipeline.stages import align
@@ -49,6 +51,9 @@ def make_job(
     columns = columns_of(context, split, model)
     if columns:
         parts["auxiliary columns"] = fingerprint([str(each) for each in columns])
+    test = _looked_at(split, model, stages)
+    if test:
+        parts["test images"] = split.test_images
     first, *later = stages
     whole = seeded if later else seeded.model_copy(update={"train": first.train})
     return TrainJob(
@@ -68,9 +73,21 @@ def make_job(
         settings=_settings(experiment.models[model]),
         facts=first.facts,
         columns=columns,
+        test=test,
         stages=stages if later else (),
         waits_for=waits_for,
     )
+
+
+def _looked_at(split: FoldSplit, model: str, stages: Sequence[Stage]) -> tuple[Sample, ...]:
+    """The test images that samples are made to look like; ConfigError where there are none."""
+    wishes = [stage for stage in stages if stage.train.augment.match_test]
+    if wishes and not split.test:
+        raise ConfigError(
+            f"models.{model}: {wishes[0].key}.augment.match_test needs test images, and there are "
+            "none; set data.test, or leave match_test out"
+        )
+    return split.test if wishes else ()
 
 
 def made_from(
