@@ -15,8 +15,10 @@ from pipeline.metrics.counts import counts
 from pipeline.metrics.instances import airbus, dsb, matches
 from pipeline.metrics.metric import MeanOfImages, Measure, Metric, Pooled, Score
 from pipeline.metrics.pixels import (
+    class_accuracy,
     dice,
     fbeta,
+    frequency_weighted_iou,
     global_dice,
     iou,
     mean_iou,
@@ -39,6 +41,8 @@ METRICS: dict[str, tuple[type[MeanOfImages] | type[Pooled], Measure, Score]] = {
     "dsb": (MeanOfImages, matches, dsb),
     "airbus": (MeanOfImages, matches, airbus),
     "fbeta": (Pooled, counts, fbeta),
+    "class_accuracy": (Pooled, counts, class_accuracy),
+    "frequency_weighted_iou": (Pooled, counts, frequency_weighted_iou),
     "pixel_accuracy": (Pooled, right_pixels, pixel_accuracy),
 }
 

@@ -78,6 +78,39 @@ def mean_iou(counts: Counts) -> Scores:
     return np.where(present.any(axis=-1), total / np.maximum(present.sum(axis=-1), 1), 1.0)
 
 
+def class_accuracy(counts: Counts) -> Scores:
+    """Recall TP / (TP + FN) of each class, mean over the classes that the truth contains.
+
+    Truth empty: 1 if the decision is empty too, else 0. The mean accuracy of Long et al. 2015 and
+    the class average of CamVid's literature.
+    """
+    true = _true(counts)
+    total = ratio(counts[..., TRUE_POSITIVE], true).sum(axis=-1, where=true > 0)
+    found = total / np.maximum((true > 0).sum(axis=-1), 1)
+    return np.where(true.any(axis=-1), found, _is_blank(counts))
+
+
+def frequency_weighted_iou(counts: Counts) -> Scores:
+    """IoU of each class, mean over all classes weighted by how many pixels the truth has of each.
+
+    Truth empty: 1 if the decision is empty too, else 0. Long et al. 2015.
+    """
+    true = _true(counts)
+    total = (true * ratio(*_overlap(counts))).sum(axis=-1)
+    found = total / np.maximum(true.sum(axis=-1), 1)
+    return np.where(true.any(axis=-1), found, _is_blank(counts))
+
+
+def _true(counts: Counts) -> Counts:
+    return counts[..., TRUE_POSITIVE] + counts[..., FALSE_NEGATIVE]
+
+
+def _is_blank(counts: Counts) -> NDArray[np.float64]:
+    """1 where nothing is decided to be inside, else 0."""
+    decided = counts[..., TRUE_POSITIVE] + counts[..., FALSE_POSITIVE]
+    return np.where(decided.any(axis=-1), 0.0, 1.0)
+
+
 def _f_score(counts: Counts, beta: float) -> Scores:
     """(1 + b²) TP / ((1 + b²) TP + b² FN + FP) of counts (..., 4) -> (...); both empty: 1."""
     true_positive, weight = counts[..., TRUE_POSITIVE], beta * beta
