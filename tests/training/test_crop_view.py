@@ -128,7 +128,7 @@ def test_the_crop_is_exact_where_nothing_turns() -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     augment = Augmenter((50, 70), AugmentConfig(affine=0, colour=0, flips=()))
     planes, valid = image.transpose(2, 0, 1).copy(), image[..., 0] > 99
-    seen, moved, counted, _ = augment(image, planes, valid, [0])
+    seen, moved, counted, *_ = augment(image, planes, valid, [0])
     assert (seen == image).all() and (moved == planes).all() and (counted == valid).all()
 
 
