@@ -19,9 +19,13 @@ from tests.helpers.competitions import TINY, context, draw_discs
 from tests.helpers.small_models import model
 
 
-@pytest.mark.parametrize("decoder", sorted(DECODERS))
-@pytest.mark.parametrize("side", [32, 64])
-@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    ("decoder", "side", "batch"),
+    [
+        *((decoder, side, 1) for decoder in sorted(DECODERS) for side in (32, 64)),
+        *((decoder, 32, 2) for decoder in ("pspnet", "deeplabv3", "deeplabv3plus")),
+    ],
+)
 def test_it_foresees_just_what_torch_refuses(decoder: str, side: int, batch: int) -> None:
     network = model(decoder, "test_resnet").train()
     try:
