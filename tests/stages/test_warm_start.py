@@ -138,6 +138,16 @@ def test_a_table_that_changed_since_is_not_believed(place: Path) -> None:
         train.run(_other(place))
 
 
+@pytest.mark.parametrize("missing", ["folds/discs.csv", "runs/discs/index.csv"])
+def test_a_lost_table_of_the_other_run_is_told_with_the_key(place: Path, missing: str) -> None:
+    stage = _other(place)
+    (place / missing).unlink()
+    with pytest.raises(
+        ArtefactError, match=rf"models\.x\.init: .* has seen: there is no .*{missing}"
+    ):
+        train.run(stage)
+
+
 @pytest.mark.parametrize(
     ("init", "says"),
     [
