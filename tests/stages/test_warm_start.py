@@ -252,3 +252,9 @@ def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> No
     train.run(stage)
     job = train.list_jobs(stage)["b", ALL_IMAGES]
     assert job.model.network.weights == str(place / "runs/discs/a/all/last_plain.safetensors")
+
+
+def test_a_network_that_cannot_be_made_is_told_with_its_model(place: Path) -> None:
+    strided = {"decoder": "bisenet", "output_stride": 8, **TINY}
+    with pytest.raises(ConfigError, match=r"^models\.s: decoder 'bisenet' needs every reduction"):
+        train.run(_stage(place, "discs", a=LINKNET, s=strided))
