@@ -127,17 +127,21 @@ NAMES = {get_args(kind.model_fields["name"].annotation)[0]: kind for kind in _KI
 
 
 def _name_of(value: Any) -> Any:
-    """The name by which pydantic finds the block of an output."""
     return value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+
+
+def _tag_of(value: Any) -> str:
+    """By which pydantic finds the block of an output, and which no key of an output is."""
+    return f"<{_name_of(value)}>"
 
 
 if TYPE_CHECKING:
     AnyAuxiliary = AuxiliaryOutput
 else:
-    _TAGGED = tuple(Annotated[kind, Tag(name)] for name, kind in NAMES.items())
+    _TAGGED = tuple(Annotated[kind, Tag(f"<{name}>")] for name, kind in NAMES.items())
     AnyAuxiliary = Annotated[
         Union[(*_TAGGED,)],
-        Discriminator(_name_of),
+        Discriminator(_tag_of),
     ]
 
 
@@ -185,7 +189,7 @@ def auxiliary_problems(experiment: Experiment) -> Iterator[str]:
     has_table = not isinstance(experiment.data.group, str | None)
     for name, model in experiment.models.items():
         for number, output in enumerate(model.auxiliary):
-            place = f"models.{name}.auxiliary.{number}"
+            place = f"models.{name}.auxiliary[{number}]"
             if not isinstance(output, ColumnOutput):
                 continue
             if output.csv is None and not has_table:
@@ -193,9 +197,9 @@ def auxiliary_problems(experiment: Experiment) -> Iterator[str]:
                     f"{place}.csv: data.group names no table that could have the column "
                     f"{output.column!r}; give csv, the file below data.root"
                 )
-            if model.train.augment.mixes:
+            for key in [key for key, part in model.train.parts() if part.augment.mixes]:
                 yield (
-                    f"{place}: a column is about a whole image, and train.augment mixes several "
+                    f"{place}: a column is about a whole image, and {key}.augment mixes several "
                     "(mixup, cutmix, copy_paste or mosaic); leave one of the two out"
                 )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.base import fields_by_key, is_block, shortened
+from pipeline.config.training_stage import MERGED_BLOCKS
 from pipeline.suggestions import did_you_mean
 
 Path = tuple[Any, ...]
@@ -84,7 +85,8 @@ def describe_mistakes(
 def _mistake(problem: Any, validated: Mapping[str, Any], experiment: type[BaseModel]) -> Mistake:
     kind, location = problem["type"], problem["loc"]
     missing = location[-1:] if kind == "missing" else ()
-    path = (*_real_path(location[: len(location) - len(missing)], validated), *missing)
+    lacking = [_Position(each) if isinstance(each, int) else each for each in missing]
+    path = (*_real_path(location[: len(location) - len(missing)], validated), *lacking)
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
     hint = ""
     if kind == "extra_forbidden" and tuple(path[-2:]) in GONE:
@@ -130,9 +132,13 @@ def _is_laid_under_a_stage(location: Path, validated: Mapping[str, Any]) -> bool
     if "stages" not in location:
         return False
     block = location.index("stages") + 3
-    above = _real_path(location[:block], validated)
-    is_there = _real_path(location[: block + 1], validated) != above
-    return len(above) == block < len(location) and not is_there
+    above, value = _real_path(location[:block], validated), validated
+    if len(above) != block or len(location) == block:
+        return False
+    for part in above:
+        value = value[part]
+    is_merged = location[block - 1] in MERGED_BLOCKS and isinstance(value, Mapping)
+    return is_merged and location[block] not in value
 
 
 def _is_inherited(

@@ -151,9 +151,14 @@ def _as_json(value: Any) -> Any:
     return {} if isinstance(value, Block) else to_jsonable_python(value)
 
 
+MERGED_BLOCKS = frozenset(
+    key for key, field in StageConfig.model_fields.items() if is_block(field.annotation)
+)
+"""Those whose keys a stage leaves out are as `train` says, such as `augment`."""
+
+
 def completed(stage: Any, train: Mapping[str, Any]) -> Any:
-    """A stage as it is written, with its blocks (such as `augment`) laid over those of `train`."""
+    """A stage as it is written, with its blocks laid over those of `train`."""
     if not isinstance(stage, dict):
         return stage
-    blocks = {key for key, field in StageConfig.model_fields.items() if is_block(field.annotation)}
-    return merged({key: train[key] for key in blocks & stage.keys() & train.keys()}, stage)
+    return merged({key: train[key] for key in MERGED_BLOCKS & stage.keys() & train.keys()}, stage)

@@ -41,10 +41,10 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.graft = graft
-        self.in_channels = channels.total
         self.image_channels = channels.image
         self.reference: ReferenceUse = reference
         inputs, seen = input_shape(reference, channels)
+        self.in_channels = inputs * seen
         for name, values in (("mean", graft.mean), ("std", graft.std)):
             self.register_buffer(name, per_channel(values, seen), persistent=False)
         self.fill = FillLevels(graft.channels, self.mean.shape[1], finest)
@@ -53,6 +53,11 @@ class Encoder(nn.Module):
         self.channels: Sequence[int] = [
             self.fill.channels.get(level, 0) * inputs for level in LEVELS
         ]
+
+    def shown(self, images: Tensor) -> Tensor:
+        """What the network may see of them, N x `in_channels` x H x W."""
+        inputs = network_inputs(images, self.reference, self.image_channels)
+        return inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         inputs = network_inputs(images, self.reference, self.image_channels)

@@ -57,7 +57,7 @@ class SegmentationModel(nn.Module):
         features = self.encoder(padded)
         wanted = () if self.outputs is None or not self.training else self.outputs.taps
         with tapped(self.decoder, wanted) as levels:
-            decoded = self.decoder([padded, *features])
+            decoded = self.decoder([self.encoder.shown(padded), *features])
         logits: Tensor = self.head(decoded)[..., :height, :width]
         assert logits.shape[2:] == images.shape[2:], f"logits {logits.shape} of {images.shape}"
         given = Features(levels, decoded, features[-1], padded.shape[2:], images.shape[2:])

@@ -103,6 +103,13 @@ def test_what_a_model_says_of_its_length_replaces_what_is_said_for_all(
             {"stages": [{"steps": 3}, {"steps": 3, "size": 16}]},
             r"train\.stages\[1\]\.size: \[16, 16\]",
         ),
+        ({"stages": [{"steps": 3, "size": [64]}]}, r"train\.stages\[0\]\.size\[1\]: is req"),
+        ({"stages": [{"steps": 3, "size": [64, "x"]}]}, r"train\.stages\[0\]\.size\[1\]: 'x'"),
+        ({"stages": [{"steps": 3, "loss": {"bce": "x"}}]}, r"train\.stages\[0\]\.loss"),
+        (
+            {"stages": [{"steps": 3, "sample": {"positives": [1]}}]},
+            r"\[0\].sample.positives\[1\]: is req",
+        ),
         ({"stages": [{"steps": 3, "augment": {"flip": 1}}]}, r"stages\[0\]\.augment\.flip: no"),
         ({"stages": [{"steps": 3, "loss": "ce"}]}, r"train\.stages\[0\]\.loss: ce is for excl"),
         (

@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.channels import Channels
+from pipeline.config import ModelSpec
 from pipeline.models.decoders.danet import ChannelAttention, PositionAttention
 from pipeline.models.decoders.deeplab import JoinedPyramid
 from pipeline.models.decoders.dilated_context import Context
 from pipeline.models.decoders.layers import PooledNorm, bilinear_upsampling
-from pipeline.models.factory import parameter_count
+from pipeline.models.factory import build_model, parameter_count
 from tests.helpers.small_models import model
 
 # On what, with how many classes, the public code that is counted, and its parameters.
@@ -101,3 +103,12 @@ def test_one_image_in_a_batch_trains(decoder: str) -> None:
     logits.square().mean().backward()
     gradients = [each.grad for each in network.parameters() if each.grad is not None]
     assert all(each.isfinite().all() for each in gradients)
+
+
+def test_a_decoder_that_sees_the_image_sees_no_reference_where_none_is_used() -> None:
+    spec = ModelSpec(decoder="bisenet", encoder="test_resnet", weights=None, reference="none")
+    network = build_model(spec, classes=1, channels=Channels(3, references=True)).eval()
+    images = torch.rand(1, 6, 64, 64)
+    other = torch.cat([images[:, :3], torch.rand(1, 3, 64, 64)], dim=1)
+    with torch.inference_mode():
+        assert torch.equal(network(images), network(other))

@@ -142,7 +142,7 @@ def test_a_column_that_teaches_nothing_is_refused(discs: Path, tmp_path: Path) -
     ids = [f"i{n // 2}_{n}" for n in range(16)]
     table = "id,d,n\n" + "".join(f"{each},7,x{n}\n" for n, each in enumerate(ids))
     column = {"column": "d"}
-    assert "auxiliary.0" in _with_table(discs, table, {"column": "e"}, tmp_path)
+    assert "auxiliary[0]" in _with_table(discs, table, {"column": "e"}, tmp_path)
     assert "no column 'e'" in _with_table(discs, table, {"column": "e"}, tmp_path)
     assert "is 7 for all training images" in _with_table(discs, table, column, tmp_path)
     named = {**column, "as": "classification"}
@@ -177,7 +177,7 @@ def test_presence_of_a_class_that_is_everywhere_is_warned_of(discs: Path, tmp_pa
     train.run(stage)
     assert isinstance(stage.reporter, SilentReporter)
     warned = "\n".join(stage.reporter.warned)
-    assert "models.a.auxiliary.0: presence of a/fold0: disc is in every training image" in warned
+    assert "models.a.auxiliary[0]: presence of a/fold0: disc is in every training image" in warned
 
 
 def _draw_objects(folder: Path, count: int = 4) -> None:

@@ -138,6 +138,16 @@ def test_a_table_that_changed_since_is_not_believed(place: Path) -> None:
         train.run(_other(place))
 
 
+@pytest.mark.parametrize("missing", ["folds/discs.csv", "runs/discs/index.csv"])
+def test_a_lost_table_of_the_other_run_is_told_with_the_key(place: Path, missing: str) -> None:
+    stage = _other(place)
+    (place / missing).unlink()
+    with pytest.raises(
+        ArtefactError, match=rf"models\.x\.init: .* has seen: there is no .*{missing}"
+    ):
+        train.run(stage)
+
+
 @pytest.mark.parametrize(
     ("init", "says"),
     [
@@ -242,3 +252,9 @@ def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> No
     train.run(stage)
     job = train.list_jobs(stage)["b", ALL_IMAGES]
     assert job.model.network.weights == str(place / "runs/discs/a/all/last_plain.safetensors")
+
+
+def test_a_network_that_cannot_be_made_is_told_with_its_model(place: Path) -> None:
+    strided = {"decoder": "bisenet", "output_stride": 8, **TINY}
+    with pytest.raises(ConfigError, match=r"^models\.s: decoder 'bisenet' needs every reduction"):
+        train.run(_stage(place, "discs", a=LINKNET, s=strided))

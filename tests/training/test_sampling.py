@@ -302,7 +302,8 @@ def test_a_wrong_table_of_scores_is_named(
     rows: dict[str, str | None] = {**dict.fromkeys(_ids(discs), "0.5"), **scores}
     kept = {each: value for each, value in rows.items() if value is not None}
     wish = _scored(tmp_path / "first.csv", kept)
-    with pytest.raises(DataError, match=says):
+    key = r"^models\.a: train\.sample\.weights\.hardness: "
+    with pytest.raises(DataError, match=f"{key}.*{says}"):
         train.list_jobs(context(discs, tmp_path, train={"sample": wish}))
 
 

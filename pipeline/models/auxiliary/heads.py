@@ -113,9 +113,7 @@ class AuxiliaryHeads(nn.ModuleDict):
         """Of those with a value a class, what the network puts out beside its masks in use."""
         levels = sum(each.levels for each in outputs if isinstance(each, DeepSupervision))
         self.taps: Sequence[Tap] = DECODERS[decoder[0]].levels[:levels]
-        by_level, last = tapped_channels(
-            decoder[1], self.taps, encoder.channels, encoder.output_stride
-        )
+        by_level, last = tapped_channels(decoder[1], self.taps, encoder)
         left = iter(columns)
         self.labels = {slot: output.label for slot, output in slots(outputs)}
         self.facts: dict[str, dict[str, Any]] = {label: {} for label in self.labels.values()}

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.decoders.parts import IMAGE_CHANNELS, Tap
+from pipeline.models.decoders.parts import Tap
+from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.plan import LEVELS
 
 _SIDE = 64
@@ -54,16 +55,16 @@ def _hook(module: nn.Module, tap: Tap, found: dict[Tap, Tensor]) -> Any:
 
 
 def tapped_channels(
-    decoder: nn.Module, taps: Sequence[Tap], channels: Sequence[int], output_stride: int
+    decoder: nn.Module, taps: Sequence[Tap], encoder: Encoder
 ) -> tuple[list[int], int]:
     """The channels of each tap, and those of the decoder's map, without computing anything.
 
-    channels: of an encoder's features at 1/2 … 1/32, none of them deeper than `output_stride`.
+    encoder: the one whose features the decoder is given.
     """
     shadow = copy.deepcopy(decoder).to("meta").eval()
-    features = [torch.empty(1, IMAGE_CHANNELS, _SIDE, _SIDE, device="meta")]
-    for level, count in zip(LEVELS, channels, strict=True):
-        side = _SIDE // min(level, output_stride)
+    features = [torch.empty(1, encoder.in_channels, _SIDE, _SIDE, device="meta")]
+    for level, count in zip(LEVELS, encoder.channels, strict=True):
+        side = _SIDE // min(level, encoder.output_stride)
         features.append(torch.empty(1, count, side, side, device="meta"))
     with torch.no_grad(), tapped(shadow, taps) as found:
         last = shadow(features)

@@ -83,7 +83,7 @@ def check_levels(model: tuple[str, ModelSpec]) -> None:
     for number, output in enumerate(spec.auxiliary):
         if not isinstance(output, DeepSupervision) or output.levels <= there:
             continue
-        place = f"models.{name}.auxiliary.{number}"
+        place = f"models.{name}.auxiliary[{number}]"
         if there:
             raise ConfigError(
                 f"{place}.levels: {output.levels}: decoder {spec.decoder} has {there} level(s) "

@@ -73,9 +73,9 @@ def prepare(name: str, wish: Wish, deepest: int = BEYOND) -> tuple[nn.Module, Pl
     if wish.weights is not None and not own:
         weights = find_weights(name, wish.weights)
         load_weights(backbone, weights, whole=whole, allow_partial=wish.allow_partial)
-    adapt_input(name, backbone, wish.in_channels)
     if wish.output_stride < min(deepest, LEVELS[-1]):
         plan = _dilated(name, backbone, plan, wish)
+    adapt_input(name, backbone, wish.in_channels)  # last: dry runs have three channels
     return backbone, plan
 
 

@@ -18,7 +18,7 @@ def warn(context: StageContext, jobs: Iterable[TrainJob]) -> None:
         model = job.name.partition("/")[0]
         for number, output in enumerate(job.model.auxiliary):
             if isinstance(output, Presence):
-                place = f"models.{model}.auxiliary.{number}"
+                place = f"models.{model}.auxiliary[{number}]"
                 _warn(context, f"{place}: presence of {job.name}", job, shares)
 
 

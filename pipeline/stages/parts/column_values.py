@@ -38,7 +38,7 @@ def columns_of(context: StageContext, split: FoldSplit, model: str) -> tuple[Col
     found = []
     for number, output in enumerate(experiment.models[model].auxiliary):
         if isinstance(output, ColumnOutput):
-            place = f"models.{model}.auxiliary.{number}"
+            place = f"models.{model}.auxiliary[{number}]"
             found.append(_values(experiment.data, output, split, place))
     assert len(found) == len(column_outputs(experiment.models[model].auxiliary))
     return tuple(found)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 
@@ -41,12 +42,23 @@ def given_weights(
     for wish, where in wishes.items():
         if wish.csv is not None:
             path, columns = data.root / wish.csv, (wish.id, wish.weight)
-            tables[wish] = _read(path, columns, _weight, survey, known)
+            with _naming(f"{where}.csv"):
+                tables[wish] = _read(path, columns, _weight, survey, known)
         elif wish.hardness is not None:
             _check_not_own(context, where, wish.hardness)
-            scores = _read(wish.hardness, ("id", "score"), _score, survey, known)
+            with _naming(f"{where}.hardness"):
+                scores = _read(wish.hardness, ("id", "score"), _score, survey, known)
             tables[wish] = hardness(scores)
     return tables
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Begin what is wrong with a table by the key that names it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{key}: {error}") from None
 
 
 def hardness(scores: Mapping[str, float]) -> Weights:

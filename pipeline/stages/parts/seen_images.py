@@ -6,6 +6,8 @@ from. The other run's fold table says it, if it is still the one that the member
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.data.folds import COLUMNS
 from pipeline.data.listing import listed
 from pipeline.data.tables import read_own_table
@@ -26,7 +28,12 @@ def refuse_seen(
     """
     name = job.name.rpartition("/")[2]
     fold = int(name.removeprefix("fold"))
-    folds, digests = _folds_of(workspace), _digests_of(workspace)
+    try:
+        folds, digests = _folds_of(workspace), _digests_of(workspace)
+    except ArtefactError as error:
+        raise ArtefactError(
+            f"{key}: it is not known what {source.folder} has seen: {error}"
+        ) from None
     trained = sorted(each for each, number in folds.items() if number != fold)
     _refuse_other_table(source, workspace, [(each, digests.get(each)) for each in trained], key)
     held_out = [sample.id for sample in job.held_out]
@@ -62,12 +69,18 @@ def _refuse_other_table(
 
 def _folds_of(workspace: Workspace) -> dict[str, int]:
     """Id → fold, of the run's own table."""
-    table = read_own_table(workspace.fold_table, COLUMNS)
+    table = read_own_table(_present(workspace.fold_table), COLUMNS)
     return {each: int(fold) for each, fold in zip(table["id"], table["fold"], strict=True)}
 
 
 def _digests_of(workspace: Workspace) -> dict[str, str]:
     """Id → hash of a training image and its mask, of the run's own index."""
-    table = read_own_table(workspace.index, ("part", "id", "digest"))
+    table = read_own_table(_present(workspace.index), ("part", "id", "digest"))
     of_training = table[table["part"] == "train"]
     return dict(zip(of_training["id"], of_training["digest"], strict=True))
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise ArtefactError(f"there is no {path}; put it back, or train that run again")
+    return path

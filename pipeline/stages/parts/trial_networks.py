@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pipeline import disk_space
 from pipeline.channels import Channels
 from pipeline.config import ModelConfig, ModelSpec
 from pipeline.data.samples import SampleReader
+from pipeline.errors import ConfigError
 from pipeline.models.factory import add_outputs, build_model
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages.context import StageContext
@@ -33,7 +37,8 @@ def _kind(job: TrainJob) -> tuple[ModelSpec, Channels]:
 
 
 def _footprint(job: TrainJob) -> Footprint:
-    network = unweighted(job.model, len(job.classes), job.reader)
+    with _naming(job.name.partition("/")[0]):
+        network = unweighted(job.model, len(job.classes), job.reader)
     add_outputs(network, job.model, len(job.classes), [each.facts for each in job.columns])
     return footprint(network, job.model.train)
 
@@ -45,7 +50,8 @@ def rehearse(context: StageContext, reader: SampleReader) -> None:
         for key, part in model.train.parts():
             if part.batch > 1 and not part.checkpointing and not part.drop_path:
                 continue
-            network = unweighted(model, len(context.experiment.data.class_names), reader)
+            with _naming(name):
+                network = unweighted(model, len(context.experiment.data.class_names), reader)
             if part.drop_path:
                 drop_paths(name, network, part.drop_path, key)
             if part.checkpointing:
@@ -59,7 +65,18 @@ def make_networks(context: StageContext, reader: SampleReader) -> None:
     for name in context.models():
         model = context.experiment.models[name]
         if model.init is None:  # else `warm_start` does
-            build_model(model.network, classes=classes, channels=reader.channels_for(model.input))
+            channels = reader.channels_for(model.input)
+            with _naming(name):
+                build_model(model.network, classes=classes, channels=channels)
+
+
+@contextmanager
+def _naming(model: str) -> Iterator[None]:
+    """Begin why a network cannot be made by the model that it is of."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"models.{model}: {error}") from None
 
 
 def unweighted(model: ModelConfig, classes: int, reader: SampleReader) -> SegmentationModel:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.channels import Channels
 from pipeline.config import ModelSpec
 from pipeline.config.auxiliary import DeepSupervision
 from pipeline.models.auxiliary.losses import deep_supervision, level_truth, map_loss, presence_loss
@@ -55,6 +56,15 @@ def test_levels_halve_in_size_and_the_masks_stay_as_they_are(decoder: str, tmp_p
     load_weights(tmp_path / "w", plain)
     with torch.inference_mode():
         assert torch.equal(plain.eval()(images), network.eval()(images))
+
+
+@pytest.mark.parametrize("use", ["concat", "siamese"])
+def test_levels_are_found_beside_a_reference(use: str) -> None:
+    spec = _spec("bisenet", [{"name": "deep_supervision", "levels": 2}])
+    spec = spec.model_copy(update={"reference": use})
+    network = build_model(spec, classes=1, channels=Channels(3, references=True)).train()
+    add_outputs(network, spec, 1)
+    assert len(network(torch.rand(2, 6, 64, 64)).outputs["deep_supervision"]) == 2
 
 
 def test_truth_of_a_level_is_the_mean_of_what_is_valid() -> None:

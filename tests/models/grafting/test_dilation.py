@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.channels import Channels
+from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
+from pipeline.models.factory import build_model
 from pipeline.models.grafting.dilation import dilate
 from pipeline.models.grafting.probe import PROBE_SIZES, trace
 from tests.helpers.small_models import Toy, model
@@ -21,6 +24,14 @@ def test_the_last_stages_stay_at_the_output_stride(encoder: str, stride: int) ->
     assert sizes == [
         (64 // s, 96 // s) for s in (min(level, stride) for level in (2, 4, 8, 16, 32))
     ]
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "test_convnext"])
+def test_images_of_many_channels_are_dilated_too(encoder: str) -> None:
+    spec = ModelSpec(decoder="danet", encoder=encoder, weights=None)
+    network = build_model(spec, classes=1, channels=Channels(5))
+    assert network.encoder.output_stride == 8
+    assert network.eval()(torch.rand(1, 5, 64, 64)).shape == (1, 1, 64, 64)
 
 
 @pytest.mark.parametrize("encoder", ["test_resnet", "test_convnext", "test_efficientnet"])
