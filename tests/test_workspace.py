@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from pipeline.config.experiment import RESERVED
-from pipeline.workspace import Workspace
+from pipeline.workspace import MemberId, Workspace
 
 
 def test_no_two_artefacts_share_a_path() -> None:
     workspace = Workspace("x")
-    member = workspace.member("m", 0)
+    member = workspace.member(MemberId("m", 0))
     paths = [
         workspace.fold_table, workspace.fold_manifest, workspace.index, workspace.index_manifest,
         workspace.alignment, workspace.aligned_references, workspace.blend,

@@ -16,7 +16,7 @@ from pipeline.errors import ArtefactError, ConfigError, MaskmillError
 from pipeline.stages import folds, train
 from pipeline.stages.context import StageContext
 from pipeline.training.loop import TrainingRun
-from pipeline.workspace import ALL_IMAGES
+from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
 from tests.helpers.training_jobs import job_context
 
@@ -61,11 +61,11 @@ def _same(own: dict[str, torch.Tensor], source: dict[str, torch.Tensor]) -> bool
 def test_each_fold_starts_from_its_own(place: Path) -> None:
     jobs = train.list_jobs(_other(place))
     for fold in (0, 1):
-        run = TrainingRun(jobs["x", fold], job_context(place))
+        run = TrainingRun(jobs[MemberId("x", fold)], job_context(place))
         source = load_file(place / f"runs/discs/a/fold{fold}/last_plain.safetensors")
         own = run.learner.plain.state_dict()
         assert _same(own, source)
-    assert jobs["x", 0].fingerprint != jobs["x", 1].fingerprint
+    assert jobs[MemberId("x", 0)].fingerprint != jobs[MemberId("x", 1)].fingerprint
 
 
 def test_models_of_one_experiment_are_trained_in_their_order(place: Path) -> None:
@@ -91,8 +91,8 @@ def test_a_source_that_is_trained_again_makes_stale_what_started_from_it(place: 
     assert not any(map(train.is_trained, stale.values()))
     changed = [
         name
-        for name, each in stale["x", 0].made_from.items()
-        if fresh["x", 0].made_from[name] != each
+        for name, each in stale[MemberId("x", 0)].made_from.items()
+        if fresh[MemberId("x", 0)].made_from[name] != each
     ]
     assert changed == ["starting weights"]
 
@@ -179,13 +179,13 @@ def test_another_network_is_partial(place: Path, caplog: pytest.LogCaptureFixtur
         train.run(_other(place, decoder="unet"))
     with caplog.at_level(logging.WARNING):
         jobs = train.list_jobs(_other(place, decoder="unet", allow_partial=True))
-        TrainingRun(jobs["x", 0], job_context(place))
+        TrainingRun(jobs[MemberId("x", 0)], job_context(place))
     assert len(caplog.messages) == 1 and "partly loaded from runs/discs/a/fold0" in caplog.text
 
 
 def test_a_head_of_other_classes_stays_new(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     stage = _other(place, allow_partial=True)
-    job = replace(train.list_jobs(stage)["x", 0], classes=("disc", "ring"))
+    job = replace(train.list_jobs(stage)[MemberId("x", 0)], classes=("disc", "ring"))
     with caplog.at_level(logging.WARNING):
         run = TrainingRun(job, job_context(place))
     assert "of another shape (head" in caplog.text and "missing" not in caplog.text
@@ -198,8 +198,8 @@ def test_a_file_is_read_as_weights_are(place: Path) -> None:
     file = shutil.copy(
         place / "runs/discs/a/fold0/last_plain.safetensors", place / "smp.safetensors"
     )
-    by_init = train.list_jobs(_other(place, init=str(file)))["x", 0]
-    by_weights = train.list_jobs(_other(place, init=None, weights=str(file)))["x", 0]
+    by_init = train.list_jobs(_other(place, init=str(file)))[MemberId("x", 0)]
+    by_weights = train.list_jobs(_other(place, init=None, weights=str(file)))[MemberId("x", 0)]
     assert by_init.fingerprint == by_weights.fingerprint
 
 
@@ -240,5 +240,5 @@ def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> No
     stage = context(place / "data", place, models=models, **blocks)
     stage.fold = "all"
     train.run(stage)
-    job = train.list_jobs(stage)["b", ALL_IMAGES]
+    job = train.list_jobs(stage)[MemberId("b", ALL_IMAGES)]
     assert job.model.network.weights == str(place / "runs/discs/a/all/last_plain.safetensors")
