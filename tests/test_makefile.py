@@ -118,7 +118,7 @@ def test_names_that_others_set_in_the_environment_are_not_meant(tmp_path: Path) 
     words = handed_over(tmp_path, "init", {"NAME": "host", "DATA": "d"}, environment=True)
     assert words == ["init", "--data=d"]
     words = handed_over(tmp_path, "export", {"SEED": "7", "MODEL": "a"}, environment=True)
-    assert words == ["export", "--config=configs/demo.yaml", "--model=a", "--format=onnx"]
+    assert words == ["export", "--config=configs/demo.yaml", "--model=a"]
 
 
 def test_what_is_not_given_is_not_handed_over(tmp_path: Path) -> None:

@@ -149,6 +149,6 @@ def test_a_member_of_all_images_has_stages_as_long_as_the_others(
     stage = _stage(discs, tmp_path, train={"stages": stages}, folds={"count": 2, "all": True})
     lengths = {
         fold: [part.length for part in job.parts]
-        for (_, fold), job in train.list_jobs(stage).items()
+        for (_, fold, _), job in train.list_jobs(stage).items()
     }
     assert lengths[ALL_IMAGES] == lengths[0] == lengths[1]

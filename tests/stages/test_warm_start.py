@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import ArtefactError, ConfigError, MaskmillError
-from pipeline.stages import folds, train
+from pipeline.stages import check, folds, train
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts import warm_start
 from pipeline.training.loop import TrainingRun
+from pipeline.training.member import TrainJob
 from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
 from tests.helpers.training_jobs import job_context
@@ -72,7 +74,7 @@ def test_models_of_one_experiment_are_trained_in_their_order(place: Path) -> Non
     models = {"c": {**LINKNET, "init": "b"}, "b": {**LINKNET, "init": "runs/discs/a"}, "a": LINKNET}
     stage = _stage(place, "discs", **models)
     members = train.run(stage)
-    assert list(members) == [(name, fold) for name in models for fold in (0, 1)]
+    assert list(members) == [MemberId(name, fold) for name in models for fold in (0, 1)]
     assert "trained (c/fold0, c/fold1, b/fold0, b/fold1)" in said(stage)
     again = _stage(place, "discs", **models)
     assert train.run(again) == members and "trained" not in said(again)
@@ -242,3 +244,44 @@ def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> No
     train.run(stage)
     job = train.list_jobs(stage)[MemberId("b", ALL_IMAGES)]
     assert job.model.network.weights == str(place / "runs/discs/a/all/last_plain.safetensors")
+
+
+def test_every_seed_starts_from_the_first_member_of_its_fold(place: Path) -> None:
+    stage = _other(place, seeds=2)
+    jobs = train.list_jobs(stage)
+    for (_, fold, _), job in jobs.items():
+        source = f"runs/discs/a/fold{fold}/last_plain.safetensors"
+        assert job.model.network.weights == source and job.waits_for is None
+    assert len({job.fingerprint for job in jobs.values()}) == len(jobs) == 4
+
+
+def test_later_seeds_ask_what_their_source_has_seen_as_well(place: Path) -> None:
+    stage = _other(place, seeds=2)
+
+    def later(stage: StageContext) -> list[TrainJob]:
+        return [job for member, job in train.list_jobs(stage).items() if member.seed == 1]
+
+    warm_start.check(stage, later(stage), check.run(stage))
+    table = place / "folds/other.csv"
+    lines = table.read_text().splitlines()
+    swapped = [line[:-1] + {"0": "1", "1": "0"}[line[-1]] for line in lines[1:]]
+    stage = _other(place, seeds=2)
+    table.write_text("\n".join([lines[0], *swapped]) + "\n")
+    with pytest.raises(ConfigError, match=r"runs/discs/a/fold0 was trained on 4 of the 4"):
+        warm_start.check(stage, later(stage), check.run(stage))
+
+
+@pytest.mark.slow
+def test_seeds_of_one_experiment_wait_for_the_first_member_of_their_fold(place: Path) -> None:
+    models = {"b": {**LINKNET, "init": "a", "seeds": 2}, "a": {**LINKNET, "seeds": 2}}
+    shutil.rmtree(place / "runs/discs/a/fold1")
+    stage = _stage(place, "discs", **models)
+    stage.fold = 1
+    members = train.run(stage)
+    again = _stage(place, "discs", **models)
+    jobs = train.list_jobs(again)
+    for seed in (0, 1):
+        job = jobs[MemberId("b", 1, seed)]
+        assert train.is_trained(job) and members[MemberId("b", 1, seed)].paths == job.paths
+        weights = place / "runs/discs/a/fold1/last_plain.safetensors"
+        assert job.model.network.weights == str(weights)
