@@ -6,15 +6,14 @@ STAGES := demo check align folds train infer ensemble submit scorecard
 
 # What the user gives is text: make must not expand a `$` in it, nor the shell run anything of it.
 # As variables of := it is exported and inserted as it is; a line break would end the command line.
-GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME
+GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME SEED
 define newline
 
 
 endef
-# Some systems put the machine's name into NAME: only what stands on the command line is meant.
-ifneq ($(origin NAME),command line)
-NAME :=
-endif
+# Some systems put the machine's name into NAME, and some scripts a number into SEED: only what stands
+# on the command line is meant.
+$(foreach name,NAME SEED,$(if $(filter-out command line,$(origin $(name))),$(eval $(name) :=)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(subst $$(newline), ,$$(value $(name)))))
 quoted = '$(subst ','\'',$(1))'
 option = $(if $($(2)),--$(1)=$(call quoted,$($(2))))
@@ -48,7 +47,7 @@ demo: $(STAMP)           ## draw the built-in demo competition
 check: $(STAMP)          ## inspect the data and list its problems
 align: $(STAMP)          ## align references with their images (only with data.reference)
 folds: $(STAMP)          ## split the training images: folds/<name>.csv
-train: $(STAMP)          ## train every (model, fold); MODEL= and FOLD= choose
+train: $(STAMP)          ## train every (model, fold, seed); MODEL= and FOLD= choose
 infer: $(STAMP)          ## predict out-of-fold and test maps; MODEL= and FOLD= choose
 ensemble: $(STAMP)       ## choose weights, thresholds and post-processing
 submit: $(STAMP)         ## write submissions/<name>/<label>.csv
@@ -73,8 +72,8 @@ leaderboard: $(STAMP)    ## record a leaderboard score: SCORE=0.9961 [LABEL=3fa9
 predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT=masks] [PROBABILITIES=1] [OVERLAY=1]
 	@$(RUN) predict $(ARGUMENTS) $(call option,images,IMAGES) $(call option,out,OUT) $(if $(PROBABILITIES),--probabilities) $(if $(OVERLAY),--overlay)
 
-export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0|all] FORMAT=onnx|torchscript|state_dict [OUT=]
-	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,format,FORMAT) $(call option,out,OUT)
+export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0|all] [SEED=0] FORMAT=onnx|torchscript|state_dict [OUT=]
+	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,seed,SEED) $(call option,format,FORMAT) $(call option,out,OUT)
 
 # pip compiles on one core, and tests as well. Not to compile at all is worse: where Python may write
 # no bytecode (PYTHONDONTWRITEBYTECODE), every process would compile all that it imports.

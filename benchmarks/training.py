@@ -29,6 +29,7 @@ from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.training.loop import TrainingRun
 from pipeline.training.optimizers import make_optimizer
+from pipeline.workspace import MemberId
 
 ROUNDS, STEPS, BATCH, SIZE = 7, 10, 8, (128, 192)
 
@@ -77,7 +78,7 @@ def _pipeline(folder: Path) -> TrainingRun:
         },
         folder=folder, jobs=1, quiet=True,
     )  # fmt: skip
-    job = train.list_jobs(run.context())["m", 0]
+    job = train.list_jobs(run.context())[MemberId("m", 0)]
     return TrainingRun(job, JobContext("cpu", JobProgress(folder / "progress", "m"), StopFlag()))
 
 

@@ -40,7 +40,7 @@ from pipeline.stages import check, ensemble, folds, infer, scorecard, submit, tr
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.tracked import tracked
 from pipeline.suggestions import check_name
-from pipeline.workspace import MapPart, Workspace
+from pipeline.workspace import MapPart, MemberPaths, Workspace
 
 
 def open_run(
@@ -97,16 +97,17 @@ class Run:
     ) -> pd.DataFrame:
         """Train the members of the chosen models (comma-separated) and fold; by default all.
 
-        Returns what each trained member scores on its held-out fold, at 0.5: `model,fold,score`.
+        Returns what each trained member scores on its held-out fold, at 0.5:
+        `model,fold,score,seed`, the seeds of a fold counted from 0.
         """
         with self._followed("train", model, fold) as context:
             members = train.run(context)
-        chosen = [members[name, number] for name in context.models() for number in context.folds()]
-        scores = [pd.read_csv(member.paths.history)["score"].iloc[-1] for member in chosen]
         rows = [
-            (member.model, member.fold, score) for member, score in zip(chosen, scores, strict=True)
+            (each.model, each.fold, self._last_score(members[each].paths), each.seed)
+            for model in context.models()
+            for each in context.members(model, context.folds())
         ]
-        return pd.DataFrame(rows, columns=["model", "fold", "score"])
+        return pd.DataFrame(rows, columns=["model", "fold", "score", "seed"])
 
     def infer(self) -> None:
         """Predict the out-of-fold and test maps of all models."""
@@ -166,6 +167,9 @@ class Run:
         members = {name: stores[name] for name in recipe.names}
         read = reader_of(members)
         return ById(next(iter(members.values())).ids, lambda id: recipe.decide(read(id)))
+
+    def _last_score(self, member: MemberPaths) -> float:
+        return float(pd.read_csv(member.history)["score"].iloc[-1])
 
     def _maps(self, model: str, part: MapPart) -> ById[NDArray[np.float32]]:
         inferred = infer.run(self.context("maps", model))

@@ -22,7 +22,7 @@ COMMANDS = {
     "check": "inspect the data and list its problems",
     "align": "align references with their images",
     "folds": "split the training images into folds",
-    "train": "train every (model, fold)",
+    "train": "train every (model, fold, seed)",
     "infer": "predict out-of-fold and test maps",
     "ensemble": "choose weights and thresholds",
     "submit": "write the submission",
@@ -112,6 +112,7 @@ def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:
         command.add_argument(
             "--fold", dest="exported_fold", type=_fold, help="one fold of it, or all"
         )
+        command.add_argument("--seed", type=_integer, help="one of its seeds, from 0")
         command.add_argument("--format", default="onnx", help="onnx, torchscript or state_dict")
 
 

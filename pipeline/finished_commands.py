@@ -81,7 +81,7 @@ def _request(options: argparse.Namespace, named: Sequence[str]) -> Any:
         if named:
             raise ConfigError(f"export takes one run and no {named[0]!r}; see --model, --format")
         return export.ExportRequest(
-            options.exported, options.exported_fold, options.format, options.out
+            options.exported, options.exported_fold, options.format, options.out, options.seed
         )
     from pipeline.stages import predict
 

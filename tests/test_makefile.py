@@ -28,9 +28,10 @@ OPTIONS = {
     "OUT": "--out",
     "FORMAT": "--format",
     "NAME": "--name",
+    "SEED": "--seed",
 }
 TARGETS = {"SCORE": "leaderboard", "LABEL": "leaderboard", "IMAGES": "predict", "OUT": "predict",
-           "FORMAT": "export", "NAME": "init"}  # fmt: skip
+           "FORMAT": "export", "NAME": "init", "SEED": "export"}  # fmt: skip
 ODD = [
     "$(shell touch run)",
     "${shell touch run}$(eval all:;touch run)",
@@ -88,7 +89,7 @@ def test_every_variable_arrives_as_it_is_written(
         shared = ("DATA",) if target == "init" else ("DATA", "SET")
         given = {name: value for name in OPTIONS if target_of(name) == target or name in shared}
         if environment:
-            given.pop("NAME", None)
+            given = {name: each for name, each in given.items() if name not in ("NAME", "SEED")}
         words = handed_over(tmp_path, target, given, environment=environment)
         assert words[0] == target
         for name in given:
@@ -113,9 +114,11 @@ def test_a_line_break_is_a_blank(tmp_path: Path) -> None:
     assert "--data=x' touch run '" in words
 
 
-def test_the_name_of_the_machine_names_no_experiment(tmp_path: Path) -> None:
+def test_names_that_others_set_in_the_environment_are_not_meant(tmp_path: Path) -> None:
     words = handed_over(tmp_path, "init", {"NAME": "host", "DATA": "d"}, environment=True)
     assert words == ["init", "--data=d"]
+    words = handed_over(tmp_path, "export", {"SEED": "7", "MODEL": "a"}, environment=True)
+    assert words == ["export", "--config=configs/demo.yaml", "--model=a"]
 
 
 def test_what_is_not_given_is_not_handed_over(tmp_path: Path) -> None:

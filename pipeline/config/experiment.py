@@ -40,6 +40,9 @@ class ModelConfig(ModelSpec):
     """Warm start, instead of `weights`: another model of this experiment, or the folder of one of
     another run (`runs/other/unet`); fold k starts from its fold k. A file: as `weights`. See
     [Training](training.md#warm-start)."""
+    seeds: int = Field(1, ge=1, le=20)
+    """How many members are trained on each fold, from `train.seed`, `train.seed` + 1, …; the
+    model's maps are their mean, see [Training](training.md#several-seeds)."""
     recipe: RecipeName | None = None
     """A recipe of this model's own, in place of the global one; null: the global one."""
     input: InputConfig = InputConfig()

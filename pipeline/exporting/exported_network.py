@@ -1,4 +1,4 @@
-"""The exported network of a model: its folds as one network that gives probabilities."""
+"""The exported network of a model: its members as one network that gives probabilities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.models.segmentation import SegmentationModel
 class ExportedNetwork(nn.Module):
     """Images N×3×H×W float 0..1, H and W multiples of `step` → probabilities N×classes×H×W.
 
-    The mean over the networks (the folds of one model) is that of `infer.mean`; views, tiles and
+    The mean over the networks (the members of one model) is that of `infer.mean`; views, tiles and
     resizing stay outside.
     """
 

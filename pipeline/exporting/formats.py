@@ -101,8 +101,9 @@ def _read_onnx(path: Path, _network: ExportedNetwork) -> Computes | None:
 def _write_state_dict(network: ExportedNetwork, _channels: int, path: Path) -> None:
     if len(network.networks) > 1:
         raise ConfigError(
-            f"FORMAT=state_dict writes the weights of one network, and this model has "
-            f"{len(network.networks)} folds; choose one with FOLD="
+            "FORMAT=state_dict writes the weights of one network, and these are "
+            f"{len(network.networks)}; choose one with FOLD= and, "
+            "where the model has several seeds, SEED="
         )
     save_weights(path, network.networks[0])
 

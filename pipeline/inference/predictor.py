@@ -29,7 +29,7 @@ ImageMaps = list[NDArray[Any]]
 
 
 class Predictor:
-    """Averages networks (the folds of a model) and views (TTA) of images.
+    """Averages networks (the members of a model) and views (TTA) of images.
 
     Views are stacked into forward passes of `infer.batch` images, fewer when the device's memory
     says so. On a CPU each image goes by itself in passes of a fixed size, so that its map depends,

@@ -30,9 +30,9 @@ _LEGEND_COLUMNS = 8
 def learning_curves(
     histories: Mapping[str, Sequence[pd.DataFrame]], panels: Mapping[str, Sequence[str]]
 ) -> Figure:
-    """One panel a quantity over epochs; one colour a model, one line a fold.
+    """One panel a quantity over epochs; one colour a model, one line a member.
 
-    histories: model -> a table a fold with the column `epoch`. panels: title -> its columns, the
+    histories: model -> a table a member with the column `epoch`. panels: title -> its columns, the
     first drawn solid, the next dashed; a column that a table lacks is left out. The last epoch,
     whose weights are taken, has a dot.
     """

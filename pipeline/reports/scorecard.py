@@ -32,6 +32,7 @@ def scorecard_table(
             "encoder": f"{len(facts['models'])} model(s)",
             "decoder": "",
             "tta": "",
+            "seeds": "",
             "weight": "",
             **_scores(score["folds"], score["tuned"], score["nested"]),
             "threshold": named_thresholds(facts["thresholds"]),
@@ -39,7 +40,9 @@ def scorecard_table(
             "LB": _cell(leaderboard if leaderboard is not None else hidden),
         }
     )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    several = any(model.seeds > 1 for model in experiment.models.values())
+    return table if several else table.drop(columns="seeds")
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -64,13 +67,14 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _model_rows(
     experiment: Experiment, name: str, facts: Mapping[str, Any], steps: str
 ) -> list[dict[str, str]]:
-    """A model's row, and one for its member of all images, which nothing was held out of."""
+    """A model's row, and one for its members of all images, which nothing was held out of."""
     model = experiment.models[name]
     row = {
         "model": name,
         "encoder": model.encoder,
         "decoder": model.decoder,
         "tta": " ".join(model.infer.tta),
+        "seeds": str(model.seeds),
         "weight": f"{facts['weight']:.2f}",
         **_scores(facts["folds"], facts["tuned"], facts["nested"]),
         "threshold": named_thresholds(facts["thresholds"]),
@@ -79,7 +83,7 @@ def _model_rows(
     }
     if not experiment.folds.all:
         return [row]
-    same = ("encoder", "decoder", "tta")
+    same = ("encoder", "decoder", "tta", "seeds")
     member = {"model": f"{name}/all", **{key: row[key] for key in same}, "OOF": "no OOF score"}
     return [row, {**dict.fromkeys(row, ""), **member}]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +20,7 @@ from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.reporting import Reporter, duration
 from pipeline.stages.parts import timings
-from pipeline.workspace import ALL_IMAGES, Workspace
+from pipeline.workspace import ALL_IMAGES, MemberId, Workspace
 
 Result = TypeVar("Result")
 
@@ -100,6 +100,11 @@ class StageContext:
     def folds(self) -> list[int]:
         """The folds of the fold table that FOLD= leaves."""
         return [fold for fold in self.chosen_folds() if fold != ALL_IMAGES]
+
+    def members(self, model: str, folds: Iterable[int]) -> list[MemberId]:
+        """A model's members on these folds: the seeds of a fold one after another."""
+        seeds = range(self.experiment.models[model].seeds)
+        return [MemberId(model, fold, seed) for fold in folds for seed in seeds]
 
     def _check_fold(self, fold: int, key: str) -> None:
         count = self.experiment.folds.count

@@ -92,7 +92,7 @@ def _members(context: StageContext) -> dict[str, list[MemberWeights]]:
     """The weights that predict, by model."""
     members, used = train.run(context), context.predicting_folds()
     return {
-        model: [weights_of(members[model, fold]) for fold in used]
+        model: [weights_of(members[each]) for each in context.members(model, used)]
         for model in context.experiment.models
     }
 

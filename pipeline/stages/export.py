@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +27,7 @@ from pipeline.prediction.finished_run import (
 )
 from pipeline.stages.context import StageContext
 from pipeline.suggestions import check_name
-from pipeline.workspace import FinishedPaths
+from pipeline.workspace import ALL_IMAGES, FinishedPaths, MemberId, fold_name
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class ExportRequest:
     fold: int | Literal["all"] | None
     format: str
     out: Path | None
+    seed: int | None = None
 
 
 @disk_errors_reported()
 def run(context: StageContext, folder: Path, request: ExportRequest) -> Path:
-    """Write one model (the mean of its folds, or one fold), with a card beside it; its path.
+    """Write one model (the mean of its members, or of those of one fold or seed), with a card
+    beside it; its path.
 
     A file that does not compute what the predictor does on three images is removed again, and
     ArtefactError says by how much it differs.
@@ -51,10 +54,10 @@ def run(context: StageContext, folder: Path, request: ExportRequest) -> Path:
     finished = read_finished_run(folder)
     refuse_references(finished.experiment)
     model = _model(finished, request.model)
-    members = _members(finished, model, request.fold)
+    members = _members(finished, model, request)
     verify_weights(finished, [model])
     network = network_of(finished, model, members)
-    name = model if request.fold is None else f"{model}-{_member(request.fold)}"
+    name = "-".join([model, *_choice(request)])
     path = (request.out or FinishedPaths(folder).exports) / f"{name}.{chosen.suffix}"
     if path.parent.exists() and not path.parent.is_dir():
         raise DataError(f"{path.parent} is a file, so nothing can be written below it")
@@ -104,20 +107,34 @@ def _model(finished: FinishedRun, wish: str | None) -> str:
 
 
 def _members(
-    finished: FinishedRun, model: str, fold: int | Literal["all"] | None
+    finished: FinishedRun, model: str, request: ExportRequest
 ) -> tuple[MemberWeights, ...]:
-    every = finished.members[model]
-    if fold is None:
-        return every
-    found = tuple(each for each in every if each.member == f"{model}/{_member(fold)}")
-    if not found:
-        there = ", ".join(each.member.rpartition("/")[2].removeprefix("fold") for each in every)
-        raise ConfigError(f"FOLD={fold}: {model} has the folds {there}")
-    return found
+    """Those of the chosen fold and seed; ConfigError where there is none."""
+    every = {MemberId.named(each.member): each for each in finished.members[model]}
+    wish = ALL_IMAGES if request.fold == "all" else request.fold
+    folds = list(dict.fromkeys(each.fold for each in every))
+    seeds = sorted({each.seed for each in every})
+    if request.fold not in (None, *("all" if each == ALL_IMAGES else each for each in folds)):
+        there = ", ".join(fold_name(each).removeprefix("fold") for each in folds)
+        raise ConfigError(f"FOLD={request.fold}: {model} has the folds {there}")
+    if request.seed not in (None, *seeds):
+        there = ", ".join(map(str, seeds))
+        raise ConfigError(
+            f"SEED={request.seed}: {model} has the seeds {there} (models.{model}.seeds)"
+        )
+    return tuple(
+        weights
+        for member, weights in every.items()
+        if wish in (None, member.fold) and request.seed in (None, member.seed)
+    )
 
 
-def _member(fold: int | Literal["all"]) -> str:
-    return "all" if fold == "all" else f"fold{fold}"
+def _choice(request: ExportRequest) -> Iterator[str]:
+    """The fold and seed that were asked for, for a file's name."""
+    if request.fold is not None:
+        yield "all" if request.fold == "all" else fold_name(request.fold)
+    if request.seed is not None:
+        yield f"seed{request.seed}"
 
 
 def network_of(

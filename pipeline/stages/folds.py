@@ -94,10 +94,10 @@ def _say_what_changes(context: StageContext, change: FoldChange) -> None:
     models, count = context.experiment.models, context.experiment.folds.count
     retrained = set(change.retrained(count))
     trained = [
-        (f"{model}/fold{fold}", fold in retrained)
+        (member.name, member.fold in retrained)
         for model in models
-        for fold in range(count)
-        if context.workspace.member(model, fold).manifest.is_file()
+        for member in context.members(model, range(count))
+        if context.workspace.member(member).manifest.is_file()
     ]
     again = [name for name, is_stale in trained if is_stale]
     kept = [name for name, is_stale in trained if not is_stale]

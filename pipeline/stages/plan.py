@@ -16,6 +16,7 @@ from pipeline.stages.parts.forecast import SAMPLES, Forecast, typical
 from pipeline.stages.parts.map_jobs import Predicting, weights_of
 from pipeline.stages.train import Member
 from pipeline.training.member import TrainJob
+from pipeline.workspace import MemberId
 
 COLUMNS = ("stage", "what", "files", "on disk", "there already", "time to go")
 
@@ -24,7 +25,7 @@ COLUMNS = ("stage", "what", "files", "on disk", "there already", "time to go")
 def run(context: StageContext) -> list[Line]:
     """The forecast, shown as a table. Reads the data and makes the fold table if need be."""
     jobs = train.list_jobs(context)
-    members = {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
+    members = {each: Member(each, job.paths, job.fingerprint) for each, job in jobs.items()}
     predicting = Predicting.of(context, members)
     plan = Forecast(context, predicting, jobs, _measured(context, predicting, jobs))
     lines = [*plan.decoded(), *plan.train(), *plan.infer(), *plan.ensemble(), *plan.submit()]
@@ -33,16 +34,16 @@ def run(context: StageContext) -> list[Line]:
 
 
 def _measured(
-    context: StageContext, predicting: Predicting, jobs: dict[tuple[str, int], TrainJob]
+    context: StageContext, predicting: Predicting, jobs: dict[MemberId, TrainJob]
 ) -> dict[str, Measured]:
     context.workspace.run.mkdir(parents=True, exist_ok=True)
     some = typical(predicting.survey.of("train"), _sample_count(context))
     measuring, kept = [], decoded_samples.kept_on_disk(context)
     for model in context.models():
-        fold = context.used_folds()[0]
-        job, weights = jobs[model, fold], None
+        first = MemberId(model, context.used_folds()[0])
+        job, weights = jobs[first], None
         if train.is_trained(job):
-            weights = weights_of(predicting.members[model, fold])
+            weights = weights_of(predicting.members[first])
         samples = predicting.survey.samples("train", some)
         task = MeasureJob(job, samples, weights, model in kept, context.workspace.run)
         measuring.append(Job(f"plan {model}", measure, (task,)))

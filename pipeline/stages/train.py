@@ -1,4 +1,4 @@
-"""train: trains every member, a (model, fold), that is not trained yet."""
+"""train: trains every member, a (model, fold, seed), that is not trained yet."""
 
 from __future__ import annotations
 
@@ -30,21 +30,16 @@ from pipeline.training.length import samples_a_step
 from pipeline.training.member import TrainJob
 from pipeline.training.projection import Projection
 from pipeline.training.staged import train_member
-from pipeline.workspace import ALL_IMAGES, MemberPaths, fold_name
+from pipeline.workspace import ALL_IMAGES, MemberId, MemberPaths
 
 
 @dataclass(frozen=True)
 class Member:
     """A trained network: the place of its weights, and their inputs."""
 
-    model: str
-    fold: int
+    id: MemberId
     paths: MemberPaths
     fingerprint: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.model}/{fold_name(self.fold)}"
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -52,7 +47,7 @@ class Member:
 
 
 @once
-def run(context: StageContext) -> dict[tuple[str, int], Member]:
+def run(context: StageContext) -> dict[MemberId, Member]:
     """Train what is missing or stale of the chosen models and folds.
 
     Returns the members of the chosen models on all used folds (and on all images, where
@@ -62,7 +57,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         trial_networks.make_networks(context, align.run(context))
     jobs = list_jobs(context)
     started = time.monotonic()
-    chosen = [job for (_, fold), job in jobs.items() if fold in context.chosen_folds()]
+    chosen = [job for member, job in jobs.items() if member.fold in context.chosen_folds()]
     stale = [job for job in chosen if not is_trained(job)]
     if stale:
         _say_why(context, stale)
@@ -88,7 +83,7 @@ def run(context: StageContext) -> dict[tuple[str, int], Member]:
         if context.asked == "train":
             _show_scores(context, jobs)
         context.up_to_date("train", context.workspace.run)
-    return {key: Member(*key, job.paths, job.fingerprint) for key, job in jobs.items()}
+    return {each: Member(each, job.paths, job.fingerprint) for each, job in jobs.items()}
 
 
 def _train_all(context: StageContext, jobs: list[TrainJob], width: int) -> None:
@@ -104,13 +99,13 @@ def _train_all(context: StageContext, jobs: list[TrainJob], width: int) -> None:
         jobs = decoded_samples.placed(context, jobs)
 
 
-def _show_scores(context: StageContext, jobs: dict[tuple[str, int], TrainJob]) -> None:
-    shown = {key: job.paths for key, job in jobs.items() if key[1] in context.folds()}
+def _show_scores(context: StageContext, jobs: dict[MemberId, TrainJob]) -> None:
+    shown = {each: job.paths for each, job in jobs.items() if each.fold in context.folds()}
     if shown:  # the members of all images have no score
         member_scores.show(context, shown)
 
 
-def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
+def list_jobs(context: StageContext) -> dict[MemberId, TrainJob]:
     """The members, trained or not, of the chosen models on all folds that are used or chosen."""
     survey, reader = check.run(context), align.run(context)
     trial_networks.rehearse(context, reader)
@@ -122,13 +117,17 @@ def list_jobs(context: StageContext) -> dict[tuple[str, int], TrainJob]:
         every.append(ALL_IMAGES)
         images = [len(splits[fold].train) for fold in context.used_folds()]
         splits[ALL_IMAGES] = FoldSplit.of_all(survey, table, round(sum(images) / len(images)))
-    given, jobs = given_weights(context, survey, ordered), dict[tuple[str, int], TrainJob]()
+    given, jobs = given_weights(context, survey, ordered), dict[MemberId, TrainJob]()
     for model in ordered:
-        for fold in every:
-            jobs[model, fold] = make_job(context, splits[fold], reader, model, fold, given, jobs)
+        for member in context.members(model, every):
+            jobs[member] = make_job(context, splits[member.fold], reader, member, given, jobs)
     for job in jobs.values():
         _restore_history(job.paths)
-    return {(model, fold): jobs[model, fold] for model in context.models() for fold in every}
+    return {
+        member: jobs[member]
+        for model in context.models()
+        for member in context.members(model, every)
+    }
 
 
 def is_trained(job: TrainJob) -> bool:

@@ -56,9 +56,9 @@ def _damaged_files(context: StageContext) -> list[Path]:
     """Damaged weights and aligned references."""
     workspace = context.workspace
     members = [
-        workspace.member(model, fold).manifest
+        workspace.member(member).manifest
         for model in context.experiment.models
-        for fold in context.predicting_folds()
+        for member in context.members(model, context.predicting_folds())
     ]
     manifests = [*members, workspace.alignment_manifest]
     readable = [path for path in manifests if read_manifest(path) is not None]

@@ -22,19 +22,21 @@ from pipeline.interruption import die_with
 from pipeline.tracking.feeder import Feeder
 from pipeline.tracking.sources import MemberSource, RowSource, ScorecardSource
 from pipeline.tracking.tracker import Tracker
-from pipeline.workspace import Workspace
+from pipeline.workspace import MemberId, Workspace
 
 
 @dataclass(frozen=True)
 class Orders:
-    """The orders of the parent. adapters: by tracker, `module:class`; settings: by model."""
+    """The orders of the parent. adapters: by tracker, `module:class`; settings: by model; members:
+    (model, fold, seed).
+    """
 
     experiment: str
     root: str
     adapters: dict[str, str]
     metric: str
     settings: dict[str, dict[str, str]]
-    folds: list[int]
+    members: list[tuple[str, int, int]]
     poll_s: float = 2.0
 
     @property
@@ -44,10 +46,9 @@ class Orders:
     def sources(self) -> list[RowSource]:
         members = [
             MemberSource(
-                f"{model}/fold{fold}", self.workspace.member(model, fold), self.metric, settings
+                each.name, self.workspace.member(each), self.metric, self.settings[each.model]
             )
-            for model, settings in self.settings.items()
-            for fold in self.folds
+            for each in (MemberId(*member) for member in self.members)
         ]
         return [*members, ScorecardSource(self.workspace.scorecard("csv"))]
 

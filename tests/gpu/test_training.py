@@ -14,6 +14,7 @@ from pipeline.interruption import StopFlag
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.training.staged import train_member
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import context
 
 pytestmark = pytest.mark.gpu
@@ -29,7 +30,7 @@ def test_the_loss_falls_in_every_format(
     """In fp16 gradients are scaled, and steps whose scale was too large are left out."""
     settings = {"epochs": 4, "steps": 15, "precision": precision, "ema": 0.9, "lr": 3e-3,
                 "augment": {"colour_on": colour_on}}  # fmt: skip
-    job = train.list_jobs(context(discs, tmp_path, train=settings))["a", 0]
+    job = train.list_jobs(context(discs, tmp_path, train=settings))[MemberId("a", 0)]
     train_member(job, JobContext(device, JobProgress(tmp_path / "progress", "job"), StopFlag()))
     losses = pd.read_csv(job.paths.history)["loss"]
     assert np.isfinite(losses).all()

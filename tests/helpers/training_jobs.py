@@ -16,6 +16,7 @@ from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.stages.parts import decoded_samples
 from pipeline.training.member import TrainJob
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context
 
 
@@ -25,7 +26,7 @@ def train_job(discs: Path, folder: Path, decoder: str = "linknet", **training: A
         **training,
     }  # fmt: skip
     stage = context(discs, folder, train=blocks, models={"a": {"decoder": decoder, **TINY}})
-    (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)["a", 0]])
+    (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)[MemberId("a", 0)]])
     return job
 
 

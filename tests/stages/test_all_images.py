@@ -20,7 +20,7 @@ from pipeline.stages import check, ensemble, export, infer, plan, scorecard, tra
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.map_jobs import weights_of
 from pipeline.training.length import training_length
-from pipeline.workspace import ALL_IMAGES
+from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 
 
@@ -79,7 +79,7 @@ def test_it_learns_from_all_images_as_long_as_the_folds_members(
     finished: tuple[Path, Path],
 ) -> None:
     jobs = train.list_jobs(staged(*finished))
-    every, folds = jobs["a", ALL_IMAGES], [jobs["a", fold] for fold in (0, 1)]
+    every, folds = jobs[MemberId("a", ALL_IMAGES)], [jobs[MemberId("a", fold)] for fold in (0, 1)]
     ids = {sample.id for job in folds for sample in job.train}
     assert {sample.id for sample in every.train} == ids and not every.held_out
     assert len(every.train) == len(folds[0].train) + len(folds[1].train)
@@ -95,7 +95,7 @@ def test_it_learns_from_all_images_as_long_as_the_folds_members(
 def test_a_test_map_is_the_mean_of_the_folds_and_this_member(finished: tuple[Path, Path]) -> None:
     stage = staged(*finished)
     members, inferred = train.run(stage), infer.run(stage)
-    weights = tuple(weights_of(members["a", fold]) for fold in (0, 1, ALL_IMAGES))
+    weights = tuple(weights_of(members[MemberId("a", fold)]) for fold in (0, 1, ALL_IMAGES))
     assert weights[2].member == "a/all"
     output = Output(stage.experiment.models["a"], weights)
     sample = check.run(stage).samples("test", [inferred.test["a"].ids[0]])[0]

@@ -16,6 +16,7 @@ from pipeline.models.losses.truth import Truth
 from pipeline.stages import check, train
 from pipeline.stages.parts import augmentation_sheet
 from pipeline.training.learner import Learner
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, said
 
 
@@ -60,7 +61,7 @@ def test_the_sheet_shows_every_kind_of_augmentation(discs: Path, tmp_path: Path)
 @pytest.mark.parametrize("mixup", [0.0, 1.0])
 def test_truth_reaches_the_loss_as_probabilities(discs: Path, tmp_path: Path, mixup: float) -> None:
     stage = _context(discs, tmp_path, mixup=mixup)
-    job = train.list_jobs(stage)["a", 0]
+    job = train.list_jobs(stage)[MemberId("a", 0)]
     learner = Learner(job, "cpu", 1)
     random = torch.Generator().manual_seed(0)
     truth = (torch.rand(2, 2, 48, 64, generator=random) * (255 if mixup else 2)).byte()

@@ -32,6 +32,7 @@ from pipeline.stages.parts import summed_maps
 from pipeline.training.learner import Learner
 from pipeline.training.loop import TrainingRun, train_member
 from pipeline.training.member import TrainJob
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, raw_experiment
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes
 
@@ -66,7 +67,7 @@ def _job(
     blocks = {"size": [32, 32], "epochs": 1, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
     model = {"decoder": "linknet", **TINY, "auxiliary": auxiliary}
     stage = context(discs, folder, train=blocks, models={"a": model})
-    return train.list_jobs(stage)["a", fold]
+    return train.list_jobs(stage)[MemberId("a", fold)]
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
@@ -201,7 +202,7 @@ def test_objects_of_masks_are_told_apart_through_the_cache(tmp_path: Path) -> No
     model = {"decoder": "linknet", **TINY, "auxiliary": MAPS}
     blocks = {"size": [48, 64], "length": 1, "epochs": 1, "augment": augment, "cache": "disk"}
     stage = context(tmp_path / "d", tmp_path / "w", data=data, train=blocks, models={"a": model})
-    job = train.list_jobs(stage)["a", 0]
+    job = train.list_jobs(stage)[MemberId("a", 0)]
     sample = list_samples(job.reader.data).train[0]
     cache = DiskCache(tmp_path / "c", job.reader, job.model.input)
     whole = decode(sample, job.reader, job.model.input)

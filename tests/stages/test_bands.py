@@ -25,6 +25,7 @@ from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
 from pipeline.stages import train
 from pipeline.stages.parts import trial_networks
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, draw_discs, raw_experiment
 from tests.helpers.kelp import BANDS, INDEX, NO_DATA, draw_kelp, kelp_experiment
 from tests.helpers.kidney import STACK, draw_kidney, kidney_experiment
@@ -153,7 +154,7 @@ def test_a_file_a_band(
     raw = kelp_experiment(tmp_path / "data", data=data)
     run = open_run(_write(tmp_path, raw))
     assert _make(tmp_path, "check") == 0, capsys.readouterr().err
-    reader = train.list_jobs(run.context("train"))["a", 0].reader
+    reader = train.list_jobs(run.context("train"))[MemberId("a", 0)].reader
     (tmp_path / "data/scenes/k03/nir.npy").unlink()
     assert _make(tmp_path, "check") == 1
     assert "k03" in (said := capsys.readouterr().err) and "nir.npy" in said
@@ -170,7 +171,7 @@ def test_neighbours_in_stacks(
     raw = kidney_experiment(tmp_path / "data", models=models, train={"epochs": 1, "steps": 2})
     run = open_run(_write(tmp_path, raw))
     assert _make(tmp_path, "all") == 0, capsys.readouterr().err
-    reader = train.list_jobs(run.context("train"))["three", 0].reader
+    reader = train.list_jobs(run.context("train"))[MemberId("three", 0)].reader
     by_id = {path.stem: path for path in (tmp_path / "data/train").iterdir()}
     planes = {name: np.asarray(Image.open(path), np.float32) for name, path in by_id.items()}
     seen = reader.source.read(by_id["kidney0_00"])
@@ -211,7 +212,7 @@ def test_another_reading_is_another_member(
     seen = []
     for data in ({}, changed):
         run = open_run(_write(tmp_path, kelp_experiment(kelp, data=data)))
-        job = train.list_jobs(run.context("train"))["a", 0]
+        job = train.list_jobs(run.context("train"))[MemberId("a", 0)]
         cache = DiskCache(tmp_path, job.reader, job.model.input)
         seen.append((job.fingerprint, cache.path(job.train[0]).name))
     assert seen[0][0] != seen[1][0] and seen[0][1] != seen[1][1]

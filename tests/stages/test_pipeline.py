@@ -19,6 +19,7 @@ from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.inference.sinks import StoreSink
 from pipeline.stages import check, ensemble, folds, infer, leaderboard, scorecard, submit, train
 from pipeline.stages.parts.map_jobs import weights_of
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import context, draw_discs, said
 
 
@@ -74,7 +75,7 @@ def test_oof_maps_come_from_the_member_that_did_not_see_the_image(
     image = stage.experiment.data.root / "images" / f"{row['id']}.png"
     maps = {}
     for fold in (0, 1):
-        weights = weights_of(members["a", fold])
+        weights = weights_of(members[MemberId("a", fold)])
         output = Output(stage.experiment.models["a"], (weights,))
         samples = survey.samples("train", [row["id"]])
         sink = StoreSink((inferred.oof["a"],))

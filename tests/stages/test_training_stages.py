@@ -19,7 +19,7 @@ from pipeline.stages.parts.step_misfits import step_misfits
 from pipeline.stages.parts.tracked import _settings
 from pipeline.training.length import Length
 from pipeline.training.validation_epochs import validation_epochs
-from pipeline.workspace import ALL_IMAGES
+from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, said
 
 STAGES = [{"size": 32, "length": 4, "epochs": 2}, {"size": [64, 96], "length": 2, "batch": 2}]
@@ -83,8 +83,8 @@ def test_a_step_that_suits_one_size_alone_is_found_for_its_stage(
 
 def test_plan_measures_each_stage(discs: Path, tmp_path: Path) -> None:
     stage = _stage(discs, tmp_path)
-    job = train.list_jobs(stage)["a", 0]
-    measured = plan._measured(stage, plan.Predicting.of(stage, {}), {("a", 0): job})["a"]
+    job = train.list_jobs(stage)[MemberId("a", 0)]
+    measured = plan._measured(stage, plan.Predicting.of(stage, {}), {MemberId("a", 0): job})["a"]
     assert len(measured.steps_s) == 2 and min(measured.steps_s) > 0
 
 
@@ -119,7 +119,7 @@ def test_reports_trackers_and_cards_show_all_stages(discs: Path, tmp_path: Path)
 
 def test_only_a_stage_that_changes_trains_anew(discs: Path, tmp_path: Path) -> None:
     def stamp(**train_: Any) -> str:
-        return train.list_jobs(_stage(discs, tmp_path, train=train_))["a", 0].fingerprint
+        return train.list_jobs(_stage(discs, tmp_path, train=train_))[MemberId("a", 0)].fingerprint
 
     same = stamp(stages=STAGES)
     assert stamp(stages=[{**STAGES[0], "lr": 1e-3}, STAGES[1]]) == same  # as `train` says
@@ -149,6 +149,6 @@ def test_a_member_of_all_images_has_stages_as_long_as_the_others(
     stage = _stage(discs, tmp_path, train={"stages": stages}, folds={"count": 2, "all": True})
     lengths = {
         fold: [part.length for part in job.parts]
-        for (_, fold), job in train.list_jobs(stage).items()
+        for (_, fold, _), job in train.list_jobs(stage).items()
     }
     assert lengths[ALL_IMAGES] == lengths[0] == lengths[1]

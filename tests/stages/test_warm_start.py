@@ -13,10 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import ArtefactError, ConfigError, MaskmillError
-from pipeline.stages import folds, train
+from pipeline.stages import check, folds, train
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts import warm_start
 from pipeline.training.loop import TrainingRun
-from pipeline.workspace import ALL_IMAGES
+from pipeline.training.member import TrainJob
+from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
 from tests.helpers.training_jobs import job_context
 
@@ -61,18 +63,18 @@ def _same(own: dict[str, torch.Tensor], source: dict[str, torch.Tensor]) -> bool
 def test_each_fold_starts_from_its_own(place: Path) -> None:
     jobs = train.list_jobs(_other(place))
     for fold in (0, 1):
-        run = TrainingRun(jobs["x", fold], job_context(place))
+        run = TrainingRun(jobs[MemberId("x", fold)], job_context(place))
         source = load_file(place / f"runs/discs/a/fold{fold}/last_plain.safetensors")
         own = run.learner.plain.state_dict()
         assert _same(own, source)
-    assert jobs["x", 0].fingerprint != jobs["x", 1].fingerprint
+    assert jobs[MemberId("x", 0)].fingerprint != jobs[MemberId("x", 1)].fingerprint
 
 
 def test_models_of_one_experiment_are_trained_in_their_order(place: Path) -> None:
     models = {"c": {**LINKNET, "init": "b"}, "b": {**LINKNET, "init": "runs/discs/a"}, "a": LINKNET}
     stage = _stage(place, "discs", **models)
     members = train.run(stage)
-    assert list(members) == [(name, fold) for name in models for fold in (0, 1)]
+    assert list(members) == [MemberId(name, fold) for name in models for fold in (0, 1)]
     assert "trained (c/fold0, c/fold1, b/fold0, b/fold1)" in said(stage)
     again = _stage(place, "discs", **models)
     assert train.run(again) == members and "trained" not in said(again)
@@ -91,8 +93,8 @@ def test_a_source_that_is_trained_again_makes_stale_what_started_from_it(place: 
     assert not any(map(train.is_trained, stale.values()))
     changed = [
         name
-        for name, each in stale["x", 0].made_from.items()
-        if fresh["x", 0].made_from[name] != each
+        for name, each in stale[MemberId("x", 0)].made_from.items()
+        if fresh[MemberId("x", 0)].made_from[name] != each
     ]
     assert changed == ["starting weights"]
 
@@ -189,13 +191,13 @@ def test_another_network_is_partial(place: Path, caplog: pytest.LogCaptureFixtur
         train.run(_other(place, decoder="unet"))
     with caplog.at_level(logging.WARNING):
         jobs = train.list_jobs(_other(place, decoder="unet", allow_partial=True))
-        TrainingRun(jobs["x", 0], job_context(place))
+        TrainingRun(jobs[MemberId("x", 0)], job_context(place))
     assert len(caplog.messages) == 1 and "partly loaded from runs/discs/a/fold0" in caplog.text
 
 
 def test_a_head_of_other_classes_stays_new(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     stage = _other(place, allow_partial=True)
-    job = replace(train.list_jobs(stage)["x", 0], classes=("disc", "ring"))
+    job = replace(train.list_jobs(stage)[MemberId("x", 0)], classes=("disc", "ring"))
     with caplog.at_level(logging.WARNING):
         run = TrainingRun(job, job_context(place))
     assert "of another shape (head" in caplog.text and "missing" not in caplog.text
@@ -208,8 +210,8 @@ def test_a_file_is_read_as_weights_are(place: Path) -> None:
     file = shutil.copy(
         place / "runs/discs/a/fold0/last_plain.safetensors", place / "smp.safetensors"
     )
-    by_init = train.list_jobs(_other(place, init=str(file)))["x", 0]
-    by_weights = train.list_jobs(_other(place, init=None, weights=str(file)))["x", 0]
+    by_init = train.list_jobs(_other(place, init=str(file)))[MemberId("x", 0)]
+    by_weights = train.list_jobs(_other(place, init=None, weights=str(file)))[MemberId("x", 0)]
     assert by_init.fingerprint == by_weights.fingerprint
 
 
@@ -250,7 +252,7 @@ def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> No
     stage = context(place / "data", place, models=models, **blocks)
     stage.fold = "all"
     train.run(stage)
-    job = train.list_jobs(stage)["b", ALL_IMAGES]
+    job = train.list_jobs(stage)[MemberId("b", ALL_IMAGES)]
     assert job.model.network.weights == str(place / "runs/discs/a/all/last_plain.safetensors")
 
 
@@ -258,3 +260,44 @@ def test_a_network_that_cannot_be_made_is_told_with_its_model(place: Path) -> No
     strided = {"decoder": "bisenet", "output_stride": 8, **TINY}
     with pytest.raises(ConfigError, match=r"^models\.s: decoder 'bisenet' needs every reduction"):
         train.run(_stage(place, "discs", a=LINKNET, s=strided))
+
+
+def test_every_seed_starts_from_the_first_member_of_its_fold(place: Path) -> None:
+    stage = _other(place, seeds=2)
+    jobs = train.list_jobs(stage)
+    for (_, fold, _), job in jobs.items():
+        source = f"runs/discs/a/fold{fold}/last_plain.safetensors"
+        assert job.model.network.weights == source and job.waits_for is None
+    assert len({job.fingerprint for job in jobs.values()}) == len(jobs) == 4
+
+
+def test_later_seeds_ask_what_their_source_has_seen_as_well(place: Path) -> None:
+    stage = _other(place, seeds=2)
+
+    def later(stage: StageContext) -> list[TrainJob]:
+        return [job for member, job in train.list_jobs(stage).items() if member.seed == 1]
+
+    warm_start.check(stage, later(stage), check.run(stage))
+    table = place / "folds/other.csv"
+    lines = table.read_text().splitlines()
+    swapped = [line[:-1] + {"0": "1", "1": "0"}[line[-1]] for line in lines[1:]]
+    stage = _other(place, seeds=2)
+    table.write_text("\n".join([lines[0], *swapped]) + "\n")
+    with pytest.raises(ConfigError, match=r"runs/discs/a/fold0 was trained on 4 of the 4"):
+        warm_start.check(stage, later(stage), check.run(stage))
+
+
+@pytest.mark.slow
+def test_seeds_of_one_experiment_wait_for_the_first_member_of_their_fold(place: Path) -> None:
+    models = {"b": {**LINKNET, "init": "a", "seeds": 2}, "a": {**LINKNET, "seeds": 2}}
+    shutil.rmtree(place / "runs/discs/a/fold1")
+    stage = _stage(place, "discs", **models)
+    stage.fold = 1
+    members = train.run(stage)
+    again = _stage(place, "discs", **models)
+    jobs = train.list_jobs(again)
+    for seed in (0, 1):
+        job = jobs[MemberId("b", 1, seed)]
+        assert train.is_trained(job) and members[MemberId("b", 1, seed)].paths == job.paths
+        weights = place / "runs/discs/a/fold1/last_plain.safetensors"
+        assert job.model.network.weights == str(weights)

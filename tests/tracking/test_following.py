@@ -25,7 +25,7 @@ TABLE = "model,CV,OOF,nested,weight,LB\na,0.5,0.6,0.55,1.00,\nensemble,0.5,0.6,0
 
 def orders(folder: Path, **adapters: str) -> Orders:
     named = {name: f"{HELPERS}:{adapter}" for name, adapter in adapters.items()}
-    return Orders("x", str(folder), named, "dice", {"a": {"lr": "0.1"}}, [0], poll_s=0.05)
+    return Orders("x", str(folder), named, "dice", {"a": {"lr": "0.1"}}, [("a", 0, 0)], poll_s=0.05)
 
 
 def write_history(folder: Path, rows: Sequence[str], *, over: bool = False) -> None:

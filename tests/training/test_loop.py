@@ -23,6 +23,7 @@ from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
 from pipeline.training.resume_state import load_state
 from pipeline.training.staged import train_member
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import context, draw_discs
 from tests.helpers.training_jobs import member_bytes
 
@@ -37,7 +38,7 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _job(discs: Path, folder: Path, **training: Any) -> TrainJob:
     blocks = {"size": [32, 32], "epochs": 3, "batch": 4, "ema": 0.9, "lr": 3e-3, **training}
     stage = context(discs, folder, train=blocks)
-    return train.list_jobs(stage)["a", 0]
+    return train.list_jobs(stage)[MemberId("a", 0)]
 
 
 def _context(folder: Path, stop: StopFlag | None = None) -> JobContext:
@@ -131,7 +132,7 @@ def test_another_metric_does_not_train_again(discs: Path, tmp_path: Path) -> Non
     fingerprints = set()
     for metric in ("dice", "iou"):
         stage = context(discs, tmp_path, metric=metric)
-        fingerprints.add(train.list_jobs(stage)["a", 0].fingerprint)
+        fingerprints.add(train.list_jobs(stage)[MemberId("a", 0)].fingerprint)
     assert len(fingerprints) == 1
 
 

@@ -22,6 +22,7 @@ from pipeline.training.crop_view import draw_view
 from pipeline.training.foreground import CANDIDATES, Foreground
 from pipeline.training.sampling import ANY_CLASS, ANYWHERE, Key, SampleFacts, epoch_batches
 from pipeline.training.staged import train_member
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import context, draw_discs
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
 
@@ -244,7 +245,7 @@ def test_other_weights_train_again_and_no_weights_are_as_before(
     for value in ("1", "2"):
         _weigh(discs, {each: value if each == _ids(discs)[0] else "1" for each in _ids(discs)})
         jobs = train.list_jobs(context(discs, tmp_path, train={"sample": wish}))
-        fingerprints |= {(fold, jobs["a", fold].fingerprint) for fold in range(2)}
+        fingerprints |= {(fold, jobs[MemberId("a", fold)].fingerprint) for fold in range(2)}
     assert len(fingerprints) == 3, "the weight of a held-out image changes nothing"
     plain = train_job(discs, tmp_path)
     assert plain.facts is None and "image weights" not in plain.made_from
@@ -253,7 +254,7 @@ def test_other_weights_train_again_and_no_weights_are_as_before(
 def test_rare_groups_are_seen_as_often_as_common_ones(discs: Path, tmp_path: Path) -> None:
     wish = {"weights": {"inverse_frequency": "stratum"}}
     stage = context(discs, tmp_path, train={"sample": wish})
-    for (_, fold), job in train.list_jobs(stage).items():
+    for (_, fold, _), job in train.list_jobs(stage).items():
         assert job.facts is not None and job.facts.weights is not None
         table = train.folds.run(stage).set_index("id")
         strata = [table.loc[sample.id, "stratum"] for sample in job.train]

@@ -26,6 +26,7 @@ from pipeline.training.resume_state import Progress
 from pipeline.training.staged import train_member
 from pipeline.training.validation import validation_score
 from pipeline.training.validation_epochs import validation_epochs
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs
 from tests.helpers.training_jobs import job_context, train_job
 
@@ -113,7 +114,7 @@ def test_the_score_is_that_of_one_image_after_the_other(
     stage = context(
         discs, tmp_path, train={"size": [32, 32], "cache": cache}, models={"a": TINY_A}, **blocks
     )
-    (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)["a", 0]])
+    (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)[MemberId("a", 0)]])
     network = TrainingRun(job, job_context(tmp_path)).learner.plain
     score = validation_score(job, network, job_context(tmp_path))
     assert score == pytest.approx(_slow_score(job, network), abs=1e-12)

@@ -9,13 +9,16 @@ from pipeline.data.listing import listed
 from pipeline.stages import check
 from pipeline.stages.context import StageContext
 from pipeline.training.member import TrainJob
+from pipeline.workspace import MemberId
 
 
 def warn(context: StageContext, jobs: Iterable[TrainJob]) -> None:
     """Warn of classes whose presence is the same in all training images of a member."""
     shares = {record.id: record.shares for record in check.run(context).of("train")}
+    first = dict[tuple[str, int], TrainJob]()  # the seeds of a fold see the same images
     for job in jobs:
-        model = job.name.partition("/")[0]
+        first.setdefault(MemberId.named(job.name)[:2], job)
+    for (model, _), job in first.items():
         for number, output in enumerate(job.model.auxiliary):
             if isinstance(output, Presence):
                 place = f"models.{model}.auxiliary[{number}]"

@@ -28,6 +28,7 @@ from pipeline.stages.parts.map_jobs import Predicting
 from pipeline.stages.parts.oof_source import oof_source
 from pipeline.stages.parts.summed_maps import planned_sums
 from pipeline.training.member import TrainJob
+from pipeline.workspace import MapPart, MemberId
 
 SAMPLES = 3
 FILES_A_STORE = 7  # header, index, records, sources, maps and two locks
@@ -46,7 +47,7 @@ class Forecast:
 
     context: StageContext
     predicting: Predicting
-    jobs: dict[tuple[str, int], TrainJob]
+    jobs: dict[MemberId, TrainJob]
     measured: dict[str, Measured]
 
     @property
@@ -91,8 +92,8 @@ class Forecast:
 
     def train(self) -> Iterator[Line]:
         for model, measured in self.measured.items():
-            mine = {fold: job for (name, fold), job in self.jobs.items() if name == model}
-            left = [job for job in mine.values() if not train.is_trained(job)]
+            mine = [job for member, job in self.jobs.items() if member.model == model]
+            left = [job for job in mine if not train.is_trained(job)]
             seconds = [
                 train_seconds(
                     measured,
@@ -108,16 +109,15 @@ class Forecast:
                 f"{model}: {len(mine)} members",
                 measured.footprint.files * len(mine),
                 kept,
-                min(kept, allocated_bytes([job.paths.folder for job in mine.values()])),
+                min(kept, allocated_bytes([job.paths.folder for job in mine])),
                 on_devices(seconds, len(self.context.machine.devices)),
             )
 
     def infer(self) -> Iterator[Line]:
-        used = len(self.context.predicting_folds())
         for part, stores in planned_stores(self.predicting).items():
             for model, store in stores.items():
                 pending = store.pending()
-                members = 1 if part == "oof" else used
+                members = self._predicting(model, part)
                 work = self.work("train" if part == "oof" else "test", pending)
                 yield Line(
                     "infer",
@@ -128,6 +128,11 @@ class Forecast:
                     predict_seconds(self.measured[model], work, members)
                     / len(self.context.machine.devices),
                 )
+
+    def _predicting(self, model: str, part: MapPart) -> int:
+        """How many members a map is the mean of."""
+        folds = 1 if part == "oof" else len(self.context.predicting_folds())
+        return folds * self.context.experiment.models[model].seeds
 
     def _stored(self, model: str, store: PlannedStore) -> int:
         if store.codec == "raw":
@@ -167,9 +172,12 @@ class Forecast:
         models = list(self.measured)
         mean = make_mean("arithmetic", self.context.experiment.models[models[0]].infer.dtype)
         recipe = Recipe(dict.fromkeys(models, 1.0), (), multiclass=False, mean=mean)
-        planned, used = planned_sums(self.predicting, recipe), len(self.context.predicting_folds())
+        planned = planned_sums(self.predicting, recipe)
         present = allocated_bytes([planned.folder])
-        seconds = sum(predict_seconds(each, work, used) for each in self.measured.values())
+        seconds = sum(
+            predict_seconds(each, work, self._predicting(model, "test"))
+            for model, each in self.measured.items()
+        )
         return Line(
             "submit",
             f"{work.images} test maps, summed",

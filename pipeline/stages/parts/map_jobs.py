@@ -22,7 +22,7 @@ from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.map_ranges import even_ranges, number_of_ranges
 from pipeline.stages.train import Member
-from pipeline.workspace import MapPart
+from pipeline.workspace import MapPart, MemberId
 
 TOGETHER_BYTES = 2**30  # weights of the models that one job holds, so that memory has a bound
 SOURCE: dict[MapPart, Part] = {"oof": "train", "test": "test"}
@@ -35,10 +35,10 @@ class Predicting:
     context: StageContext
     survey: Survey
     table: pd.DataFrame
-    members: Mapping[tuple[str, int], Member]
+    members: Mapping[MemberId, Member]
 
     @classmethod
-    def of(cls, context: StageContext, members: Mapping[tuple[str, int], Member]) -> Predicting:
+    def of(cls, context: StageContext, members: Mapping[MemberId, Member]) -> Predicting:
         return cls(context, check.run(context), folds.run(context), members)
 
     def ids(self, part: MapPart) -> list[str]:
@@ -114,22 +114,22 @@ class Predicting:
         """
         digests, folds = self.survey.digests, self.context.folds()
         if part == "test":
-            weights = [self._checksum(model, fold) for fold in self._folds(part)]
-            source_of = fingerprints_with(weights)
+            source_of = fingerprints_with(self._checksums(model, self._folds(part)))
             return {each: source_of(digests["test", each]) for each in self.ids("test")}
-        of_fold = {fold: fingerprints_with([self._checksum(model, fold)]) for fold in folds}
+        of_fold = {fold: fingerprints_with(self._checksums(model, [fold])) for fold in folds}
         chosen = self.table[self.table["fold"].isin(folds)]
         return {
             each: of_fold[fold](digests["train", each])
             for each, fold in zip(chosen["id"], chosen["fold"], strict=True)
         }
 
-    def _checksum(self, model: str, fold: int) -> str | None:
+    def _checksums(self, model: str, folds: Sequence[int]) -> list[str | None]:
         """Of the weights that predict; None of a member that is not trained, as a plan finds it."""
-        member = self.members[model, fold]
-        if not is_fresh(member.paths.manifest, member.fingerprint):
-            return None
-        return self._weights(model, fold).checksum
+        members = [self.members[each] for each in self.context.members(model, folds)]
+        return [
+            weights_of(each).checksum if is_fresh(each.paths.manifest, each.fingerprint) else None
+            for each in members
+        ]
 
     def jobs(
         self,
@@ -171,7 +171,7 @@ class Predicting:
             group: list[str] = []
             size = 0
             for model in models if ids else ():
-                own = sum(self._weights(model, fold).size for fold in used)
+                own = sum(weights.size for weights in self._weights(model, used))
                 if group and size + own > TOGETHER_BYTES:
                     yield group, ids
                     group, size = [], 0
@@ -198,11 +198,11 @@ class Predicting:
         return [ids[some] for some in even_ranges(pixels, count)]
 
     def _output(self, model: str, used: Sequence[int]) -> Output:
-        weights = tuple(self._weights(model, fold) for fold in used)
-        return Output(self.context.experiment.models[model], weights)
+        return Output(self.context.experiment.models[model], self._weights(model, used))
 
-    def _weights(self, model: str, fold: int) -> MemberWeights:
-        return weights_of(self.members[model, fold])
+    def _weights(self, model: str, used: Sequence[int]) -> tuple[MemberWeights, ...]:
+        """Of all seeds of these folds: equal shares of the model's maps."""
+        return tuple(weights_of(self.members[each]) for each in self.context.members(model, used))
 
 
 def weights_of(member: Member) -> MemberWeights:
@@ -211,4 +211,4 @@ def weights_of(member: Member) -> MemberWeights:
     named = named_files(member.paths.manifest)
     if path not in named:
         raise ArtefactError(f"{member.paths.manifest} names no {path.name}; delete it, run make")
-    return MemberWeights(member.name, path, named[path].sha256)
+    return MemberWeights(member.id.name, path, named[path].sha256)

@@ -23,7 +23,7 @@ from pipeline.stages.parts.member_stages import make_stages
 from pipeline.stages.parts.sample_facts import Weights
 from pipeline.training.member import VERSION, Stage, TrainJob
 from pipeline.training.optimizers import peak_rate
-from pipeline.workspace import fold_name
+from pipeline.workspace import MemberId
 
 SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
 """Fields of `train` that change speed, saving and scores of a training, not its result."""
@@ -33,18 +33,17 @@ def make_job(
     context: StageContext,
     split: FoldSplit,
     reader: SampleReader,
-    model: str,
-    fold: int,
+    member: MemberId,
     given: Mapping[ImageWeights, Weights],
-    jobs: Mapping[tuple[str, int], TrainJob],
+    jobs: Mapping[MemberId, TrainJob],
 ) -> TrainJob:
     """The job of one member, trained or not.
 
     given: weights of training images, from tables; jobs: of the models that it may start from.
     """
-    experiment = context.experiment
+    experiment, model, fold = context.experiment, member.model, member.fold
     config, waits_for = warm_start.started(context, model, fold, jobs)
-    seed = int(fingerprint(config.train.seed, model, fold)[:8], 16)
+    seed = int(fingerprint(config.train.seed + member.seed, model, fold)[:8], 16)
     seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
     stages = make_stages(experiment, split, model, seeded, given)
     parts = made_from(context, split.images, seeded, stages)
@@ -57,7 +56,7 @@ def make_job(
     first, *later = stages
     whole = seeded if later else seeded.model_copy(update={"train": first.train})
     return TrainJob(
-        name=f"{model}/{fold_name(fold)}",
+        name=member.name,
         model=whole,
         metric=experiment.metric,
         classes=experiment.data.class_names,
@@ -67,7 +66,7 @@ def make_job(
         train=split.train,
         held_out=split.held_out,
         validated=first.validated,
-        paths=context.workspace.member(model, fold),
+        paths=context.workspace.member(member),
         fingerprint=fingerprint(parts),
         made_from=parts,
         settings=_settings(experiment.models[model]),
@@ -121,7 +120,7 @@ def made_from(
 def _settings(model: ModelConfig) -> dict[str, Any]:
     """What is not at its default of all that a member depends on."""
     kept = model.model_copy(update={"train": _without_speed(model.train)})
-    return kept.model_dump(mode="json", exclude_defaults=True, exclude={"infer", "recipe"})
+    return kept.model_dump(mode="json", exclude_defaults=True, exclude={"infer", "recipe", "seeds"})
 
 
 def _rated(settings: TrainConfig) -> TrainConfig:

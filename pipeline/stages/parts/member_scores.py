@@ -7,25 +7,33 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from pipeline.stages.context import StageContext
-from pipeline.workspace import MemberPaths
+from pipeline.workspace import MemberId, MemberPaths
 
 
-def show(context: StageContext, members: Mapping[tuple[str, int], MemberPaths]) -> None:
-    """A row a model with the last score of each of its folds, and what the histories say."""
+def show(context: StageContext, members: Mapping[MemberId, MemberPaths]) -> None:
+    """A row a model (or each of its seeds) with the last score of each of its folds, and what the
+    histories say.
+    """
     histories = {key: pd.read_csv(paths.history) for key, paths in members.items()}
-    models = list(dict.fromkeys(model for model, _ in histories))
-    folds = sorted({fold for _, fold in histories})
+    folds, scores = sorted({member.fold for member in histories}), dict[str, dict[int, float]]()
+    for member, history in histories.items():
+        of_row = scores.setdefault(_row(context, member), {})
+        of_row[member.fold] = history["score"].iloc[-1]
     rows = []
-    for model in models:
-        scores = {f: histories[model, f]["score"].iloc[-1] for f in folds if (model, f) in members}
-        cells = [f"{scores[fold]:.5f}" if fold in scores else "" for fold in folds]
-        rows.append([model, *cells, f"{sum(scores.values()) / len(scores):.5f}"])
+    for name, own in scores.items():
+        cells = [f"{own[fold]:.5f}" if fold in own else "" for fold in folds]
+        rows.append([name, *cells, f"{sum(own.values()) / len(own):.5f}"])
     metric = context.experiment.metric_name
     title = f"members: {metric} of the held-out fold at threshold 0.5, without TTA"
     context.reporter.table(title, ["model", *(f"fold {fold}" for fold in folds), "mean"], rows)
     advice = longer(histories.values())
     if advice:
         context.reporter.say(f"train: {advice}")
+
+
+def _row(context: StageContext, member: MemberId) -> str:
+    alone = context.experiment.models[member.model].seeds == 1
+    return member.model if alone else f"{member.model}, seed {member.seed}"
 
 
 def longer(histories: Iterable[pd.DataFrame]) -> str | None:

@@ -99,7 +99,10 @@ def _curves(context: StageContext) -> Section:
     """All folds in one figure, and each fold in a figure that opens on a click."""
     folds = context.used_folds()
     histories = {
-        model: {fold: pd.read_csv(context.workspace.member(model, fold).history) for fold in folds}
+        model: {
+            member: pd.read_csv(context.workspace.member(member).history)
+            for member in context.members(model, folds)
+        }
         for model in context.experiment.models
     }
     panels = {
@@ -109,7 +112,10 @@ def _curves(context: StageContext) -> Section:
     }
 
     def figure(chosen: list[int]) -> Picture:
-        tables = {model: [each[fold] for fold in chosen] for model, each in histories.items()}
+        tables = {
+            model: [each[member] for member in context.members(model, chosen)]
+            for model, each in histories.items()
+        }
         return Picture(figure_uri(learning_curves(tables, panels)))
 
     return Section(

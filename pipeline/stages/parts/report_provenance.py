@@ -41,7 +41,8 @@ def _rows(context: StageContext, ensembled: Ensembled) -> Iterator[tuple[str, st
     yield "machine", f"{platform.system()} {platform.machine()}, {_devices(context)}"
     for name, model in experiment.models.items():
         parts = [_training(experiment, part) for _, part in model.train.parts()]
-        yield f"training of {name}", "; then ".join(parts)
+        seeds = f"; {model.seeds} seeds" if model.seeds > 1 else ""
+        yield f"training of {name}", "; then ".join(parts) + seeds
     yield "mean over models", experiment.ensemble.mean
     yield "post-processing", named_steps(ensembled.facts["postprocess"])
 

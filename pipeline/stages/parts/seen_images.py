@@ -15,7 +15,7 @@ from pipeline.errors import ArtefactError, ConfigError
 from pipeline.manifests import fingerprint, read_manifest
 from pipeline.stages.check import Survey
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberPaths, Workspace
+from pipeline.workspace import MemberId, MemberPaths, Workspace
 
 
 def refuse_seen(
@@ -26,8 +26,7 @@ def refuse_seen(
     source: the member of the same fold, of the run of `workspace`. ArtefactError where that run's
     table or images have changed since it was trained.
     """
-    name = job.name.rpartition("/")[2]
-    fold = int(name.removeprefix("fold"))
+    fold = MemberId.named(job.name).fold
     try:
         folds, digests = _folds_of(workspace), _digests_of(workspace)
     except ArtefactError as error:

@@ -30,7 +30,11 @@ def tracked(context: StageContext) -> Iterator[None]:
         adapters=usable(wanted, context.reporter.warn),
         metric=experiment.metric_name,
         settings={name: _settings(model) for name, model in experiment.models.items()},
-        folds=context.used_folds(),
+        members=[
+            member
+            for model in experiment.models
+            for member in context.members(model, context.predicting_folds())
+        ],
     )
     with following(orders, context.reporter.warn):
         yield

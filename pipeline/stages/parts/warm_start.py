@@ -1,4 +1,5 @@
-"""Members that start from those of another model (`init`): fold k from its fold k.
+"""Members that start from those of another model (`init`): fold k from its fold k, and from the
+first of its seeds.
 
 Models of an experiment share their folds; of those of another run, it is looked up what they have
 seen.
@@ -20,7 +21,7 @@ from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, as_typed
 from pipeline.stages.parts.seen_images import refuse_seen
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberPaths, Workspace, fold_name
+from pipeline.workspace import MemberId, MemberPaths, Workspace, fold_name
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Source:
     folder: Path
     own: str | None
 
-    def member(self, fold: str) -> MemberPaths:
-        """fold: the name of a member's folder."""
-        return MemberPaths(self.folder / fold)
+    def member(self, fold: int) -> MemberPaths:
+        """The first member of a fold."""
+        return MemberPaths(self.folder / MemberId(self.folder.name, fold).folder)
 
     @property
     def workspace(self) -> Workspace:
@@ -88,7 +89,7 @@ def in_order(context: StageContext, chosen: Iterable[str]) -> list[str]:
 
 
 def started(
-    context: StageContext, model: str, fold: int, jobs: Mapping[tuple[str, int], TrainJob]
+    context: StageContext, model: str, fold: int, jobs: Mapping[MemberId, TrainJob]
 ) -> tuple[ModelConfig, str | None]:
     """The model with the file that its member starts from as its `weights`, which are read alike;
     and the member that must be trained before, where that is missing or stale.
@@ -100,10 +101,10 @@ def started(
         return config, None
     if source is None:
         return config.model_copy(update={"weights": config.init}), None
-    paths = source.member(fold_name(fold))
+    paths = source.member(fold)
     waits_for = None
     if source.own is not None:
-        job = jobs[source.own, fold]
+        job = jobs[MemberId(source.own, fold)]
         waits_for = None if is_fresh(job.paths.manifest, job.fingerprint) else job.name
     elif read_manifest(paths.manifest) is None:
         waits_for = str(paths.folder)
@@ -125,7 +126,7 @@ def check(context: StageContext, jobs: Iterable[TrainJob], survey: Survey) -> No
     waiting, built = list(jobs), set[str]()
     names = {job.name for job in waiting}
     for job in waiting:
-        model, _, fold = job.name.partition("/")
+        model, fold, _ = MemberId.named(job.name)
         if job.model.init is None or job.waits_for in names:
             continue
         key, source = f"models.{model}.init", source_of(context, model)
@@ -142,10 +143,10 @@ def check(context: StageContext, jobs: Iterable[TrainJob], survey: Survey) -> No
 
 
 def _untrained(
-    context: StageContext, key: str, member: str, source: Source | None, fold: str
+    context: StageContext, key: str, member: str, source: Source | None, fold: int
 ) -> str:
     assert source is not None
-    chosen = {"model": source.folder.name, "fold": fold.removeprefix("fold")}
+    chosen = {"model": source.folder.name, "fold": fold_name(fold).removeprefix("fold")}
     if source.own is None:
         chosen = {"config": f"configs/{source.workspace.name}.yaml", **chosen}
     command = f"{context.program} train{as_typed(context.program, chosen)}"
