@@ -30,8 +30,9 @@ from pipeline.reporting import SilentReporter
 from pipeline.stages import ensemble, infer, submit, train
 from pipeline.stages.parts import summed_maps
 from pipeline.training.learner import Learner
-from pipeline.training.loop import TrainingRun, train_member
+from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
+from pipeline.training.staged import train_member
 from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, raw_experiment
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes
