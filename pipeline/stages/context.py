@@ -108,7 +108,7 @@ class StageContext:
 
     def _check_fold(self, fold: int, key: str) -> None:
         count = self.experiment.folds.count
-        if not 0 <= fold < count:
+        if not isinstance(fold, int) or not 0 <= fold < count:  # from Python it may be anything
             raise ConfigError(f"{key}={fold}: the fold table has the folds 0 … {count - 1}")
 
     @contextmanager

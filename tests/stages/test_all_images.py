@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -159,9 +160,9 @@ def test_it_can_be_asked_for_alone(before: tuple[Path, Path], tmp_path: Path) ->
     assert not (tmp_path / "runs/discs/a/maps").exists()
 
 
-@pytest.mark.parametrize(("fold", "every"), [("all", False), (-1, True), (2, True)])
+@pytest.mark.parametrize(("fold", "every"), [("all", False), (-1, True), (2, True), ("al", True)])
 def test_what_is_not_there_cannot_be_asked_for(
-    finished: tuple[Path, Path], fold: int, every: bool
+    finished: tuple[Path, Path], fold: Any, every: bool
 ) -> None:
     stage = staged(*finished, every=every)
     stage.fold = fold
