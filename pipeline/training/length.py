@@ -53,10 +53,11 @@ def check_steps(
     grows = settings.accumulate > 1 or is_stage_of_images
     if grows and settings.steps is None and samples > count:
         both = " and epochs" if key != "train" else ""
+        or_steps = f", or say with {key}.steps{both} how many steps an epoch has"
         raise ConfigError(
             f"models.{model}: {key}.accumulate: {settings.accumulate} of {key}.batch: "
             f"{settings.batch} make {samples} samples a step, and an epoch has {count} images; "
-            f"lower one of the two, or say with {key}.steps{both} how many steps an epoch has"
+            f"lower one of the two{or_steps if settings.length is None else ''}"
         )
     for part in ("encoder", "norms"):
         steps = getattr(settings.freeze, part)

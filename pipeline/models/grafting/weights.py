@@ -6,6 +6,7 @@ carries them; timm's own cache or hub. Files are read as tensors only: no code i
 
 from __future__ import annotations
 
+import pickle
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -103,6 +104,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # torch's own words advise to run what the file says
+        raise ConfigError(
+            f"weights {path} cannot be read as tensors: a torch file must hold tensors alone, as "
+            "torch.save(network.state_dict(), path) writes them"
+        ) from None
     except Exception as error:
         raise ConfigError(f"weights {path} cannot be read as tensors: {error}") from error
     for wrapper in _WRAPPERS:
