@@ -256,6 +256,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 def test_steps_look_at_outputs_in_every_way_to_decide(tmp_path: Path) -> None:
     """Stores, sums, and prediction of images: one decision."""
     _draw_objects(tmp_path / "d", count=8)

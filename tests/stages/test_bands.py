@@ -161,6 +161,7 @@ def test_a_file_a_band(
     assert reader.source.bands == ("red", "nir", "height", "ndvi")
 
 
+@pytest.mark.slow
 def test_neighbours_in_stacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,6 +52,7 @@ def test_models_and_blend_are_measured_by_class(stage: StageContext) -> None:
     assert written["dx"].tolist() == pytest.approx(table["dx"].tolist())
 
 
+@pytest.mark.slow
 def test_one_model_is_measured_alone_and_its_repair_named(stage: StageContext) -> None:
     table = borders.run(stage, "a")
     assert table["model"].unique().tolist() == ["a"]

@@ -120,7 +120,7 @@ def test_a_signal_to_everybody_in_mid_epoch_changes_no_byte(
 @pytest.mark.parametrize(
     "end",
     [
-        [signal.SIGKILL],
+        pytest.param([signal.SIGKILL], marks=pytest.mark.slow),
         pytest.param([signal.SIGTERM, signal.SIGTERM], marks=pytest.mark.slow),
     ],
     ids=["killed", "told twice"],

@@ -78,6 +78,7 @@ def weights_in(workspace: Path) -> dict[str, bytes]:
     return contents(workspace, "a/*/*.safetensors")
 
 
+@pytest.mark.slow
 def test_only_the_new_members_are_trained_and_all_maps_are_renewed(
     before: tuple[Path, Path], finished: tuple[Path, Path]
 ) -> None:

@@ -283,7 +283,7 @@ def test_later_seeds_ask_what_their_source_has_seen_as_well(place: Path) -> None
     swapped = [line[:-1] + {"0": "1", "1": "0"}[line[-1]] for line in lines[1:]]
     stage = _other(place, seeds=2)
     table.write_text("\n".join([lines[0], *swapped]) + "\n")
-    with pytest.raises(ConfigError, match=r"runs/discs/a/fold0 was trained on 4 of the 4"):
+    with pytest.raises(ConfigError, match=r"runs/discs/a/fold0 was trained on (\d) of the \1 "):
         warm_start.check(stage, later(stage), check.run(stage))
 
 

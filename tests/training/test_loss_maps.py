@@ -61,7 +61,8 @@ def test_distances_have_the_sides_of_their_pixels(mask: Mask, random: object) ->
         assert not distances.any() and not signed.any()
         return
     assert (distances >= 1).all() and (signed[mask] <= 0).all() and (signed[~mask] >= 1).all()
-    np.testing.assert_array_equal(distances, distances_to_other_side(~mask, mask))
+    # OpenCV's distances may differ in the last bit
+    np.testing.assert_allclose(distances, distances_to_other_side(~mask, mask), rtol=1e-6)
 
 
 def test_a_void_pixel_is_no_boundary() -> None:

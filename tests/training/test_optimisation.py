@@ -28,6 +28,7 @@ from pipeline.training.member import TrainJob
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.parts import batch_norms, encoder_of, is_of_encoder, normalisations
 from pipeline.training.staged import finish, train_member
+from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, experiment
 from tests.helpers.small_models import model
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
@@ -300,7 +301,7 @@ def test_the_mean_of_the_last_epochs_predicts(
             assert not torch.equal(value, expected) and value.isfinite().all()
         elif value.is_floating_point():
             torch.testing.assert_close(value, expected, msg=name)
-    stage_member = train.Member("a", 0, job.paths, job.fingerprint)
+    stage_member = train.Member(MemberId("a", 0), job.paths, job.fingerprint)
     assert stage_member.manifest["weights"] == "mean"
 
 

@@ -31,8 +31,8 @@ class FoldSplit:
     """The images that an epoch is as long as."""
     test: tuple[Sample, ...]
     """Some test images, for training samples to look alike."""
-    test_images: str
-    """Changes with any byte of these."""
+    test_images: tuple[str, ...]
+    """Hashes of these."""
 
     @classmethod
     def of(cls, survey: Survey, table: pd.DataFrame, fold: int) -> FoldSplit:
@@ -63,5 +63,5 @@ class FoldSplit:
             {column: tuple(map(str, learned[column])) for column in ("group", "stratum")},
             len(training),
             survey.samples("test", test),
-            survey.fingerprint("test", test),
+            tuple(survey.digests["test", each] for each in test),
         )

@@ -52,7 +52,7 @@ def make_job(
         parts["auxiliary columns"] = fingerprint([str(each) for each in columns])
     test = _looked_at(split, model, stages)
     if test:
-        parts["test images"] = split.test_images
+        parts["test images"] = fingerprint(split.test_images)
     first, *later = stages
     whole = seeded if later else seeded.model_copy(update={"train": first.train})
     return TrainJob(
