@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 STAGES := demo check align folds train infer ensemble submit scorecard
 
+# Where Python may write no bytecode, each process compiles all that it imports: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What the user gives is text: make must not expand a `$` in it, nor the shell run anything of it.
 # As variables of := it is exported and inserted as it is; a line break would end the command line.
 GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME SEED
@@ -75,8 +78,7 @@ predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT
 export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0|all] [SEED=0] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,seed,SEED) $(call option,format,FORMAT) $(call option,out,OUT)
 
-# pip compiles on one core, and tests as well. Not to compile at all is worse: where Python may write
-# no bytecode (PYTHONDONTWRITEBYTECODE), every process would compile all that it imports.
+# pip compiles on one core, and tests as well.
 environment: $(STAMP)    ## build .venv from requirements.txt
 .venv/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Maskmill needs Python 3.11 or newer; set PYTHON=")'
