@@ -23,6 +23,7 @@ from pipeline.stages.parts.map_jobs import weights_of
 from pipeline.training.length import training_length
 from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
+from tests.helpers.run_contents import contents
 
 
 def staged(root: Path, workspace: Path, every: bool = True, asked: str = "") -> StageContext:
@@ -47,12 +48,6 @@ def finished(
     shutil.copytree(before[1], workspace, dirs_exist_ok=True)
     scorecard.run(staged(root, workspace, asked="all"))
     return root, workspace
-
-
-def contents(workspace: Path, pattern: str) -> dict[str, bytes]:
-    run = workspace / "runs/discs"
-    paths = (path for path in run.glob(pattern) if path.is_file() and path.suffix != ".lock")
-    return {str(path.relative_to(run)): path.read_bytes() for path in paths}
 
 
 def test_only_the_new_member_is_trained_and_only_test_maps_change(

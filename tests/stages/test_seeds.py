@@ -32,6 +32,7 @@ from pipeline.tracking.follower import Orders
 from pipeline.training.disk_bytes import Footprint
 from pipeline.workspace import ALL_IMAGES, MapPart, MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
+from tests.helpers.run_contents import contents
 
 SHORT: dict[str, Any] = {"epochs": 1, "ema": None}
 FOLDERS = ["fold0", "fold0-seed1", "fold1", "fold1-seed1", "all", "all-seed1"]
@@ -66,12 +67,6 @@ def finished(
     shutil.copytree(before[1], workspace, dirs_exist_ok=True)
     scorecard.run(staged(root, workspace, asked="all"))
     return root, workspace
-
-
-def contents(workspace: Path, pattern: str) -> dict[str, bytes]:
-    run = workspace / "runs/discs"
-    paths = (path for path in run.glob(pattern) if path.is_file() and path.suffix != ".lock")
-    return {str(path.relative_to(run)): path.read_bytes() for path in paths}
 
 
 def weights_in(workspace: Path) -> dict[str, bytes]:
