@@ -22,6 +22,7 @@ from pipeline.config.losses import Bce, Dice
 from pipeline.demo import DEMOS
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
+from pipeline.member_id import MemberId
 from pipeline.models.factory import build_model
 from pipeline.models.losses import weighted_loss
 from pipeline.models.losses.truth import Truth
@@ -29,7 +30,6 @@ from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.training.loop import TrainingRun
 from pipeline.training.optimizers import make_optimizer
-from pipeline.workspace import MemberId
 
 ROUNDS, STEPS, BATCH, SIZE = 7, 10, 8, (128, 192)
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.config.experiment import RESERVED
-from pipeline.workspace import ALL_IMAGES, MemberId, Workspace
+from pipeline.member_id import ALL_IMAGES, MemberId
+from pipeline.workspace import Workspace
 
 
 def test_no_two_artefacts_share_a_path() -> None:

@@ -18,9 +18,10 @@ from pipeline.disk_space import disk_errors_reported
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
+from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.reporting import Reporter, duration
 from pipeline.stages.parts import timings
-from pipeline.workspace import ALL_IMAGES, MemberId, Workspace
+from pipeline.workspace import Workspace
 
 Result = TypeVar("Result")
 

@@ -19,6 +19,7 @@ from pipeline.exporting.check import TOLERANCE, check_images, largest_difference
 from pipeline.exporting.exported_network import ExportedNetwork
 from pipeline.exporting.formats import get_format
 from pipeline.inference.job import MemberWeights, load_network
+from pipeline.member_id import ALL_IMAGES, MemberId, fold_name
 from pipeline.prediction.finished_run import (
     FinishedRun,
     read_finished_run,
@@ -27,7 +28,7 @@ from pipeline.prediction.finished_run import (
 )
 from pipeline.stages.context import StageContext
 from pipeline.suggestions import check_name
-from pipeline.workspace import ALL_IMAGES, FinishedPaths, MemberId, fold_name
+from pipeline.workspace import FinishedPaths
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.disk_space import free_bytes, readable
 from pipeline.execution.executor import Job
+from pipeline.member_id import MemberId
 from pipeline.planning.forecast import Line
 from pipeline.planning.measure import Measured, MeasureJob, measure
 from pipeline.reporting import duration
@@ -16,7 +17,6 @@ from pipeline.stages.parts.forecast import SAMPLES, Forecast, typical
 from pipeline.stages.parts.map_jobs import Predicting, weights_of
 from pipeline.stages.train import Member
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberId
 
 COLUMNS = ("stage", "what", "files", "on disk", "there already", "time to go")
 

@@ -11,6 +11,7 @@ from pipeline.config.recipes import described
 from pipeline.execution.executor import Job, JobContext
 from pipeline.locks import hold
 from pipeline.manifests import is_fresh, lost_files, read_manifest
+from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.stages import align, check, folds
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.parts import (
@@ -30,7 +31,7 @@ from pipeline.training.length import samples_a_step
 from pipeline.training.member import TrainJob
 from pipeline.training.projection import Projection
 from pipeline.training.staged import train_member
-from pipeline.workspace import ALL_IMAGES, MemberId, MemberPaths
+from pipeline.workspace import MemberPaths
 
 
 @dataclass(frozen=True)

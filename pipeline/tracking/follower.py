@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.interruption import die_with
+from pipeline.member_id import MemberId
 from pipeline.tracking.feeder import Feeder
 from pipeline.tracking.sources import MemberSource, RowSource, ScorecardSource
 from pipeline.tracking.tracker import Tracker
-from pipeline.workspace import MemberId, Workspace
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pipeline.training.augmentation_steps import Shown, Steps
 from pipeline.training.auxiliary.targets import Targets
 from pipeline.training.crop_view import CropView, draw_jitter, draw_view
 from pipeline.training.drawn_colour import UNCHANGED, Drawn
-from pipeline.training.test_look import TestLook
+from pipeline.training.look_matching import LookMatching
 from pipeline.training.value_changes import value_change
 
 RGB = RgbImages()
@@ -52,7 +52,7 @@ class Augmenter:
         size: Size,
         settings: AugmentConfig,
         source: ImageSource = RGB,
-        look: TestLook | None = None,
+        look: LookMatching | None = None,
     ) -> None:
         """look: that of test images, for `match_test`."""
         self._size = size

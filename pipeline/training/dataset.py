@@ -19,9 +19,9 @@ from pipeline.data.samples import SampleReader
 from pipeline.training.augmentation import Augmenter, Crop
 from pipeline.training.auxiliary.targets import Aims
 from pipeline.training.foreground import Foreground
+from pipeline.training.look_matching import LookMatching
 from pipeline.training.mixing import Mixer
 from pipeline.training.sampling import ANY_CLASS, ANYWHERE, Key, SampleFacts
-from pipeline.training.test_look import TestLook
 
 MIXING = 1
 """Ends the seed of what is drawn about mixing; higher numbers those of the partners' crops."""
@@ -65,7 +65,7 @@ class TrainingSet(Dataset[Batch]):
         self._reader = reader
         self._settings = settings
         self._shown = shown
-        look = TestLook(test, reader) if test else None
+        look = LookMatching(test, reader) if test else None
         self._augmenter = Augmenter(settings.size, settings.augment, reader.source, look)
         self._aims = aims
         self._mixer = None

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
+from pipeline.member_id import MemberId
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.training.staged import train_member
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import context
 
 pytestmark = pytest.mark.gpu

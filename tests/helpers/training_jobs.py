@@ -12,11 +12,11 @@ import pandas as pd
 
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
+from pipeline.member_id import MemberId
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
 from pipeline.stages.parts import decoded_samples
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context
 
 

@@ -16,12 +16,12 @@ from pipeline.errors import ArtefactError, ConfigError
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.inference.sinks import StoreSink
 from pipeline.manifests import read_manifest
+from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.prediction.finished_run import read_finished_run
 from pipeline.stages import check, ensemble, export, infer, plan, scorecard, train, verify
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.map_jobs import weights_of
 from pipeline.training.length import training_length
-from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 from tests.helpers.run_contents import contents
 

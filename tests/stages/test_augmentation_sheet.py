@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from pipeline.errors import DataError
+from pipeline.member_id import MemberId
 from pipeline.models.losses import weighted_loss
 from pipeline.models.losses.truth import Truth
 from pipeline.stages import check, train
 from pipeline.stages.parts import augmentation_sheet
 from pipeline.training.learner import Learner
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, said
 
 

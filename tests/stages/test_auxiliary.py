@@ -24,6 +24,7 @@ from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
 from pipeline.errors import ConfigError, DataError, InterruptedRunError
 from pipeline.inference.job import load_network
 from pipeline.known_names import name_checks
+from pipeline.member_id import MemberId
 from pipeline.prediction.finished_run import read_finished_run
 from pipeline.prediction.image_predictor import ImagePredictor
 from pipeline.reporting import SilentReporter
@@ -33,7 +34,6 @@ from pipeline.training.learner import Learner
 from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
 from pipeline.training.staged import train_member
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, raw_experiment
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes
 

@@ -21,11 +21,11 @@ from pipeline.data.inspection import inspect
 from pipeline.data.samples import SampleReader
 from pipeline.data.stamps import stamp_of
 from pipeline.errors import ConfigError, DataError
+from pipeline.member_id import MemberId
 from pipeline.models.checkpoint import load_weights
 from pipeline.models.factory import build_model
 from pipeline.stages import train
 from pipeline.stages.parts import trial_networks
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, draw_discs, raw_experiment
 from tests.helpers.kelp import BANDS, INDEX, NO_DATA, draw_kelp, kelp_experiment
 from tests.helpers.kidney import STACK, draw_kidney, kidney_experiment

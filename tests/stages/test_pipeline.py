@@ -17,9 +17,9 @@ from pipeline.data.samples import SampleReader
 from pipeline.errors import ArtefactError, ConfigError, DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.inference.sinks import StoreSink
+from pipeline.member_id import MemberId
 from pipeline.stages import check, ensemble, folds, infer, leaderboard, scorecard, submit, train
 from pipeline.stages.parts.map_jobs import weights_of
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import context, draw_discs, said
 
 

@@ -21,6 +21,7 @@ from pipeline.inference.job import InferJob, Output, make_predictor
 from pipeline.inference.sinks import StoreSink
 from pipeline.manifests import fingerprint
 from pipeline.maps import MapStore
+from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.planning.measure import Measured
 from pipeline.prediction.finished_run import read_finished_run
 from pipeline.stages import check, ensemble, export, infer, plan, scorecard, train, verify
@@ -30,7 +31,7 @@ from pipeline.stages.parts.forecast import Forecast
 from pipeline.stages.parts.map_jobs import Predicting, weights_of
 from pipeline.tracking.follower import Orders
 from pipeline.training.disk_bytes import Footprint
-from pipeline.workspace import ALL_IMAGES, MapPart, MemberId
+from pipeline.workspace import MapPart
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
 from tests.helpers.run_contents import contents
 

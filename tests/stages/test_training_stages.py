@@ -12,6 +12,7 @@ from pipeline.checks.finding import Finding
 from pipeline.config import TrainConfig
 from pipeline.errors import ConfigError
 from pipeline.exporting.card import card_of
+from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.stages import plan, train
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.report_provenance import _experiment, _training
@@ -19,7 +20,6 @@ from pipeline.stages.parts.step_misfits import step_misfits
 from pipeline.stages.parts.tracked import _settings
 from pipeline.training.length import Length
 from pipeline.training.validation_epochs import validation_epochs
-from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, said
 
 STAGES = [{"size": 32, "length": 4, "epochs": 2}, {"size": [64, 96], "length": 2, "batch": 2}]

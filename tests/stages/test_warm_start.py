@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import ArtefactError, ConfigError, MaskmillError
+from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.stages import check, folds, train
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts import warm_start
 from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
-from pipeline.workspace import ALL_IMAGES, MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
 from tests.helpers.training_jobs import job_context
 

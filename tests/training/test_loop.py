@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from pipeline.errors import InterruptedRunError, TrainingError
 from pipeline.execution.executor import JobContext
 from pipeline.interruption import StopFlag
+from pipeline.member_id import MemberId
 from pipeline.models.losses import LOSSES, weighted_loss
 from pipeline.reporting import JobProgress
 from pipeline.stages import train
@@ -23,7 +24,6 @@ from pipeline.training.loop import TrainingRun
 from pipeline.training.member import TrainJob
 from pipeline.training.resume_state import load_state
 from pipeline.training.staged import train_member
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import context, draw_discs
 from tests.helpers.training_jobs import member_bytes
 

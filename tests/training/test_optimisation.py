@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.config import TrainConfig
 from pipeline.errors import ConfigError, InterruptedRunError
+from pipeline.member_id import MemberId
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.stages import train
 from pipeline.training.average import WeightMean
@@ -28,7 +29,6 @@ from pipeline.training.member import TrainJob
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.parts import batch_norms, encoder_of, is_of_encoder, normalisations
 from pipeline.training.staged import finish, train_member
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs, experiment
 from tests.helpers.small_models import model
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job

@@ -15,6 +15,7 @@ from pipeline.config import AugmentConfig, TrainConfig
 from pipeline.data.decoded_file import Decoded
 from pipeline.data.ground_truth import CERTAIN
 from pipeline.errors import ConfigError, DataError, InterruptedRunError
+from pipeline.member_id import MemberId
 from pipeline.stages import train
 from pipeline.stages.parts.sample_facts import hardness
 from pipeline.training.augmentation import Augmenter
@@ -22,7 +23,6 @@ from pipeline.training.crop_view import draw_view
 from pipeline.training.foreground import CANDIDATES, Foreground
 from pipeline.training.sampling import ANY_CLASS, ANYWHERE, Key, SampleFacts, epoch_batches
 from pipeline.training.staged import train_member
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import context, draw_discs
 from tests.helpers.training_jobs import StopAtStep, job_context, member_bytes, train_job
 

@@ -15,6 +15,7 @@ import torch
 from pipeline.config import TrainConfig
 from pipeline.data.samples import SampleReader
 from pipeline.inference.predictor import Predictor
+from pipeline.member_id import MemberId
 from pipeline.metrics import metric_of
 from pipeline.stages import train
 from pipeline.stages.parts import decoded_samples
@@ -26,7 +27,6 @@ from pipeline.training.resume_state import Progress
 from pipeline.training.staged import train_member
 from pipeline.training.validation import validation_score
 from pipeline.training.validation_epochs import validation_epochs
-from pipeline.workspace import MemberId
 from tests.helpers.competitions import TINY, context, draw_discs
 from tests.helpers.training_jobs import job_context, train_job
 

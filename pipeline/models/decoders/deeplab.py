@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.decoders.duc import Deepest
 from pipeline.models.decoders.heads import auxiliary_head, head
-from pipeline.models.decoders.layers import PooledNorm, convolution, resized
+from pipeline.models.decoders.layers import Deepest, PooledNorm, convolution, resized
 from pipeline.models.decoders.parts import LIGHT, PYRAMID_CHANNELS, Features, Parts
 
 # Rates are the papers', of a stride of 8; at others they see as many pixels.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.models.decoders.duc import Deepest
+from pipeline.models.decoders.layers import Deepest
 from pipeline.models.decoders.parts import Features, Parts
 
 RATES = (1, 1, 2, 4, 8, 16, 1)

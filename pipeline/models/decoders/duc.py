@@ -7,10 +7,9 @@ class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from torch import nn
 
-from torch import Tensor, nn
-
+from pipeline.models.decoders.layers import Deepest
 from pipeline.models.decoders.parts import Features, Parts
 
 
@@ -24,10 +23,3 @@ def duc(features: Features, classes: int) -> Parts:
         nn.PixelShuffle(stride),
     )
     return Parts(Deepest(), last)
-
-
-class Deepest(nn.Module):
-    """[image, five features] -> the deepest one."""
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        return features[-1]

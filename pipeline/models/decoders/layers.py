@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +19,13 @@ def convolution(channels: int, out: int, kernel: int = 3, dilation: int = 1) -> 
         nn.BatchNorm2d(out),
         nn.ReLU(inplace=True),
     )
+
+
+class Deepest(nn.Module):
+    """[image, five features] -> the deepest one."""
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        return features[-1]
 
 
 class PooledNorm(nn.BatchNorm2d):

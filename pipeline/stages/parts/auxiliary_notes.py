@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from pipeline.config.auxiliary import Presence
 from pipeline.data.listing import listed
+from pipeline.member_id import MemberId
 from pipeline.stages import check
 from pipeline.stages.context import StageContext
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberId
 
 
 def warn(context: StageContext, jobs: Iterable[TrainJob]) -> None:

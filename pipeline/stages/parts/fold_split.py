@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.data.catalog import Sample
 from pipeline.size import Size
 from pipeline.stages.check import Survey
-from pipeline.training.test_look import looked_at
+from pipeline.training.look_matching import looked_at
 
 
 @dataclass(frozen=True)

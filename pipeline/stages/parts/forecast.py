@@ -17,6 +17,7 @@ from pipeline.ensemble.choose import thresholds_of
 from pipeline.ensemble.recipe import Recipe
 from pipeline.ensemble.search.scratch_room import assumed_bytes, scratch_bytes
 from pipeline.maps.planned import PlannedStore
+from pipeline.member_id import MemberId
 from pipeline.metrics import metric_of
 from pipeline.planning.forecast import Line, Work, on_devices, predict_seconds, train_seconds
 from pipeline.planning.measure import Measured
@@ -28,7 +29,7 @@ from pipeline.stages.parts.map_jobs import Predicting
 from pipeline.stages.parts.oof_source import oof_source
 from pipeline.stages.parts.summed_maps import planned_sums
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MapPart, MemberId
+from pipeline.workspace import MapPart
 
 SAMPLES = 3
 FILES_A_STORE = 7  # header, index, records, sources, maps and two locks

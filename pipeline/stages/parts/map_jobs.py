@@ -17,12 +17,13 @@ from pipeline.inference.tiled import VERSION as TILES
 from pipeline.manifests import fingerprint, fingerprints_with, is_fresh, named_files
 from pipeline.maps import MapShape
 from pipeline.maps.planned import PlannedStore
+from pipeline.member_id import MemberId
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
 from pipeline.stages.parts.map_ranges import even_ranges, number_of_ranges
 from pipeline.stages.train import Member
-from pipeline.workspace import MapPart, MemberId
+from pipeline.workspace import MapPart
 
 TOGETHER_BYTES = 2**30  # weights of the models that one job holds, so that memory has a bound
 SOURCE: dict[MapPart, Part] = {"oof": "train", "test": "test"}

@@ -12,6 +12,7 @@ from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
 from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint
+from pipeline.member_id import MemberId
 from pipeline.models.provenance import starting_point
 from pipeline.stages import align
 from pipeline.stages.context import StageContext
@@ -23,7 +24,6 @@ from pipeline.stages.parts.member_stages import make_stages
 from pipeline.stages.parts.sample_facts import Weights
 from pipeline.training.member import VERSION, Stage, TrainJob
 from pipeline.training.optimizers import peak_rate
-from pipeline.workspace import MemberId
 
 SPEED_KEYS = ("workers", "threads", "cache", "save_minutes", "validate_")
 """Fields of `train` that change speed, saving and scores of a training, not its result."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from pipeline.member_id import MemberId
 from pipeline.stages.context import StageContext
-from pipeline.workspace import MemberId, MemberPaths
+from pipeline.workspace import MemberPaths
 
 
 def show(context: StageContext, members: Mapping[MemberId, MemberPaths]) -> None:

@@ -13,9 +13,10 @@ from pipeline.data.listing import listed
 from pipeline.data.tables import read_own_table
 from pipeline.errors import ArtefactError, ConfigError
 from pipeline.manifests import fingerprint, read_manifest
+from pipeline.member_id import MemberId
 from pipeline.stages.check import Survey
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberId, MemberPaths, Workspace
+from pipeline.workspace import MemberPaths, Workspace
 
 
 def refuse_seen(

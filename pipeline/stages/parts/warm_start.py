@@ -16,12 +16,13 @@ from pipeline.channels import Channels
 from pipeline.config import ModelConfig
 from pipeline.errors import ArtefactError, ConfigError
 from pipeline.manifests import is_fresh, named_files, read_manifest, verified
+from pipeline.member_id import MemberId, fold_name
 from pipeline.models.factory import build_model
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, as_typed
 from pipeline.stages.parts.seen_images import refuse_seen
 from pipeline.training.member import TrainJob
-from pipeline.workspace import MemberId, MemberPaths, Workspace, fold_name
+from pipeline.workspace import MemberPaths, Workspace
 
 
 @dataclass(frozen=True)

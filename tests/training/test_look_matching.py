@@ -12,9 +12,9 @@ from PIL import Image
 from pipeline.errors import ConfigError
 from pipeline.stages import train
 from pipeline.training.dataset import TrainingSet
+from pipeline.training.look_matching import looked_at, matched, quantiles
 from pipeline.training.loop import TrainingRun
 from pipeline.training.sampling import Key
-from pipeline.training.test_look import looked_at, matched, quantiles
 from tests.helpers.competitions import context, draw_discs
 from tests.helpers.training_jobs import job_context
 
