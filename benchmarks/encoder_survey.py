@@ -78,7 +78,7 @@ def _reason(network: SegmentationModel, size: tuple[int, int]) -> str:
     if logits.shape[2:] != size:
         return f"{size[0]}x{size[1]} gives {logits.shape[2]}x{logits.shape[3]}"
     logits.square().mean().backward()
-    named = network.encoder.graft.named_parameters()
+    named = network.encoder.get_submodule("graft").named_parameters()
     parameters = [(name, parameter) for name, parameter in named if parameter.requires_grad]
     dead = [name for name, p in (parameters[0], parameters[-1]) if not _has_gradient(p)]
     return f"{size[0]}x{size[1]}: no finite gradient at {dead[0]}" if dead else ""

@@ -66,7 +66,7 @@ def _compare(folder: Path, ours: str, theirs: str) -> None:
     model = ModelConfig(
         decoder="unet", encoder=ours, weights=None, infer=InferConfig(tta=("d4",), batch=BATCH)
     )
-    mine = build_model(model.network, classes=1)
+    mine = build_model(model.architecture, classes=1)
     mine.load_state_dict(from_smp(network.state_dict()))
     weights = [_saved(folder / "weights.safetensors", mine)]
     rates, ratios = [], []
@@ -216,7 +216,7 @@ def carvana(
     weights = []
     for fold in range(FOLDS):
         torch.manual_seed(fold)
-        network = build_model(model.network, classes=1).eval()
+        network = build_model(model.architecture, classes=1).eval()
         weights.append(_saved(folder / f"fold{fold}.safetensors", network))
     infer(folder, paths[: len(paths) // 4], model, weights, size, device, "warm")
     started = time.perf_counter()

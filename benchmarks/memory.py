@@ -109,7 +109,7 @@ def _infer(folder: Path, models: int) -> None:
         infer=InferConfig(tta=("identity",)),
     )  # fmt: skip
     weights = folder / "w.safetensors"
-    save_weights(weights, build_model(model.network, classes=1))
+    save_weights(weights, build_model(model.architecture, classes=1))
     paths = sorted((folder / "images").iterdir())
     data = DataConfig(root=folder, images="{id}", masks="{id}", classes={"a": 1})
     shapes = [MapShape(path.stem, *SIZE) for path in paths]

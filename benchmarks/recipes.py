@@ -183,7 +183,7 @@ def _peer(run: Run, seed: int, samples: int) -> dict[str, float]:
         own = folds.loc[folds["fold"] != fold, "id"].tolist()
         started = _cpu()
         torch.manual_seed(seed)
-        spec = ModelConfig(decoder="unet", encoder=ENCODER).network
+        spec = ModelConfig(decoder="unet", encoder=ENCODER).architecture
         classes = next(iter(truths.values())).planes.shape[0]
         network = build_model(spec, classes=classes)
         optimizer = torch.optim.Adam(network.parameters(), lr=PEER_RATE)

@@ -11,11 +11,12 @@ from pipeline.suggestions import check_name
 
 # By kind of name, what knows it: a registry of names, or a function that raises on a wrong one.
 _KNOWN_BY = {
+    "architecture": "pipeline.models.architecture:check_architecture",
     "augmentation step": "pipeline.training.transforms:make_transform",
     "demo": "pipeline.demo:get_demo",
     "decoder": "pipeline.models.decoders.registry:DECODERS",
     "encoder": "pipeline.models.encoder_names:check_encoder",
-    "levels": "pipeline.models.decoders.registry:check_levels",
+    "network": "pipeline.models.networks.registry:NETWORKS",
     "optimizer": "pipeline.training.optimizers:OPTIMIZERS",
     "schedule": "pipeline.training.schedules:SCHEDULES",
     "submission format": "pipeline.submission.registry:FORMATS",

@@ -52,10 +52,10 @@ class ModelConfig(ModelSpec):
     infer: InferConfig = InferConfig()
     """Keys of the global `infer` block that this model overrides."""
 
-    @field_validator("decoder", "encoder")
+    @field_validator("decoder", "encoder", "network")
     @classmethod
-    def _known_name(cls, name: str, info: ValidationInfo) -> str:
-        check_names(str(info.field_name), [name], info)
+    def _known_name(cls, name: str | None, info: ValidationInfo) -> str | None:
+        check_names(str(info.field_name), [] if name is None else [name], info)
         return name
 
     @model_validator(mode="after")
@@ -77,7 +77,7 @@ class ModelConfig(ModelSpec):
         return self
 
     @property
-    def network(self) -> ModelSpec:
+    def architecture(self) -> ModelSpec:
         """The part that the weights depend on."""
         return ModelSpec.model_validate(self.model_dump(include=set(ModelSpec.model_fields)))
 
@@ -164,8 +164,8 @@ class Experiment(Block):
         return self
 
     @model_validator(mode="after")
-    def _reaches_levels(self, info: ValidationInfo) -> Self:
-        check_names("levels", self.models.items(), info)
+    def _can_be_built(self, info: ValidationInfo) -> Self:
+        check_names("architecture", self.models.items(), info)
         return self
 
     @property

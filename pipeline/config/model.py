@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,17 +14,23 @@ ReferenceUse = Literal["concat", "difference", "siamese", "none"]
 
 
 class ModelSpec(Block):
-    """One encoder in one decoder."""
+    """One encoder in one decoder, or a whole network."""
 
-    decoder: str = Field(max_length=200)
+    decoder: str | None = Field(None, max_length=200)
     """Name of the decoder. `vanilla` is short for the plain U-Net on VGG-16 from random weights."""
-    encoder: str = Field(max_length=200)
+    encoder: str | None = Field(None, max_length=200)
     """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
+    network: str | None = Field(None, max_length=200)
+    """Name of a network that has no encoder to choose, instead of `decoder` and `encoder`, see
+    [Whole networks](models.md#whole-networks)."""
+    options: dict[str, bool | int | float | str] = Field({}, max_length=20)
+    """What the decoder or the network can be told, such as `{k: 15}`, see
+    [Models](models.md#options)."""
     weights: str | None = "pretrained"
     """null: random weights; pretrained: from an installed package that carries them, then from
     timm's cache or hub (the network of a factory is used unchanged); or the path of a file or of
     a folder of files. A file may hold an encoder, or a whole model: of SMP (unet, unetplusplus,
-    manet) or of a run."""
+    manet) or of a run. A whole network has no pretrained ones: null is its default."""
     allow_partial: bool = False
     """true: load the weights that fit and list those that do not; false: refuse."""
     output_stride: Literal[8, 16, 32] | None = None
@@ -42,4 +49,41 @@ class ModelSpec(Block):
     def _spelt_out(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("decoder") == "vanilla":
             return {"encoder": "vgg16_bn", "weights": None, **values, "decoder": "unet"}
+        if isinstance(values, dict) and values.get("network") is not None:
+            return {"weights": None, **values}
         return values
+
+    @model_validator(mode="after")
+    def _is_one_network(self) -> Self:
+        parts = {"decoder": self.decoder, "encoder": self.encoder}
+        given = [key for key, value in parts.items() if value is not None]
+        if self.network is None and len(given) < len(parts):
+            lacks = " and ".join(key for key in parts if key not in given)
+            verb = "is" if given else "are"
+            raise ValueError(f"{lacks} {verb} required (or `network`, in place of the two)")
+        if self.network is not None:
+            self._check_whole(given)
+        return self
+
+    def _check_whole(self, given: Sequence[str]) -> None:
+        """ValueError for what only encoders and decoders can do."""
+        beside = [*given, *(["output_stride"] if self.output_stride is not None else [])]
+        if beside:
+            raise ValueError(
+                f"network: {self.network} is a whole network; leave out {' and '.join(beside)}"
+            )
+        if self.weights == "pretrained":
+            raise ValueError(
+                f"network: {self.network} has no pretrained weights; leave out `weights`, or give "
+                "a file of such a network"
+            )
+        if self.reference == "siamese":
+            raise ValueError(
+                f"reference: siamese joins the features of an encoder, and network: {self.network} "
+                "has none; set reference: concat or difference"
+            )
+
+    @property
+    def title(self) -> str:
+        """What people call it: `segnet`, `resnet34 in unet`."""
+        return self.network or f"{self.encoder} in {self.decoder}"

@@ -47,7 +47,9 @@ def card_of(
         "run": experiment.name,
         "model": model,
         "members": list(members),
-        "network": config.network.model_dump(mode="json", exclude={"weights", "allow_partial"}),
+        "network": config.architecture.model_dump(
+            mode="json", exclude={"weights", "allow_partial"}
+        ),
         "input": {
             "name": "images",
             **_pixels(data),

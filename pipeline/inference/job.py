@@ -141,7 +141,7 @@ def load_network(
     auxiliary: the outputs that it puts out beside its masks, in that order; it has no others.
     """
     kept = tuple(output for output in model.auxiliary if output.label in auxiliary)
-    unweighted = model.network.model_copy(update={"weights": None, "auxiliary": kept})
+    unweighted = model.architecture.model_copy(update={"weights": None, "auxiliary": kept})
     network = build_model(unweighted, classes=classes, channels=channels)
     add_outputs(network, unweighted, classes)
     if network.outputs is not None:

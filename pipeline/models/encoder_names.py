@@ -7,7 +7,7 @@ import re
 import timm
 
 from pipeline.errors import ConfigError
-from pipeline.models.grafting.stitch import parse_seam
+from pipeline.models.grafting.stitch import backbones_of
 from pipeline.suggestions import check_name
 
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -19,8 +19,7 @@ def check_encoder(encoder: str) -> None:
     A factory of one's own (`package.module:factory`) is looked up only when it is used; here it
     must only look like one.
     """
-    seam = parse_seam(encoder)
-    for name in (seam.early, seam.late) if seam else (encoder,):
+    for name in backbones_of(encoder):
         if ":" not in name:
             check_name("encoder", name, timm.list_models())
         elif not _FACTORY.fullmatch(name):

@@ -9,6 +9,7 @@ from torch import nn
 from pipeline.channels import RGB, Channels
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
+from pipeline.models.architecture import architecture_of
 from pipeline.models.auxiliary.heads import AuxiliaryHeads
 from pipeline.models.auxiliary.target import Column
 from pipeline.models.decoders.parts import LIGHT, Features
@@ -16,6 +17,8 @@ from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam
+from pipeline.models.image_input import ImageInput
+from pipeline.models.networks.registry import NETWORKS
 from pipeline.models.reference import input_shape
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.models.whole_checkpoint import load_whole, whole_weights
@@ -29,13 +32,36 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
     network is shown.
     Raises ConfigError for unknown names and for weights that are missing or of another network.
     """
-    check_name("decoder", spec.decoder, DECODERS)
     whole = whole_weights(spec)
+    if spec.network is not None:
+        model = _whole_network(spec, spec.network, classes, channels)
+    else:
+        model = _grafted(spec, classes, channels, load=whole is None)
+    if whole is not None:
+        load_whole(model, whole, allow_partial=spec.allow_partial)
+    return model
+
+
+def _whole_network(
+    spec: ModelSpec, name: str, classes: int, channels: Channels
+) -> SegmentationModel:
+    check_name("network", name, NETWORKS)
+    kind = NETWORKS[name]
+    given = ImageInput(channels.seen, kind.step, spec.reference)
+    return SegmentationModel(
+        given, kind.build(given.in_channels, classes, **spec.options), channels
+    )
+
+
+def _grafted(spec: ModelSpec, classes: int, channels: Channels, *, load: bool) -> SegmentationModel:
+    """An encoder in a decoder; load: whether the encoder takes the weights that `spec` names."""
+    assert spec.decoder is not None and spec.encoder is not None, "a model without a network"
+    check_name("decoder", spec.decoder, DECODERS)
     wish = Wish(
-        weights=spec.weights if whole is None else None,
+        weights=spec.weights if load else None,
         allow_partial=spec.allow_partial,
         in_channels=input_shape(spec.reference, channels.seen)[1],
-        output_stride=_wanted_stride(spec),
+        output_stride=_wanted_stride(spec.decoder, spec.output_stride),
         strict=spec.output_stride is not None,
     )
     seam = parse_seam(spec.encoder)
@@ -44,11 +70,9 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
     features = Features(
         encoder.channels, encoder.output_stride, graft.ends_with_pool, encoder.in_channels
     )
-    parts = build_parts(spec.decoder, features, classes)
-    model = SegmentationModel(encoder, parts, channels)
-    if whole is not None:
-        load_whole(model, whole, allow_partial=spec.allow_partial)
-    return model
+    return SegmentationModel(
+        encoder, build_parts(spec.decoder, features, classes, spec.options), channels
+    )
 
 
 def add_outputs(
@@ -59,8 +83,10 @@ def add_outputs(
     They come last, so that all other random parts are as they are without.
     """
     if spec.auxiliary:
-        decoder = spec.decoder, network.decoder
-        network.outputs = AuxiliaryHeads(spec.auxiliary, decoder, network.encoder, classes, columns)
+        levels = architecture_of(spec).levels
+        decoder, encoder = network.decoder, network.encoder
+        heads = AuxiliaryHeads(spec.auxiliary, (levels, decoder), encoder, classes, columns)
+        network.outputs = heads
 
 
 def parameter_count(module: nn.Module) -> int:
@@ -68,11 +94,11 @@ def parameter_count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def _wanted_stride(spec: ModelSpec) -> int:
-    natural = DECODERS[spec.decoder].output_stride
-    if spec.output_stride not in (None, LIGHT) and natural == LIGHT:
+def _wanted_stride(decoder: str, wish: int | None) -> int:
+    natural = DECODERS[decoder].output_stride
+    if wish not in (None, LIGHT) and natural == LIGHT:
         raise ConfigError(
-            f"decoder {spec.decoder!r} needs every reduction down to 1/{LIGHT}: "
-            f"leave out `output_stride` (it is {spec.output_stride})"
+            f"decoder {decoder!r} needs every reduction down to 1/{LIGHT}: "
+            f"leave out `output_stride` (it is {wish})"
         )
-    return spec.output_stride or natural
+    return wish or natural

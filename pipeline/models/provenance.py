@@ -17,18 +17,18 @@ import timm
 from pipeline.atomic_files import file_checksum
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
-from pipeline.models.grafting.stitch import parse_seam
+from pipeline.models.grafting.stitch import backbones_of
 from pipeline.models.grafting.weights import PRETRAINED, local_source
 
 
 def starting_point(spec: ModelSpec) -> dict[str, dict[str, object]]:
-    """By encoder: its `weights` and its `code`, each None where the name alone says everything.
+    """By encoder, or by network: its `weights` and its `code`, each None where the name alone says
+    everything.
 
     weights: checksum of the file that would be loaded, or what timm says of those it would fetch.
     code: checksums of the source files of a factory of one's own, or the version of its package.
     """
-    seam = parse_seam(spec.encoder)
-    names = [spec.encoder] if seam is None else [seam.early, seam.late]
+    names = [spec.network] if spec.network else backbones_of(str(spec.encoder))
     return {name: {"weights": _weights(name, spec.weights), "code": _code(name)} for name in names}
 
 

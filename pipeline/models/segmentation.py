@@ -13,6 +13,7 @@ from pipeline.models.auxiliary.levels import tapped
 from pipeline.models.band_input import BandInput
 from pipeline.models.decoders.parts import Parts
 from pipeline.models.encoder import Encoder
+from pipeline.models.image_input import ImageInput
 from pipeline.models.padding import repeat_to_multiple
 
 
@@ -34,7 +35,9 @@ class SegmentationModel(nn.Module):
     shape, the second to be weighted by `auxiliary_weight`; with `outputs`, `Trained`.
     """
 
-    def __init__(self, encoder: Encoder, parts: Parts, channels: Channels = RGB) -> None:
+    def __init__(
+        self, encoder: Encoder | ImageInput, parts: Parts, channels: Channels = RGB
+    ) -> None:
         super().__init__()
         self.in_channels = channels.total
         self.bands: BandInput | None = None
@@ -60,7 +63,8 @@ class SegmentationModel(nn.Module):
             decoded = self.decoder([self.encoder.shown(padded), *features])
         logits: Tensor = self.head(decoded)[..., :height, :width]
         assert logits.shape[2:] == images.shape[2:], f"logits {logits.shape} of {images.shape}"
-        given = Features(levels, decoded, features[-1], padded.shape[2:], images.shape[2:])
+        deepest = features[-1] if features else decoded
+        given = Features(levels, decoded, deepest, padded.shape[2:], images.shape[2:])
         if not self.training:
             shown = self.outputs is not None and self.outputs.shown
             return self.outputs.beside(logits, given) if self.outputs and shown else logits

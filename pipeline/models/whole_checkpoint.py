@@ -37,9 +37,17 @@ def whole_weights(spec: ModelSpec) -> PretrainedWeights | None:
 
     Raises ConfigError for those of SMP in a decoder that computes other outputs from them.
     """
-    if spec.weights in (None, PRETRAINED) or not Path(spec.weights).is_file():
+    if spec.weights is None or spec.weights == PRETRAINED:
         return None
-    state = read_tensors(Path(spec.weights))
+    path = Path(spec.weights)
+    if spec.network is not None and not path.is_file():
+        raise ConfigError(f"weights {path}: a network takes a file of its own, and this is none")
+    if not path.is_file():
+        return None
+    state = read_tensors(path)
+    if spec.network is not None:
+        kept = {key: each for key, each in state.items() if not key.startswith(OUTPUTS)}
+        return PretrainedWeights(kept, spec.weights)
     is_smp = any(key.startswith(_OURS["head."]) for key in state)
     if not is_smp and not any(key.startswith("encoder.graft.") for key in state):
         return None

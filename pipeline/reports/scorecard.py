@@ -71,8 +71,8 @@ def _model_rows(
     model = experiment.models[name]
     row = {
         "model": name,
-        "encoder": model.encoder,
-        "decoder": model.decoder,
+        "encoder": model.encoder or "",
+        "decoder": model.decoder or str(model.network),
         "tta": " ".join(model.infer.tta),
         "seeds": str(model.seeds),
         "weight": f"{facts['weight']:.2f}",

@@ -91,7 +91,7 @@ def _checked(
     if not difference <= TOLERANCE:
         raise ArtefactError(
             f"{path}: its probabilities differ from the predictor's by up to {difference:.2g}, so "
-            f"the file was removed; this network ({config.encoder} in {config.decoder}) does not "
+            f"the file was removed; this network ({config.title}) does not "
             "work in this format, try another FORMAT"
         )
     return {"done": True, "images": source, "largest_difference": difference}

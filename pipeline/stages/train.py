@@ -66,7 +66,7 @@ def run(context: StageContext) -> dict[MemberId, Member]:
         auxiliary_notes.warn(context, stale)
         warm_start.check(context, stale, check.run(context))
         trial_networks.check_room(context, stale)
-        fetch_weights([job.model.network for job in stale], context.reporter.say)
+        fetch_weights([job.model.architecture for job in stale], context.reporter.say)
         placed = decoded_samples.placed(context, stale)
         decoded_samples.prepare(context, on_disk=any(job.decoded for job in placed))
         first = next(place for place, job in enumerate(placed) if job.waits_for is None)

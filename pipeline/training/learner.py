@@ -57,7 +57,7 @@ class Learner:
         self.fabric = make_fabric(self.precision, device)
         seed_everything(self.settings.seed)
         network = build_model(
-            job.model.network,
+            job.model.architecture,
             classes=len(job.classes),
             channels=job.reader.channels_for(job.model.input),
         )

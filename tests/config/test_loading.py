@@ -177,7 +177,7 @@ def test_data_replaces_the_root(tmp_path: Path) -> None:
         ("train.lr=2024-13-45", "cannot be read as YAML"),
         ("train.lr=!!python/name:os.system", "cannot be read as YAML"),
         ("train.epoch=3", r"train\.epoch: no such key; did you mean epochs"),
-        ("models.b.decoder=unet", r"models\.b\.encoder: is required"),
+        ("models.b.decoder=unet", r"models\.b: encoder is required"),
     ],
 )
 def test_a_wrong_override_is_named(override: str, says: str, tmp_path: Path) -> None:
@@ -196,9 +196,9 @@ def test_an_experiment_is_frozen_and_survives_a_round_trip() -> None:
 def test_vanilla_is_the_plain_unet_on_vgg_from_random_weights() -> None:
     plain = {"decoder": "unet", "encoder": "vgg16_bn", "weights": None}
     chosen = experiment(models={"a": {"decoder": "vanilla", "train": {"lr": 0.1}}, "b": plain})
-    assert chosen.models["a"].network == chosen.models["b"].network
+    assert chosen.models["a"].architecture == chosen.models["b"].architecture
     other = experiment(models={"a": {"decoder": "vanilla", "encoder": "vgg11_bn"}})
-    assert other.models["a"].network.encoder == "vgg11_bn"
+    assert other.models["a"].architecture.encoder == "vgg11_bn"
 
 
 @pytest.mark.parametrize("use", ["difference", "siamese"])
@@ -207,7 +207,7 @@ def test_a_model_of_two_images_needs_a_reference(use: str) -> None:
     with pytest.raises(ConfigError, match=rf"models\.a\.reference: {use} needs data\.reference"):
         experiment(models=models)
     chosen = experiment(models=models, data={"reference": "refs/{id}.png"})
-    assert chosen.models["a"].network.reference == use
+    assert chosen.models["a"].architecture.reference == use
 
 
 def test_names_of_files_keep_their_letters() -> None:

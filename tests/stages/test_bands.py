@@ -250,7 +250,7 @@ def test_photographs_by_their_bands_are_seen_as_photographs(tmp_path: Path) -> N
         reader = SampleReader(run.context("check").experiment.data)
         channels = reader.channels_for(run.context("check").experiment.models["a"].input)
         torch.manual_seed(0)
-        spec = run.context("check").experiment.models["a"].network
+        spec = run.context("check").experiment.models["a"].architecture
         network = build_model(spec, classes=1, channels=channels).eval()
         pixels = np.asarray(reader.source.read(image), np.float32).transpose(2, 0, 1)[None]
         with torch.no_grad():

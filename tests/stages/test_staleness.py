@@ -158,7 +158,7 @@ def test_check_puts_files_of_weights_into_their_networks(copied: tuple[Path, Pat
     torch.save({"other": torch.zeros(3)}, path)
     with pytest.raises(DataError, match=r"models\.a\.weights: .*0 of \d+ tensors fit"):
         check.run(stage(root, workspace, models=models))
-    spec = stage(root, workspace, models=models).experiment.models["a"].network
+    spec = stage(root, workspace, models=models).experiment.models["a"].architecture
     network = build_model(spec.model_copy(update={"weights": None}), classes=1)
     torch.save(network.encoder.graft.state_dict(), path)
     state = {

@@ -253,7 +253,7 @@ def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> No
     stage.fold = "all"
     train.run(stage)
     job = train.list_jobs(stage)[MemberId("b", ALL_IMAGES)]
-    assert job.model.network.weights == str(place / "runs/discs/a/all/last_plain.safetensors")
+    assert job.model.architecture.weights == str(place / "runs/discs/a/all/last_plain.safetensors")
 
 
 def test_a_network_that_cannot_be_made_is_told_with_its_model(place: Path) -> None:
@@ -267,7 +267,7 @@ def test_every_seed_starts_from_the_first_member_of_its_fold(place: Path) -> Non
     jobs = train.list_jobs(stage)
     for (_, fold, _), job in jobs.items():
         source = f"runs/discs/a/fold{fold}/last_plain.safetensors"
-        assert job.model.network.weights == source and job.waits_for is None
+        assert job.model.architecture.weights == source and job.waits_for is None
     assert len({job.fingerprint for job in jobs.values()}) == len(jobs) == 4
 
 
@@ -300,4 +300,4 @@ def test_seeds_of_one_experiment_wait_for_the_first_member_of_their_fold(place: 
         job = jobs[MemberId("b", 1, seed)]
         assert train.is_trained(job) and members[MemberId("b", 1, seed)].paths == job.paths
         weights = place / "runs/discs/a/fold1/last_plain.safetensors"
-        assert job.model.network.weights == str(weights)
+        assert job.model.architecture.weights == str(weights)

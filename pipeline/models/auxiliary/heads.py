@@ -21,8 +21,8 @@ from pipeline.config.auxiliary import (
 from pipeline.models.auxiliary.levels import tapped_channels
 from pipeline.models.auxiliary.target import Column
 from pipeline.models.decoders.parts import Tap
-from pipeline.models.decoders.registry import DECODERS
 from pipeline.models.encoder import Encoder
+from pipeline.models.image_input import ImageInput
 
 OUTPUTS = "outputs."
 """Begins the names of their tensors among those of a network."""
@@ -36,7 +36,7 @@ class Features(NamedTuple):
     decoded: Tensor
     """The decoder's map."""
     deepest: Tensor
-    """The encoder's last feature."""
+    """The encoder's last feature; the decoder's map where there is no encoder."""
     padded: Sequence[int]
     """H, W of the image that both saw."""
     size: Sequence[int]
@@ -73,7 +73,7 @@ class MapHead(nn.Module):
 
 
 class ImageHead(nn.Module):
-    """Numbers N × count of a whole image, from the mean of the encoder's last feature.
+    """Numbers N × count of a whole image, from the mean of the deepest feature.
 
     The standardisation of a number is kept as buffers, for whoever wants it in its own unit.
     """
@@ -102,18 +102,19 @@ class AuxiliaryHeads(nn.ModuleDict):
     def __init__(
         self,
         outputs: Sequence[AuxiliaryOutput],
-        decoder: tuple[str, nn.Module],
-        encoder: Encoder,
+        decoder: tuple[Sequence[Tap], nn.Module],
+        encoder: Encoder | ImageInput,
         classes: int,
         columns: Sequence[Column] = (),
     ) -> None:
-        """decoder: with its name; columns: of the outputs that are one, in their order."""
+        """decoder: with its levels; columns: of the outputs that are one, in their order."""
         super().__init__()
         self.shown: tuple[str, ...] = ()
         """Of those with a value a class, what the network puts out beside its masks in use."""
         levels = sum(each.levels for each in outputs if isinstance(each, DeepSupervision))
-        self.taps: Sequence[Tap] = DECODERS[decoder[0]].levels[:levels]
+        self.taps: Sequence[Tap] = decoder[0][:levels]
         by_level, last = tapped_channels(decoder[1], self.taps, encoder)
+        deepest = encoder.channels[-1] if encoder.channels else last
         left = iter(columns)
         self.labels = {slot: output.label for slot, output in slots(outputs)}
         self.facts: dict[str, dict[str, Any]] = {label: {} for label in self.labels.values()}
@@ -122,13 +123,13 @@ class AuxiliaryHeads(nn.ModuleDict):
             if isinstance(output, DeepSupervision):
                 self[slot] = LevelHeads(by_level, classes)
             elif isinstance(output, Presence):
-                self[slot] = ImageHead(encoder.channels[-1], classes)
+                self[slot] = ImageHead(deepest, classes)
             elif isinstance(output, MapOutput):
                 self[slot] = MapHead(last, classes)
             elif isinstance(output, ColumnOutput):
                 column = next(left, Column())  # without facts, it has the size of a number's
                 self.facts[output.label] = column.facts
-                self[slot] = ImageHead(encoder.channels[-1], len(column.classes) or 1, column)
+                self[slot] = ImageHead(deepest, len(column.classes) or 1, column)
 
     def forward(self, features: Features) -> dict[str, Any]:
         """What each head puts out, by label."""

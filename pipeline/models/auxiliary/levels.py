@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pipeline.models.decoders.parts import Tap
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.plan import LEVELS
+from pipeline.models.image_input import ImageInput
 
 _SIDE = 64
 
@@ -55,15 +56,15 @@ def _hook(module: nn.Module, tap: Tap, found: dict[Tap, Tensor]) -> Any:
 
 
 def tapped_channels(
-    decoder: nn.Module, taps: Sequence[Tap], encoder: Encoder
+    decoder: nn.Module, taps: Sequence[Tap], encoder: Encoder | ImageInput
 ) -> tuple[list[int], int]:
     """The channels of each tap, and those of the decoder's map, without computing anything.
 
-    encoder: the one whose features the decoder is given.
+    encoder: the one whose features the decoder is given, or what gives it the image alone.
     """
     shadow = copy.deepcopy(decoder).to("meta").eval()
     features = [torch.empty(1, encoder.in_channels, _SIDE, _SIDE, device="meta")]
-    for level, count in zip(LEVELS, encoder.channels, strict=True):
+    for level, count in zip(LEVELS, encoder.channels, strict=False):
         side = _SIDE // min(level, encoder.output_stride)
         features.append(torch.empty(1, count, side, side, device="meta"))
     with torch.no_grad(), tapped(shadow, taps) as found:

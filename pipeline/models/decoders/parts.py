@@ -32,7 +32,8 @@ class Features:
 
 @dataclass(frozen=True)
 class Parts:
-    """decoder: [image, *features] -> map; head: map -> logits N x classes x H x W.
+    """decoder: [image, *features] -> map, of a whole network [image] -> map; head: map -> logits
+    N x classes x H x W.
 
     auxiliary: the feature at 1/16 -> logits, weighted by `auxiliary_weight` in training.
     """
@@ -55,12 +56,13 @@ class Tap:
 class Decoder:
     """The function that builds a decoder, and its requirements.
 
+    build: (features, classes, **options) -> parts.
     finest: the finest feature that it uses.
     output_stride: how far it lets backbones shrink that can be dilated.
     levels: features on the way to its map, coarser than that, the finest first.
     """
 
-    build: Callable[[Features, int], Parts]
+    build: Callable[..., Parts]
     finest: int
     output_stride: int = LIGHT
     levels: tuple[Tap, ...] = ()

@@ -12,9 +12,6 @@ from collections.abc import Mapping
 
 from segmentation_models_pytorch.base.initialization import initialize_decoder
 
-from pipeline.config import ModelSpec
-from pipeline.config.auxiliary import DeepSupervision
-from pipeline.errors import ConfigError
 from pipeline.models.decoders.bisenet import bisenet
 from pipeline.models.decoders.danet import danet
 from pipeline.models.decoders.deeplab import deeplabv1, deeplabv2, deeplabv3
@@ -69,29 +66,10 @@ DECODERS: Mapping[str, Decoder] = {
 }
 
 
-def build_parts(name: str, features: Features, classes: int) -> Parts:
+def build_parts(
+    name: str, features: Features, classes: int, options: Mapping[str, object] = {}
+) -> Parts:
     """The parts of decoder `name`, initialised from torch's global RNG as SMP does it."""
-    parts = DECODERS[name].build(features, classes)
+    parts = DECODERS[name].build(features, classes, **options)
     initialize_decoder(parts.decoder)
     return parts
-
-
-def check_levels(model: tuple[str, ModelSpec]) -> None:
-    """ConfigError where a model, with its name, asks for more levels than its decoder has."""
-    name, spec = model
-    there = len(DECODERS[spec.decoder].levels)
-    for number, output in enumerate(spec.auxiliary):
-        if not isinstance(output, DeepSupervision) or output.levels <= there:
-            continue
-        place = f"models.{name}.auxiliary[{number}]"
-        if there:
-            raise ConfigError(
-                f"{place}.levels: {output.levels}: decoder {spec.decoder} has {there} level(s) "
-                f"below its output; set levels: {there}"
-            )
-        others = ", ".join(f"{each} {len(kind.levels)}" for each, kind in DECODERS.items()
-                           if kind.levels)  # fmt: skip
-        raise ConfigError(
-            f"{place}: decoder {spec.decoder} decodes in one step, and has no level for "
-            f"deep_supervision; these have some: {others}"
-        )

@@ -102,6 +102,12 @@ def parse_seam(encoder: str) -> Seam | None:
     return Seam(match["early"], match["late"], int(match["stop"]))
 
 
+def backbones_of(encoder: str) -> list[str]:
+    """The networks that an encoder is made of; ConfigError for a bad seam."""
+    seam = parse_seam(encoder)
+    return [encoder] if seam is None else [seam.early, seam.late]
+
+
 def make_stitched(seam: Seam, wish: Wish) -> Stitched:
     """The stitched encoder; ConfigError where a network lacks the level or cannot be cut there."""
     level = LEVELS[seam.levels - 1]

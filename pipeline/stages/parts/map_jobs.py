@@ -85,7 +85,7 @@ class Predicting:
         return fingerprint(
             VERSION,
             part,
-            config.network.model_copy(update={"weights": None, "allow_partial": False}),
+            config.architecture.model_copy(update={"weights": None, "allow_partial": False}),
             config.input,
             config.infer.model_copy(update={"batch": 1, "compile": False}),
             data.class_names,

@@ -99,8 +99,8 @@ def made_from(
     data, without = experiment.data, model.reference == "none"
     parts: dict[str, list[Any]] = {
         "version": [VERSION],
-        "network": [model.network.model_copy(update={"weights": None})],
-        "starting weights": [starting_point(model.network), model.weights is None],
+        "network": [model.architecture.model_copy(update={"weights": None})],
+        "starting weights": [starting_point(model.architecture), model.weights is None],
         "input": [model.input],
         "train settings": [_rated(_without_speed(stage.train)) for stage in stages],
         "loss": [short_form(stage.losses) for stage in stages],

@@ -12,7 +12,7 @@ from pipeline.data.image_sources.registry import image_source, shown_bands
 from pipeline.errors import ConfigError
 from pipeline.manifests import fingerprint, is_fresh, write_manifest
 from pipeline.models.factory import build_model
-from pipeline.models.grafting.stitch import parse_seam
+from pipeline.models.grafting.stitch import backbones_of
 from pipeline.models.grafting.weights import PRETRAINED, find_weights, local_source
 from pipeline.models.provenance import starting_point
 from pipeline.stages.context import StageContext
@@ -29,10 +29,9 @@ def fetch_weights(specs: Iterable[ModelSpec], say: Callable[[str], None]) -> Non
 
 
 def _hub_encoders(spec: ModelSpec) -> Iterator[str]:
-    if spec.weights != PRETRAINED:
+    if spec.weights != PRETRAINED or spec.encoder is None:
         return
-    seam = parse_seam(spec.encoder)
-    for name in [spec.encoder] if seam is None else [seam.early, seam.late]:
+    for name in backbones_of(spec.encoder):
         if ":" not in name and local_source(name, PRETRAINED) is None:
             yield name
 
@@ -56,7 +55,7 @@ def misfits(context: StageContext) -> list[Finding]:
         for name, model in chosen.items()
     }
     networks = {
-        name: [model.network, starting_point(model.network), channels[name].seen.total]
+        name: [model.architecture, starting_point(model.architecture), channels[name].seen.total]
         for name, model in chosen.items()
     }
     made_from = fingerprint("weights/2", networks)
@@ -66,7 +65,7 @@ def misfits(context: StageContext) -> list[Finding]:
     def found() -> Iterator[Finding]:
         for name, model in chosen.items():
             try:
-                build_model(model.network, classes=len(data.classes), channels=channels[name])
+                build_model(model.architecture, classes=len(data.classes), channels=channels[name])
             except ConfigError as error:
                 key = "weights" if model.init is None else "init"
                 yield Finding("error", f"models.{name}.{key}", str(error))

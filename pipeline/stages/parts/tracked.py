@@ -45,8 +45,8 @@ def _settings(model: ModelConfig) -> dict[str, str]:
 
     parts = [part for _, part in model.train.parts()]
     return {
-        "encoder": model.encoder,
-        "decoder": model.decoder,
+        "encoder": model.encoder or "",
+        "decoder": model.decoder or str(model.network),
         "length": model.train.duration,
         "batch": _listed(str(part.batch) for part in parts),
         "size": _listed("×".join(map(str, part.size)) for part in parts),

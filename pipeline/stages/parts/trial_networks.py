@@ -33,7 +33,7 @@ def check_room(context: StageContext, stale: list[TrainJob]) -> None:
 
 def _kind(job: TrainJob) -> tuple[ModelSpec, Channels]:
     """What the size of a network depends on."""
-    return job.model.network, job.reader.channels_for(job.model.input)
+    return job.model.architecture, job.reader.channels_for(job.model.input)
 
 
 def _footprint(job: TrainJob) -> Footprint:
@@ -67,7 +67,7 @@ def make_networks(context: StageContext, reader: SampleReader) -> None:
         if model.init is None:  # else `warm_start` does
             channels = reader.channels_for(model.input)
             with _naming(name):
-                build_model(model.network, classes=classes, channels=channels)
+                build_model(model.architecture, classes=classes, channels=channels)
 
 
 @contextmanager
@@ -81,5 +81,5 @@ def _naming(model: str) -> Iterator[None]:
 
 def unweighted(model: ModelConfig, classes: int, reader: SampleReader) -> SegmentationModel:
     """The model with random numbers, which has the size and shapes of the trained one."""
-    spec = model.network.model_copy(update={"weights": None})
+    spec = model.architecture.model_copy(update={"weights": None})
     return build_model(spec, classes=classes, channels=reader.channels_for(model.input))

@@ -166,6 +166,6 @@ def _fit(job: TrainJob, key: str) -> None:
     """Load the weights once before hours depend on them."""
     channels: Channels = job.reader.channels_for(job.model.input)
     try:
-        build_model(job.model.network, classes=len(job.classes), channels=channels)
+        build_model(job.model.architecture, classes=len(job.classes), channels=channels)
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from None

@@ -1,0 +1,1 @@
+"""Whole networks of the literature, which have no encoder to choose."""
