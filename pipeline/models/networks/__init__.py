@@ -1,0 +1,1 @@
+"""Whole networks: those that are not an encoder and a decoder."""
