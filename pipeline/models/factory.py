@@ -18,7 +18,7 @@ from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam
 from pipeline.models.image_input import ImageInput
-from pipeline.models.networks.registry import NETWORKS
+from pipeline.models.networks.registry import NETWORKS, build_network
 from pipeline.models.reference import input_shape
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.models.whole_checkpoint import load_whole, whole_weights
@@ -46,11 +46,9 @@ def _whole_network(
     spec: ModelSpec, name: str, classes: int, channels: Channels
 ) -> SegmentationModel:
     check_name("network", name, NETWORKS)
-    kind = NETWORKS[name]
-    given = ImageInput(channels.seen, kind.step, spec.reference)
-    return SegmentationModel(
-        given, kind.build(given.in_channels, classes, **spec.options), channels
-    )
+    given = ImageInput(channels.seen, NETWORKS[name].step, spec.reference)
+    parts = build_network(name, given.in_channels, classes, spec.options)
+    return SegmentationModel(given, parts, channels)
 
 
 def _grafted(spec: ModelSpec, classes: int, channels: Channels, *, load: bool) -> SegmentationModel:

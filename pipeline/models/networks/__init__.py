@@ -1,1 +1,1 @@
-"""Whole networks of the literature, which have no encoder to choose."""
+"""Whole networks: those that are not an encoder and a decoder."""

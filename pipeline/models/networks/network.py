@@ -1,4 +1,4 @@
-"""What the registry says of a whole network."""
+"""The interface between whole networks and models."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pipeline.models.decoders.parts import Parts, Tap
 class Network:
     """The function that builds a whole network, and its requirements.
 
-    build: (channels of the image, classes, **options) -> parts, whose decoder is given [image].
-    step: the image's sides are multiples of it.
-    levels: features on the way to its map, coarser than that, the finest first.
+    build: (channels of the image, classes, **options) -> Parts whose decoder takes [image], an
+        image N x C x H x W that is normalised. Options are keyword-only and have defaults.
+    step: H and W are multiples of it.
+    levels: features for deep supervision, coarser than the decoder's map, the finest first.
     """
 
     build: Callable[..., Parts]
