@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from pipeline.channels import Channels
 from pipeline.config import ReferenceUse
-from pipeline.models.grafting.channels import per_channel
 from pipeline.models.reference import input_shape, network_inputs
 
 
@@ -29,8 +29,9 @@ class ImageInput(nn.Module):
         self.reference: ReferenceUse = reference
         inputs, self.in_channels = input_shape(reference, channels)
         assert inputs == 1, f"reference: {reference} needs an encoder"
-        for name, values in (("mean", IMAGENET_DEFAULT_MEAN), ("std", IMAGENET_DEFAULT_STD)):
-            self.register_buffer(name, per_channel(values, self.in_channels), persistent=False)
+        for name, of_rgb in (("mean", IMAGENET_DEFAULT_MEAN), ("std", IMAGENET_DEFAULT_STD)):
+            values = [of_rgb[number % len(of_rgb)] for number in range(self.in_channels)]
+            self.register_buffer(name, torch.tensor(values)[None, :, None, None], persistent=False)
         self.step = step
         self.output_stride = 1
         self.channels: Sequence[int] = ()
