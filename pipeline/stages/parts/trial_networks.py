@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from pipeline import disk_space
 from pipeline.channels import Channels
-from pipeline.config import ModelConfig, ModelSpec
+from pipeline.config import ModelConfig
 from pipeline.data.samples import SampleReader
 from pipeline.errors import ConfigError
 from pipeline.models.factory import add_outputs, build_model
@@ -31,9 +31,10 @@ def check_room(context: StageContext, stale: list[TrainJob]) -> None:
     disk_space.check_room("train", kept + working, folders, context.workspace.run, "")
 
 
-def _kind(job: TrainJob) -> tuple[ModelSpec, Channels]:
+def _kind(job: TrainJob) -> tuple[str, Channels]:
     """What the size of a network depends on."""
-    return job.model.architecture, job.reader.channels_for(job.model.input)
+    architecture = job.model.architecture.model_dump_json()
+    return architecture, job.reader.channels_for(job.model.input)
 
 
 def _footprint(job: TrainJob) -> Footprint:
