@@ -6,14 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.channels import Channels
+from pipeline.channels import RGB, Channels
 from pipeline.config import ModelSpec
 from pipeline.models.decoders.danet import ChannelAttention, PositionAttention
 from pipeline.models.decoders.deeplab import JoinedPyramid
 from pipeline.models.decoders.dilated_context import Context
 from pipeline.models.decoders.layers import PooledNorm, bilinear_upsampling
+from pipeline.models.decoders.parts import Features
+from pipeline.models.decoders.registry import build_parts
+from pipeline.models.encoder import Encoder
 from pipeline.models.factory import build_model, parameter_count
-from tests.helpers.small_models import model
+from tests.helpers.small_models import graft, model
 
 # On what, with how many classes, the public code that is counted, and its parameters.
 COUNTED = [
@@ -27,6 +30,8 @@ COUNTED = [
     ("deeplabv3", "resnet50", 21, "torchvision, with auxiliary head", 42_004_074),
 ]
 
+_DINKNET = "zlckanata/DeepGlobe-Road-Extraction-Challenge"
+
 
 @pytest.mark.parametrize(("decoder", "encoder", "classes", "code", "count"), COUNTED)
 def test_parameters_are_those_of_public_code(
@@ -35,6 +40,30 @@ def test_parameters_are_those_of_public_code(
     with torch.device("meta"):
         network = model(decoder, encoder, classes=classes)
     assert parameter_count(network) == count, code
+
+
+# The same of decoders with options; biases in front of a batch normalisation, which takes them out
+# again, are left out here.
+OPTIONED: list[tuple[str, str, int, dict[str, object], str, int]] = [
+    ("linknet", "resnet18", 12, {"links": 4}, "e-lab/pytorch-linknet", 11_534_796 - 64),
+    ("linknet", "resnet18", 20, {"links": 4}, "e-lab/pytorch-linknet", 11_535_828 - 64),
+    ("dlinknet", "resnet34", 1, {"tail": "published"}, _DINKNET, 31_096_129 - 992),
+    (
+        *("dlinknet", "resnet50", 1, {"tail": "published", "dilation": 16}),
+        *(_DINKNET, 217_645_089 - 3968),
+    ),
+]
+
+
+@pytest.mark.parametrize(("decoder", "encoder", "classes", "options", "code", "count"), OPTIONED)
+def test_parameters_with_options_are_those_of_public_code(
+    decoder: str, encoder: str, classes: int, options: dict[str, object], code: str, count: int
+) -> None:
+    with torch.device("meta"):
+        backbone = Encoder(graft(encoder), RGB, finest=2)
+        parts = build_parts(decoder, Features(backbone.channels), classes, options)
+    modules = [backbone, parts.decoder, parts.head]
+    assert sum(map(parameter_count, modules)) == count, code
 
 
 def test_upsampling_is_bilinear_at_first() -> None:

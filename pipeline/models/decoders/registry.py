@@ -21,6 +21,7 @@ from pipeline.models.decoders.duc import duc
 from pipeline.models.decoders.fcn import fcn8s, fcn16s, fcn32s
 from pipeline.models.decoders.fpn import fpn
 from pipeline.models.decoders.gcn import gcn
+from pipeline.models.decoders.layers import OwnStart
 from pipeline.models.decoders.linknet import dlinknet, linknet
 from pipeline.models.decoders.manet import manet
 from pipeline.models.decoders.parts import Decoder, Features, Parts, Tap
@@ -69,7 +70,13 @@ DECODERS: Mapping[str, Decoder] = {
 def build_parts(
     name: str, features: Features, classes: int, options: Mapping[str, object] = {}
 ) -> Parts:
-    """The parts of decoder `name`, initialised from torch's global RNG as SMP does it."""
+    """The parts of decoder `name`, initialised from torch's global RNG as SMP does it.
+
+    options: of its build function, by name; ConfigError for values that cannot be.
+    """
     parts = DECODERS[name].build(features, classes, **options)
     initialize_decoder(parts.decoder)
+    for module in parts.decoder.modules():
+        if isinstance(module, OwnStart):
+            module.start()
     return parts
