@@ -15,7 +15,6 @@ from pipeline.models.decoders.enlarging import enlarging
 from pipeline.models.decoders.parts import Features
 from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.encoder import Encoder
-from pipeline.models.factory import parameter_count
 from pipeline.models.segmentation import SegmentationModel
 from tests.helpers.small_models import graft
 
@@ -30,6 +29,8 @@ OPTIONS: list[tuple[str, dict[str, object]]] = [
     ("unet", {"upsampling": "transposed"}),
     ("unet", {"upsampling": "shuffle"}),
     ("unetplusplus", {"scse": True, "non_local": True}),
+    ("dpt", {"scse": True, "non_local": True}),
+    ("pspnet", {"tail": "published"}),
 ]
 IDS = ["-".join([name, *map(str, options.values())]) for name, options in OPTIONS]
 UPSAMPLINGS = ("transposed", "bilinear", "resize", "shuffle")
@@ -194,7 +195,7 @@ def test_attention_of_squeeze_and_excitation_is_the_paper_s_sum() -> None:
     assert Scse(3)(torch.rand(1, 3, 2, 2)).shape == (1, 3, 2, 2)
 
 
-@pytest.mark.parametrize("decoder", ["linknet", "dlinknet", "unet", "unetplusplus"])
+@pytest.mark.parametrize("decoder", ["linknet", "dlinknet", "unet", "unetplusplus", "dpt"])
 def test_a_non_local_block_changes_nothing_at_first(decoder: str) -> None:
     with_block = optioned(decoder, {"non_local": True})
     without = optioned(decoder, {})
@@ -224,9 +225,25 @@ def test_a_non_local_block_gathers_from_all_places() -> None:
     torch.testing.assert_close(block(x), x + block.norm(block.expand(gathered)))
 
 
-def test_attention_ends_each_block() -> None:
+@pytest.mark.parametrize(
+    ("decoder", "blocks"),
+    [
+        *[("linknet", 4), ("dlinknet", 4), ("refinenet", 4), ("dpt", 4)],
+        *[("unet", 5), ("unetplusplus", 11)],
+    ],
+)
+def test_attention_ends_each_block(decoder: str, blocks: int) -> None:
     features = Features([16, 24, 32, 40, 48])
-    linknet = build_parts("linknet", features, 2, {"scse": True})
-    assert [isinstance(getattr(linknet.decoder, f"block{n}")[-1], Scse) for n in (1, 2, 3, 4)]
-    plain = build_parts("linknet", features, 2)
-    assert parameter_count(linknet.decoder) > parameter_count(plain.decoder)
+    attending = build_parts(decoder, features, 2, {"scse": True}).decoder
+    assert sum(isinstance(each, Scse) for each in attending.modules()) == blocks
+    if decoder.endswith("linknet"):
+        assert all(isinstance(getattr(attending, f"block{n}")[-1], Scse) for n in (1, 2, 3, 4))
+
+
+def test_a_published_pyramid_trains_on_a_single_image() -> None:
+    parts = build_parts("pspnet", Features([8] * 4 + [64], 8), 2, {"tail": "published"})
+    features = [torch.rand(1, each, 8, 8) for each in (3, 8, 8, 8, 8, 64)]
+    logits = parts.head(parts.decoder.train()(features))
+    assert logits.shape == (1, 2, 64, 64)
+    assert logits.isfinite().all()
+    assert [each.kernel_size for each in (parts.decoder.conv[0], parts.head[0])] == [(3, 3), (1, 1)]
