@@ -13,7 +13,7 @@ from pipeline.models.architecture import architecture_of
 from pipeline.models.auxiliary.heads import AuxiliaryHeads
 from pipeline.models.auxiliary.target import Column
 from pipeline.models.decoders.parts import LIGHT, Features
-from pipeline.models.decoders.registry import DECODERS, build_parts
+from pipeline.models.decoders.registry import DECODERS, build_parts, wants_hybrid_dilation
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam
@@ -61,10 +61,16 @@ def _grafted(spec: ModelSpec, classes: int, channels: Channels, *, load: bool) -
         in_channels=input_shape(spec.reference, channels.seen)[1],
         output_stride=_wanted_stride(spec.decoder, spec.output_stride),
         strict=spec.output_stride is not None,
+        hybrid=wants_hybrid_dilation(spec.options),
     )
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
     encoder = Encoder(graft, channels.seen, DECODERS[spec.decoder].finest, spec.reference)
+    if wish.hybrid and encoder.output_stride == LIGHT:
+        raise ConfigError(
+            f"options.hdc: encoder {spec.encoder!r} is not dilated, and has no rates to choose; "
+            "leave out `hdc`, or take another encoder or `output_stride`"
+        )
     features = Features(
         encoder.channels, encoder.output_stride, graft.ends_with_pool, encoder.in_channels
     )

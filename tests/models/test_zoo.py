@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import pytest
 import torch
+from segmentation_models_pytorch.decoders.dpt.decoder import FusionBlock, ResidualConvBlock
+from segmentation_models_pytorch.decoders.pan.decoder import PANDecoder
 from torch import nn
 
-from pipeline.channels import Channels
+from pipeline.channels import RGB, Channels
 from pipeline.config import ModelSpec
 from pipeline.models.decoders.danet import ChannelAttention, PositionAttention
 from pipeline.models.decoders.deeplab import JoinedPyramid
 from pipeline.models.decoders.dilated_context import Context
+from pipeline.models.decoders.icnet import _with_context
 from pipeline.models.decoders.layers import PooledNorm, bilinear_upsampling
+from pipeline.models.decoders.pan import AttentionUpsample, PyramidAttention
+from pipeline.models.decoders.parts import Features
+from pipeline.models.decoders.registry import DECODERS, build_parts
+from pipeline.models.encoder import Encoder
 from pipeline.models.factory import build_model, parameter_count
+from pipeline.models.grafting.build import Wish, make_graft
 from tests.helpers.small_models import model
 
 # On what, with how many classes, the public code that is counted, and its parameters.
@@ -27,6 +35,8 @@ COUNTED = [
     ("deeplabv3", "resnet50", 21, "torchvision, with auxiliary head", 42_004_074),
 ]
 
+_DINKNET = "zlckanata/DeepGlobe-Road-Extraction-Challenge"
+
 
 @pytest.mark.parametrize(("decoder", "encoder", "classes", "code", "count"), COUNTED)
 def test_parameters_are_those_of_public_code(
@@ -35,6 +45,98 @@ def test_parameters_are_those_of_public_code(
     with torch.device("meta"):
         network = model(decoder, encoder, classes=classes)
     assert parameter_count(network) == count, code
+
+
+# The same of decoders with options; biases in front of a batch normalisation, which takes them out
+# again, are left out here.
+OPTIONED: list[tuple[str, str, int, dict[str, object], str, int]] = [
+    ("linknet", "resnet18", 12, {"links": 4}, "e-lab/pytorch-linknet", 11_534_796 - 64),
+    ("linknet", "resnet18", 20, {"links": 4}, "e-lab/pytorch-linknet", 11_535_828 - 64),
+    ("dlinknet", "resnet34", 1, {"tail": "published"}, _DINKNET, 31_096_129 - 992),
+    (
+        *("dlinknet", "resnet50", 1, {"tail": "published", "dilation": 16}),
+        *(_DINKNET, 217_645_089 - 3968),
+    ),
+    ("pspnet", "resnet50s", 19, {"tail": "published"}, "hszhao/semseg", 49_080_038),
+]
+
+
+@pytest.mark.parametrize(("decoder", "encoder", "classes", "options", "code", "count"), OPTIONED)
+def test_parameters_with_options_are_those_of_public_code(
+    decoder: str, encoder: str, classes: int, options: dict[str, object], code: str, count: int
+) -> None:
+    with torch.device("meta"):
+        wish = Wish(output_stride=DECODERS[decoder].output_stride)
+        backbone = Encoder(make_graft(encoder, wish), RGB, finest=2)
+        features = Features(backbone.channels, backbone.output_stride)
+        parts = build_parts(decoder, features, classes, options)
+    modules = [backbone, parts.decoder, parts.head, parts.auxiliary or nn.Identity()]
+    assert sum(map(parameter_count, modules)) == count, code
+
+
+def test_a_pyramid_attention_network_has_the_parameters_of_smp_s() -> None:
+    """But for SMP's biases in front of a normalisation: 7 of 32 channels, and 6 of the pyramid."""
+    channels = [3, 64, 256, 512, 1024, 2048]
+    with torch.device("meta"):
+        theirs = PANDecoder(channels, encoder_depth=5, decoder_channels=32)
+        ours = build_parts("pan", Features(channels[1:], 16), 1).decoder
+    assert [type(each) for each in ours.modules() if isinstance(each, nn.Conv2d)] == [
+        type(each) for each in theirs.modules() if isinstance(each, nn.Conv2d)
+    ]
+    assert parameter_count(ours) == parameter_count(theirs) - 8 * 32 - 6
+
+
+def test_the_fusion_of_dpt_has_the_parameters_of_smp_s() -> None:
+    """But for a residual unit of the deepest feature, which the authors do not use there either."""
+    with torch.device("meta"):
+        theirs, unit = FusionBlock(256), ResidualConvBlock(256)
+        ours = build_parts("dpt", Features([8] * 5), 1).decoder
+    assert parameter_count(ours.fuse) == 4 * parameter_count(theirs) - parameter_count(unit)
+
+
+def test_the_cascade_of_icnet_has_the_parameters_of_public_code() -> None:
+    """liminn/ICNet-pytorch, less its backbone with classifier and deep stem, and three heads."""
+    backbone, heads = 25_557_032 + 123_776, 3 * 128 * 19
+    # the public code takes the half-sized image's feature of 512 channels at 1/16
+    with torch.device("meta"):
+        ours = build_parts("icnet", Features([64, 256, 512, 512, 2048]), 19).decoder
+    assert parameter_count(ours) == 28_298_376 - backbone - heads
+
+
+def test_the_cascade_of_icnet_adds_the_means_of_parts() -> None:
+    feature = torch.rand(1, 4, 12, 6)
+    constant = torch.full_like(feature, 2.0)
+    assert torch.allclose(_with_context(constant), torch.full_like(feature, 10.0))
+    whole = _with_context(feature).mean()
+    assert float(whole) == pytest.approx(5 * float(feature.mean()), rel=0.05)
+
+
+def test_pyramid_attention_weights_places_and_adds_the_whole() -> None:
+    torch.manual_seed(0)
+    attention, feature = PyramidAttention(6).eval(), torch.rand(1, 6, 16, 16)
+    for layer in attention.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.constant_(layer.weight, 0.02)
+    with torch.no_grad():
+        full = attention(feature)
+        rest = full - attention.whole(feature)
+        nn.init.zeros_(attention.side[-1][0].weight)
+        assert not torch.equal(attention(feature), full)
+        for side in attention.side:
+            nn.init.zeros_(side[0].weight)
+        torch.testing.assert_close(attention(feature) - attention.whole(feature), 0 * rest)
+    assert rest.abs().max() > 0
+
+
+def test_global_attention_weights_channels_by_what_is_below() -> None:
+    torch.manual_seed(0)
+    lift = AttentionUpsample(6).eval()
+    finer, below = torch.rand(1, 6, 8, 8), torch.rand(1, 32, 4, 4)
+    with torch.no_grad():
+        size = finer.shape[2:]
+        enlarged = nn.functional.interpolate(below, size, mode="bilinear")
+        expected = enlarged + lift.narrow(finer) * lift.weigh(below.mean((2, 3), keepdim=True))
+        torch.testing.assert_close(lift(finer, below), expected)
 
 
 def test_upsampling_is_bilinear_at_first() -> None:
@@ -94,7 +196,9 @@ def test_attention_over_channels_is_the_paper_s_sum() -> None:
     torch.testing.assert_close(attention(x), expected)
 
 
-@pytest.mark.parametrize("decoder", ["bisenet", "danet", "deeplabv3", "refinenet", "fcn8s"])
+@pytest.mark.parametrize(
+    "decoder", ["bisenet", "danet", "deeplabv3", "refinenet", "fcn8s", "pan", "dpt", "icnet"]
+)
 def test_one_image_in_a_batch_trains(decoder: str) -> None:
     network = model(decoder, "test_resnet", classes=2).train()
     output = network(torch.rand(1, 3, 101, 75))

@@ -31,9 +31,9 @@ class BisenetDecoder(nn.Module):
     def __init__(self, image: int, channels: Sequence[int]) -> None:
         super().__init__()
         self.spatial = nn.Sequential(
-            _strided(image, SPATIAL, kernel=7),
-            _strided(SPATIAL, SPATIAL),
-            _strided(SPATIAL, SPATIAL),
+            convolution(image, SPATIAL, kernel=7, stride=2),
+            convolution(SPATIAL, SPATIAL, stride=2),
+            convolution(SPATIAL, SPATIAL, stride=2),
             convolution(SPATIAL, CONTEXT, kernel=1),
         )
         self.whole = _pooled(channels[1], nn.ReLU(inplace=True))
@@ -92,12 +92,4 @@ def _pooled(channels: int, activation: nn.Module) -> nn.Sequential:
         nn.Conv2d(channels, CONTEXT, 1, bias=False),
         PooledNorm(CONTEXT),
         activation,
-    )
-
-
-def _strided(channels: int, out: int, kernel: int = 3) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, stride=2, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(out),
-        nn.ReLU(inplace=True),
     )

@@ -13,8 +13,13 @@ from pipeline.models.decoders.layers import Deepest
 from pipeline.models.decoders.parts import Features, Parts
 
 
-def duc(features: Features, classes: int) -> Parts:
-    """Dense upsampling convolution (Wang et al. 2018)."""
+def duc(features: Features, classes: int, *, hdc: bool = False) -> Parts:
+    """Dense upsampling convolution (Wang et al. 2018).
+
+    hdc: hybrid dilated convolution: the encoder's last stages are dilated by the paper's rates
+        instead of by doubling ones. It is the encoder's to do so (`wants_hybrid_dilation` of the
+        registry): nothing is built otherwise.
+    """
     stride = features.output_stride
     scores = classes * stride**2
     last = nn.Sequential(

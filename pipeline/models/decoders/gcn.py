@@ -2,7 +2,7 @@
 
 Large kernels, k x 1 and 1 x k in both orders, classify each feature; residual blocks refine the
 boundaries of the scores before and after each doubling of the size, which is bilinear here (in
-the paper it is learned). k is 7.
+the paper it is learned). k is 7 in public code, and up to 15 in the paper.
 """
 
 from __future__ import annotations
@@ -11,23 +11,27 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from pipeline.errors import ConfigError
 from pipeline.models.decoders.layers import resized
 from pipeline.models.decoders.parts import Features, Parts
 
-KERNEL = 7
 
+def gcn(features: Features, classes: int, *, k: int = 7) -> Parts:
+    """Global convolutional network (Peng et al. 2017).
 
-def gcn(features: Features, classes: int) -> Parts:
-    """Global convolutional network (Peng et al. 2017)."""
-    return Parts(GcnDecoder(features.channels[1:], classes), _Enlarging(classes))
+    k: the side of the large kernels, odd; ConfigError where it is not.
+    """
+    if k < 1 or k % 2 == 0:
+        raise ConfigError(f"options.k: {k}: a kernel has a centre; set an odd number, such as 7")
+    return Parts(GcnDecoder(features.channels[1:], classes, k), _Enlarging(classes))
 
 
 class GcnDecoder(nn.Module):
     """[image, five features] -> scores N x classes x H/4 x W/4; channels: of the last four."""
 
-    def __init__(self, channels: Sequence[int], classes: int) -> None:
+    def __init__(self, channels: Sequence[int], classes: int, k: int) -> None:
         super().__init__()
-        self.large = nn.ModuleList(_LargeKernel(each, classes) for each in channels)
+        self.large = nn.ModuleList(_LargeKernel(each, classes, k) for each in channels)
         self.refine = nn.ModuleList(_Refinement(classes) for _ in channels)
         self.refine_sums = nn.ModuleList(_Refinement(classes) for _ in channels[1:])
 
@@ -43,9 +47,9 @@ class GcnDecoder(nn.Module):
 class _LargeKernel(nn.Module):
     """N x c x H x W -> N x classes x H x W with a view of k x k."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, k: int) -> None:
         super().__init__()
-        tall, wide = (KERNEL, 1), (1, KERNEL)
+        tall, wide = (k, 1), (1, k)
         self.paths = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(channels, classes, first, padding="same"),

@@ -11,14 +11,24 @@ from torch import Tensor, nn
 from pipeline.size import Size
 
 
-def convolution(channels: int, out: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
-    """Convolution of the same size, batch normalisation, ReLU."""
+def convolution(
+    channels: int, out: int, kernel: int = 3, dilation: int = 1, stride: int = 1
+) -> nn.Sequential:
+    """Convolution of the same size, or of a `stride`-th of it, batch normalisation, ReLU."""
     padding = dilation * (kernel // 2)
     return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, padding=padding, dilation=dilation, bias=False),
+        nn.Conv2d(channels, out, kernel, stride, padding, dilation, bias=False),
         nn.BatchNorm2d(out),
         nn.ReLU(inplace=True),
     )
+
+
+class OwnStart(nn.Module):
+    """A layer with first weights of its own, kept where a decoder is given those of SMP."""
+
+    def start(self) -> None:
+        """Set the first weights."""
+        raise NotImplementedError
 
 
 class Deepest(nn.Module):
@@ -53,14 +63,18 @@ def bilinear_upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:
 
     Each channel has a kernel of 2 * factor, and looks at the others with weight 0 at first.
     """
-    kernel = 2 * factor
     layer = nn.ConvTranspose2d(
-        channels, channels, kernel, stride=factor, padding=factor // 2, bias=False
+        channels, channels, 2 * factor, stride=factor, padding=factor // 2, bias=False
     )
-    centre = (kernel - 1) / 2
-    ramp = 1 - (torch.arange(kernel) - centre).abs() / factor
     with torch.no_grad():
         layer.weight.zero_()
         for channel in range(channels):
-            layer.weight[channel, channel] = ramp[:, None] * ramp
+            layer.weight[channel, channel] = bilinear_kernel(factor)
     return layer
+
+
+def bilinear_kernel(factor: int) -> Tensor:
+    """The kernel, 2 * factor wide, by which a transposed convolution interpolates."""
+    kernel = 2 * factor
+    ramp = 1 - (torch.arange(kernel) - (kernel - 1) / 2).abs() / factor
+    return ramp[:, None] * ramp

@@ -56,7 +56,7 @@ class Tap:
 class Decoder:
     """The function that builds a decoder, and its requirements.
 
-    build: (features, classes, **options) -> parts.
+    build: (features, classes, **options) -> Parts; options are its keyword-only parameters.
     finest: the finest feature that it uses.
     output_stride: how far it lets backbones shrink that can be dilated.
     levels: features on the way to its map, coarser than that, the finest first.

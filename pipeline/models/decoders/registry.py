@@ -17,12 +17,16 @@ from pipeline.models.decoders.danet import danet
 from pipeline.models.decoders.deeplab import deeplabv1, deeplabv2, deeplabv3
 from pipeline.models.decoders.deeplabv3plus import deeplabv3plus
 from pipeline.models.decoders.dilated_context import dilated_context
+from pipeline.models.decoders.dpt import dpt
 from pipeline.models.decoders.duc import duc
 from pipeline.models.decoders.fcn import fcn8s, fcn16s, fcn32s
 from pipeline.models.decoders.fpn import fpn
 from pipeline.models.decoders.gcn import gcn
+from pipeline.models.decoders.icnet import icnet
+from pipeline.models.decoders.layers import OwnStart
 from pipeline.models.decoders.linknet import dlinknet, linknet
 from pipeline.models.decoders.manet import manet
+from pipeline.models.decoders.pan import pan
 from pipeline.models.decoders.parts import Decoder, Features, Parts, Tap
 from pipeline.models.decoders.pspnet import pspnet
 from pipeline.models.decoders.refinenet import refinenet
@@ -38,6 +42,9 @@ _PYRAMID = tuple(Tap(name) for name in ("p3", "p4", "p5"))
 _REFINED = tuple(Tap(f"blocks.{number}") for number in (1, 2, 3))
 _SUMS = tuple(Tap(f"refine_sums.{number}") for number in (1, 0))
 _CONTEXT = tuple(Tap(name) for name in ("refine32", "attend32"))
+_ATTENDED = tuple(Tap(f"lift.{number}") for number in (1, 2))
+_FUSIONS = tuple(Tap(f"fuse.{number}") for number in (1, 2, 3))
+_CASCADE = tuple(Tap(f"{name}.coarse") for name in ("fuse8", "fuse16"))
 _FUSED = tuple(Tap(name) for name in ("fpn_conv_blocks.1", "fpn_conv_blocks.0", "psp"))
 
 DECODERS: Mapping[str, Decoder] = {
@@ -63,13 +70,27 @@ DECODERS: Mapping[str, Decoder] = {
     "danet": Decoder(danet, finest=32, output_stride=8),
     "bisenet": Decoder(bisenet, finest=16, levels=_CONTEXT),
     "segformer": Decoder(segformer, finest=4),
+    "pan": Decoder(pan, finest=4, output_stride=16, levels=_ATTENDED),
+    "dpt": Decoder(dpt, finest=4, levels=_FUSIONS),
+    "icnet": Decoder(icnet, finest=16, levels=_CASCADE),
 }
 
 
 def build_parts(
     name: str, features: Features, classes: int, options: Mapping[str, object] = {}
 ) -> Parts:
-    """The parts of decoder `name`, initialised from torch's global RNG as SMP does it."""
+    """The parts of decoder `name`, initialised from torch's global RNG as SMP does it.
+
+    options: of its build function, by name; ConfigError for values that cannot be.
+    """
     parts = DECODERS[name].build(features, classes, **options)
     initialize_decoder(parts.decoder)
+    for module in parts.decoder.modules():
+        if isinstance(module, OwnStart):
+            module.start()
     return parts
+
+
+def wants_hybrid_dilation(options: Mapping[str, object]) -> bool:
+    """Whether a decoder with these options wants its encoder dilated by hybrid rates."""
+    return bool(options.get("hdc", False))

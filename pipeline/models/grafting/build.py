@@ -30,6 +30,7 @@ class Wish:
 
     weights, allow_partial: as in ModelSpec. in_channels: of one image.
     output_stride: the deepest stride; strict: an error where it cannot be had, else 32 will do.
+    hybrid: dilated by the rates of hybrid dilated convolution.
     """
 
     weights: str | None = None
@@ -37,6 +38,7 @@ class Wish:
     in_channels: int = 3
     output_stride: int = LEVELS[-1]
     strict: bool = False
+    hybrid: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _run(backbone: nn.Module, size: tuple[int, int]) -> None:
 
 
 def _dilated(name: str, backbone: nn.Module, plan: Plan, wish: Wish) -> Plan:
-    dilated = dilated_plan(backbone, plan, wish.output_stride)
+    dilated = dilated_plan(backbone, plan, wish.output_stride, wish.hybrid)
     if dilated is None and wish.strict:
         raise ConfigError(
             f"encoder {name!r} cannot be dilated to output stride {wish.output_stride}; "

@@ -3,31 +3,45 @@
 A layer that halved no longer does; every layer behind it spreads its kernel by as much
 (Chen et al. 2016, arXiv 1606.00915; PSPNet and DeepLab need it). Which layers those are, and by how
 much, comes from the dry run: a layer that used to see cells of r pixels and now sees cells of
-o pixels is dilated by r / o.
+o pixels is dilated by r / o. Hybrid dilated convolution (Wang et al. 2018, arXiv 1702.08502) takes
+other rates, one after the other, so that no cell in between is left out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 from torch import nn
 
-from pipeline.models.grafting.probe import Event, Trace
+from pipeline.models.grafting.probe import Trace
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
+# By what a stage would shrink further: in a ResNet at a stride of 8 stage 3, and stage 4.
+HYBRID_RATES = {2: (1, 2, 5, 9), 4: (5, 9, 17)}
 
 
-def dilate(backbone: nn.Module, trace: Trace, output_stride: int) -> Callable[[], None]:
-    """Change strides into dilations beyond `output_stride`; returns what undoes it."""
+def dilate(
+    backbone: nn.Module, trace: Trace, output_stride: int, hybrid: bool = False
+) -> Callable[[], None]:
+    """Change strides into dilations beyond `output_stride`; returns what undoes it.
+
+    hybrid: the convolutions of a stage take HYBRID_RATES in turn.
+    """
+    in_turn = {shrinking: cycle(rates) for shrinking, rates in HYBRID_RATES.items()}
     changed: list[tuple[nn.Module, dict[str, Any]]] = []
     for event in trace.events:
         module = backbone.get_submodule(event.name)
-        reduction = _input_reduction(event, trace.size)
+        reduction = _reduction(event.given, trace.size)
         settings: dict[str, Any] = {}
         if reduction >= output_stride and isinstance(module, nn.Conv2d):
-            settings = _dilated_convolution(module, reduction // output_stride)
+            rate = reduction // output_stride
+            shrinking = _reduction(event.shape, trace.size) // output_stride
+            if hybrid and shrinking in in_turn and _has_centre(module):
+                rate = next(in_turn[shrinking])
+            settings = _dilated_convolution(module, rate)
         elif reduction >= output_stride and isinstance(module, _POOLS):
             settings = _pool_without_stride(module)
         if settings:
@@ -41,11 +55,16 @@ def dilate(backbone: nn.Module, trace: Trace, output_stride: int) -> Callable[[]
     return undo
 
 
-def _input_reduction(event: Event, size: tuple[int, int]) -> int:
-    """Pixels a cell of what the module is given, a power of two; 0 when it is no map."""
-    if len(event.given) != 4 or event.given[2] < 2:
+def _reduction(shape: tuple[int, ...], size: tuple[int, int]) -> int:
+    """Pixels a cell of what has that shape, a power of two; 0 when it is no map."""
+    if len(shape) != 4 or shape[2] < 2:
         return 0
-    return int(2 ** round(math.log2(size[0] / event.given[2])))
+    return int(2 ** round(math.log2(size[0] / shape[2])))
+
+
+def _has_centre(module: nn.Conv2d) -> bool:
+    """True for a kernel that looks beyond its cell, evenly on both sides."""
+    return max(module.kernel_size) > 1 and all(side % 2 for side in module.kernel_size)
 
 
 def _dilated_convolution(module: nn.Conv2d, rate: int) -> dict[str, Any]:

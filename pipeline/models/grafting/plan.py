@@ -92,11 +92,13 @@ def _at_levels(taps: Sequence[Tap], zoom: Fraction) -> dict[int, Tap]:
     return {level: at[Fraction(level)] for level in levels if Fraction(level) in at}
 
 
-def dilated_plan(backbone: nn.Module, plan: Plan, output_stride: int) -> Plan | None:
+def dilated_plan(
+    backbone: nn.Module, plan: Plan, output_stride: int, hybrid: bool = False
+) -> Plan | None:
     """Dilate the stages beyond `output_stride` and plan again; None, undone, where it fails."""
     if plan.tile or plan.zoom != 1 or not {output_stride, 16, 32} <= set(plan.levels):
         return None
-    undo = dilate(backbone, trace(backbone, plan.probe), output_stride)
+    undo = dilate(backbone, trace(backbone, plan.probe), output_stride, hybrid)
     try:
         traced = trace(backbone, plan.probe)
         events = events_by_name(traced)

@@ -8,6 +8,7 @@ from pipeline.channels import Channels
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.factory import build_model
+from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.dilation import dilate
 from pipeline.models.grafting.probe import PROBE_SIZES, trace
 from tests.helpers.small_models import Toy, model
@@ -59,6 +60,62 @@ def test_a_dilated_map_holds_the_undilated_one() -> None:
             dilated = stage(dilated)
     assert dilated.shape[2:] == (8, 8)
     torch.testing.assert_close(dilated[..., ::4, ::4], plain[-1])
+
+
+def rates_of(stage: nn.Module) -> list[int]:
+    """The dilation of each of its convolutions that look beyond their cell."""
+    layers = [each for each in stage.modules() if isinstance(each, nn.Conv2d)]
+    return [each.dilation[0] for each in layers if each.kernel_size[0] > 1]
+
+
+def test_hybrid_rates_are_the_paper_s() -> None:
+    with torch.device("meta"):
+        graft = make_graft("resnet50", Wish(output_stride=8, hybrid=True))
+    backbone = graft.backbone
+    assert rates_of(backbone.layer3) == [1, 2, 5, 9, 1, 2]
+    assert rates_of(backbone.layer4) == [5, 9, 17]
+    assert set(rates_of(backbone.layer2)) == {1}
+    assert graft.output_stride == 8
+
+
+def test_hybrid_rates_look_at_every_cell() -> None:
+    """Convolutions of rates 1, 2, 5 and 9 leave no gap in what they see; those of 2 do."""
+    for rates, whole in (((1, 2, 5, 9), True), ((2, 2, 2, 2), False)):
+        x = torch.zeros(1, 1, 64, 64, requires_grad=True)
+        y = x
+        for rate in rates:
+            y = nn.functional.conv2d(y, torch.ones(1, 1, 3, 3), padding=rate, dilation=rate)
+        y[0, 0, 32, 32].backward()  # type: ignore[no-untyped-call]
+        assert x.grad is not None
+        seen = x.grad[0, 0, 32].nonzero().flatten()
+        assert (len(seen) == int(seen.max() - seen.min()) + 1) == whole
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "test_convnext", "test_efficientnet"])
+def test_hybrid_dilation_keeps_sizes_and_weights(encoder: str) -> None:
+    grafts = [make_graft(encoder, Wish(output_stride=8, hybrid=each)) for each in (True, False)]
+    hybrid, plain = (each.eval() for each in grafts)
+    for each in plain.modules():
+        if isinstance(each, nn.BatchNorm2d):
+            nn.init.ones_(each.weight)  # those of residual branches are 0 at first
+    hybrid.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        one, other = hybrid(image), plain(image)
+    assert [each.shape for each in one.values()] == [each.shape for each in other.values()]
+    assert torch.equal(one[4], other[4])
+    assert not torch.equal(one[32], other[32])
+
+
+def test_duc_asks_for_hybrid_dilation_of_an_encoder_that_has_it() -> None:
+    plain, off = (model("duc", "test_resnet", options=o) for o in ({}, {"hdc": False}))
+    hybrid = model("duc", "test_resnet", options={"hdc": True})
+    assert repr(plain.encoder) == repr(off.encoder) != repr(hybrid.encoder)
+    assert repr(plain.decoder) == repr(hybrid.decoder)
+    with pytest.raises(ConfigError, match=r"options\.hdc: encoder 'test_vit' is not dilated"):
+        model("duc", "test_vit", options={"hdc": True})
+    with pytest.raises(ConfigError, match=r"options\.hdc: encoder 'test_resnet' is not dilated"):
+        model("duc", "test_resnet", options={"hdc": True}, output_stride=32)
 
 
 def test_undoing_restores_every_layer() -> None:
