@@ -71,9 +71,9 @@ def test_a_drn_has_the_parameters_of_the_authors(name: str, parameters: int) -> 
     assert parameter_count(on_meta(name).decoder) == parameters - of_imagenet
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("image", [1, 5])
-def test_logits_have_the_size_of_the_image(name: str, image: int) -> None:
+@pytest.mark.parametrize("name", COMPUTED)
+def test_images_may_have_any_number_of_channels(name: str) -> None:
+    image = 5
     parts = on_meta(name, 7, image)
     height, width = 3 * NETWORKS[name].step, 64
     logits = parts.head(parts.decoder([torch.empty(2, image, height, width, device="meta")]))
