@@ -14,6 +14,7 @@ from pipeline.models.padding import repeat_to_multiple
 NARROW: dict[str, dict[str, int]] = {
     "unet_original": {"width": 4},
     "segnet": {"width": 4},
+    "vnet": {"width": 4},
 }
 """Options that make a network small without changing its structure."""
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pipeline.models.decoders.heads import head
 from pipeline.models.decoders.layers import convolution
 from pipeline.models.decoders.parts import Parts
-from pipeline.models.networks.layers import OfImage
+from pipeline.models.networks.layers import OfImage, normalised
 
 CHANNELS = 512
 STRIDE = 8
@@ -79,7 +79,7 @@ def _form_d(image: int, depths: Sequence[int], bottleneck: bool = False) -> nn.S
     return nn.Sequential(
         convolution(image, _FIRST, kernel=7),
         convolution(_FIRST, _FIRST),
-        _convolution(_FIRST, 2 * _FIRST, 3, stride=2),
+        normalised(_FIRST, 2 * _FIRST, 3, stride=2),
         nn.ReLU(inplace=True),
         *_middle_levels(depths, bottleneck),
         convolution(deepest, CHANNELS, dilation=2),
@@ -111,31 +111,20 @@ class Residual(nn.Module):
         if bottleneck:
             layers = [
                 convolution(inputs, width, kernel=1),
-                _convolution(width, width, 3, stride, dilation),
+                normalised(width, width, 3, stride, dilation),
                 nn.ReLU(inplace=True),
-                _convolution(width, self.channels, 1),
+                normalised(width, self.channels, 1),
             ]
         else:
             layers = [
-                _convolution(inputs, width, 3, stride, dilation),
+                normalised(inputs, width, 3, stride, dilation),
                 nn.ReLU(inplace=True),
-                _convolution(width, width, 3, 1, dilation),
+                normalised(width, width, 3, 1, dilation),
             ]
         self.branch = nn.Sequential(*layers)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != self.channels:
-            self.shortcut = _convolution(inputs, self.channels, 1, stride)
+            self.shortcut = normalised(inputs, self.channels, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.branch(x))
-
-
-def _convolution(
-    channels: int, out: int, kernel: int, stride: int = 1, dilation: int = 1
-) -> nn.Sequential:
-    """Convolution and batch normalisation."""
-    padding = dilation * (kernel // 2)
-    return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, stride, padding, dilation, bias=False),
-        nn.BatchNorm2d(out),
-    )

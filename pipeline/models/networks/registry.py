@@ -17,13 +17,18 @@ from pipeline.models.networks.drn import (
     drn_d_54,
     drn_d_105,
 )
+from pipeline.models.networks.enet import enet
+from pipeline.models.networks.fastscnn import fastscnn
 from pipeline.models.networks.fcdensenet import fcdensenet56, fcdensenet67, fcdensenet103
 from pipeline.models.networks.layers import initialise
 from pipeline.models.networks.network import Network
 from pipeline.models.networks.segnet import segnet
 from pipeline.models.networks.unet_original import unet_original
+from pipeline.models.networks.vnet import vnet
 
 _INSIDE = tuple(Tap(f"inside.{number}") for number in (2, 1, 0))
+_ENLARGED = tuple(Tap(name) for name in ("stage4", "stage3"))
+_RESIDUAL = tuple(Tap(f"up.{number}") for number in (2, 1, 0))
 _STAGES = tuple(Tap(f"up.{number}") for number in (3, 2, 1, 0))
 
 NETWORKS: Mapping[str, Network] = {
@@ -38,6 +43,9 @@ NETWORKS: Mapping[str, Network] = {
     "drn_d_38": Network(drn_d_38, step=8),
     "drn_d_54": Network(drn_d_54, step=8),
     "drn_d_105": Network(drn_d_105, step=8),
+    "enet": Network(enet, step=8, levels=_ENLARGED),
+    "fastscnn": Network(fastscnn, step=32, levels=(Tap("context"),)),
+    "vnet": Network(vnet, step=16, levels=_RESIDUAL),
 }
 
 

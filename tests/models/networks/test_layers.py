@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipeline.models.networks.layers import initialise, pooled, unpooled
+from pipeline.models.networks.layers import binned, initialise, pooled, unpooled
 
 
 def test_unpooling_puts_maxima_back_to_their_places() -> None:
@@ -42,3 +42,10 @@ def test_a_layer_and_a_relu_keep_the_size_of_features(layer: nn.Module) -> None:
         output = F.relu(layer(torch.randn(2, layer.in_channels, *sides)))
     inside = output[(..., *[slice(4, -4) for _ in sides])] if len(sides) == 2 else output
     assert float(inside.square().mean()) == pytest.approx(1, rel=0.15)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3, 6])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (6, 12), (7, 10)])
+def test_bins_are_those_of_adaptive_pooling(bins: int, size: tuple[int, int]) -> None:
+    feature = torch.randn(2, 3, *size)
+    torch.testing.assert_close(binned(feature, bins), F.adaptive_avg_pool2d(feature, bins))

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
+from pipeline.exporting.formats import FORMATS
 from pipeline.models.auxiliary.levels import tapped
 from pipeline.models.decoders.parts import Tap
 from pipeline.models.factory import parameter_count
@@ -60,6 +64,28 @@ def test_its_forms_have_the_parameters_of_public_ones(
 ) -> None:
     parts = on_meta("unet_original", 2, image, **options)
     assert parameter_count(parts.decoder) + parameter_count(parts.head) == parameters
+
+
+@pytest.mark.parametrize(
+    "options", [{"valid": True}, {"norm": True}, {"valid": True, "norm": True}]
+)
+def test_every_parameter_of_its_forms_learns(options: dict[str, bool]) -> None:
+    network = whole("unet_original", **options).train()
+    network(torch.rand(1, 3, 32, 32)).square().mean().backward()
+    gradients = {name: p.grad for name, p in network.named_parameters()}
+    assert not [name for name, each in gradients.items() if each is None or not each.any()]
+
+
+def test_its_valid_form_can_be_exported(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    network, file = whole("unet_original", width=2, valid=True), tmp_path / "network.onnx"
+    FORMATS["onnx"].write(network, 3, file)
+    images = torch.rand(1, 3, 32, 112)
+    with torch.no_grad():
+        expected = network(images).numpy()
+    found = FORMATS["onnx"].read(file, network)(images.numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
 
 
 def test_the_two_deepest_levels_drop_features() -> None:
