@@ -62,7 +62,7 @@ class FcDenseNet(nn.Module):
         self.enlarge, self.up = nn.ModuleList(), nn.ModuleList()
         added = growth * deepest
         for depth, skip in zip(reversed(depths), reversed(skips), strict=True):
-            self.enlarge.append(_Enlarge(added))
+            self.enlarge.append(Enlarge(added))
             self.up.append(DenseBlock(skip + added, growth, depth, dropout))
             channels = skip + added + growth * depth
             added = growth * depth
@@ -102,7 +102,7 @@ class DenseBlock(nn.Module):
         return torch.cat(added, dim=1)
 
 
-class _Enlarge(nn.Module):
+class Enlarge(nn.Module):
     """N x c x H x W -> N x c x 2H x 2W by a transposed convolution, its last row and column cut."""
 
     def __init__(self, channels: int) -> None:

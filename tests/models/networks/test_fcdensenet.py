@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
+from pipeline.models.networks.fcdensenet import Enlarge
 from tests.helpers.small_networks import on_meta
 
 
@@ -33,3 +35,14 @@ def test_it_drops_a_fifth_after_each_convolution_of_a_block() -> None:
 
 def test_its_last_map_has_the_channels_of_the_paper() -> None:
     assert on_meta("fcdensenet103").decoder.channels == 256
+
+
+def test_enlarging_does_not_stretch_the_feature() -> None:
+    layer = Enlarge(1)
+    nn.init.zeros_(layer.transposed.bias)
+    nn.init.zeros_(layer.transposed.weight)
+    layer.transposed.weight.data[..., 0, 0] = 1
+    feature = torch.rand(1, 1, 8, 24)
+    enlarged = layer(feature)
+    assert enlarged.shape == (1, 1, 16, 48)
+    torch.testing.assert_close(enlarged[..., ::2, ::2], feature)
