@@ -75,7 +75,7 @@ class VNet(nn.Module):
 
     def forward(self, images: Sequence[Tensor]) -> Tensor:
         (image,) = images
-        x = self.first(image, _repeated(image, self.width))
+        x: Tensor = self.first(image, _repeated(image, self.width))
         skips = []
         for shrink, stage in zip(self.shrink, self.down, strict=True):
             skips.append(x)
