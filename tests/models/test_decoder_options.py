@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.channels import RGB
 from pipeline.errors import ConfigError
+from pipeline.models.auxiliary.levels import tapped
 from pipeline.models.decoders.attention import NonLocal, Scse
 from pipeline.models.decoders.enlarging import enlarging
 from pipeline.models.decoders.parts import Features
@@ -73,6 +75,20 @@ def test_a_translation_moves_the_output_along(decoder: str, options: dict[str, o
         return float((here[..., 128 - shift : 384 - shift] - there[..., 128:384]).square().mean())
 
     assert min(range(0, 129, 4), key=difference) == pytest.approx(64, abs=4)
+
+
+@pytest.mark.parametrize(("decoder", "options"), OPTIONS, ids=IDS)
+def test_levels_stay_where_they_are(decoder: str, options: dict[str, object]) -> None:
+    """Deep supervision finds its levels, each half as large as the one before."""
+    network = optioned(decoder, options)
+    levels = DECODERS[decoder].levels
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad(), tapped(network.decoder, levels) as found:
+        last = network.decoder([images, *network.encoder(images)])
+    sides = [each.shape[2] for each in (last, *found)]
+    assert len(found) == len(levels)
+    assert all(one >= 2 * other for one, other in itertools.pairwise(sides))
+    assert all(one == 2 * other for one, other in itertools.pairwise(sides[1:]))
 
 
 @pytest.mark.parametrize("k", [0, -3, 8])

@@ -70,6 +70,7 @@ class NonLocal(OwnStart):
             made(feature).flatten(2).transpose(1, 2) for made in (self.query, self.key, self.value)
         )
         gathered = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        places = gathered.transpose(1, 2).unflatten(2, feature.shape[2:])
+        count, (height, width) = feature.shape[0], feature.shape[2:]
+        places = gathered.transpose(1, 2).reshape(count, -1, height, width)
         total: Tensor = feature + self.norm(self.expand(places))
         return total

@@ -29,7 +29,7 @@ def unetplusplus(
     return Parts(decoder, head(WIDTHS[-1], classes, kernel=3))
 
 
-class _NonLocal(UnetPlusPlusDecoder):
+class _NonLocal(UnetPlusPlusDecoder):  # type: ignore[misc]
     """A kind of SMP's decoder, so that its levels keep their names."""
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int], **options: Any) -> None:
