@@ -91,7 +91,7 @@ def facts(system: System) -> dict[str, Any]:
 def _operations(network: SegmentationModel) -> int:
     with FlopCounterMode(display=False) as counter:
         network(torch.empty(1, 3, _COUNTED, _COUNTED, device="meta"))
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 @torch.no_grad()
@@ -126,8 +126,8 @@ def _takes(network: SegmentationModel, sizes: Iterable[tuple[int, int]]) -> str:
 
 def _trains_on_one(network: SegmentationModel) -> str:
     output = network(torch.rand(1, 3, 64, 96))
-    logits: Tensor = output if isinstance(output, Tensor) else output[0] + output[1]  # type: ignore[operator]
-    logits.square().mean().backward()
+    logits = [output] if isinstance(output, Tensor) else list(output[:2])
+    torch.stack(logits).square().mean().backward()  # type: ignore[no-untyped-call]
     gradients = {name: each.grad for name, each in network.named_parameters()}
     network.zero_grad()
     dead = [name for name, each in gradients.items() if each is None or not each.isfinite().all()]
