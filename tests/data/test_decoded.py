@@ -250,6 +250,7 @@ def test_a_damaged_file_is_named_when_the_training_ends(
     assert "1 decoded sample(s) were damaged on the disk and decoded again" in warned
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_when_the_training_ends(
     samples: tuple[Sample, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

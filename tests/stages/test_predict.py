@@ -245,6 +245,7 @@ def test_a_run_that_is_not_finished_says_so(finished: tuple[Path, Path], tmp_pat
         read_finished_run(finished[1] / "runs/disks")
 
 
+@pytest.mark.slow
 def test_a_member_that_was_trained_again_is_not_mixed_with_an_older_blend(
     copied: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_deleted_weights_file_trains_that_member_again_and_says_why(
     assert "1 member(s) trained (a/fold1)" in said(again)
 
 
+@pytest.mark.slow
 def test_a_dropped_image_moves_nobody_and_spares_the_member_that_never_saw_it(
     copied: tuple[Path, Path], data: Path
 ) -> None:
