@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.auxiliary import Auxiliaries
 from pipeline.config.base import Block
@@ -16,13 +16,13 @@ ReferenceUse = Literal["concat", "difference", "siamese", "none"]
 class ModelSpec(Block):
     """One encoder in one decoder, or a whole network."""
 
-    decoder: str | None = Field(None, max_length=200)
-    """Name of the decoder. `vanilla` is short for the plain U-Net on VGG-16 from random weights."""
-    encoder: str | None = Field(None, max_length=200)
-    """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
     network: str | None = Field(None, max_length=200)
     """Name of a network that has no encoder to choose, instead of `decoder` and `encoder`, see
     [Whole networks](models.md#whole-networks)."""
+    decoder: str | None = Field(None, max_length=200, validate_default=True)
+    """Name of the decoder. `vanilla` is short for the plain U-Net on VGG-16 from random weights."""
+    encoder: str | None = Field(None, max_length=200, validate_default=True)
+    """A timm name, `package.module:factory`, or two stitched: `resnet34[:2] + densenet121[2:]`."""
     options: dict[str, bool | int | float | str] = Field({}, max_length=20)
     """What the decoder or the network can be told, such as `{k: 15}`, see
     [Models](models.md#options)."""
@@ -53,16 +53,18 @@ class ModelSpec(Block):
             return {"weights": None, **values}
         return values
 
+    @field_validator("decoder", "encoder")
+    @classmethod
+    def _is_given(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None and info.data.get("network", "") is None:
+            raise ValueError("is required (or `network`, in place of decoder and encoder)")
+        return name
+
     @model_validator(mode="after")
     def _is_one_network(self) -> Self:
-        parts = {"decoder": self.decoder, "encoder": self.encoder}
-        given = [key for key, value in parts.items() if value is not None]
-        if self.network is None and len(given) < len(parts):
-            lacks = " and ".join(key for key in parts if key not in given)
-            verb = "is" if given else "are"
-            raise ValueError(f"{lacks} {verb} required (or `network`, in place of the two)")
         if self.network is not None:
-            self._check_whole(given)
+            parts = {"decoder": self.decoder, "encoder": self.encoder}
+            self._check_whole([key for key, value in parts.items() if value is not None])
         return self
 
     def _check_whole(self, given: Sequence[str]) -> None:

@@ -43,11 +43,16 @@ def _check_options(spec: ModelSpec) -> None:
         return
     kind = architecture_of(spec)
     check_options(_label(spec), kind.build, spec.options)
-    with torch.device("meta"):  # a function may refuse values of the right type
-        if isinstance(kind, Network):
-            kind.build(3, 1, **spec.options)
-        else:
-            kind.build(_ANY, 1, **spec.options)
+    try:
+        with torch.device("meta"):
+            if isinstance(kind, Network):
+                kind.build(3, 1, **spec.options)
+            else:
+                kind.build(_ANY, 1, **spec.options)
+    except (ArithmeticError, IndexError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"options: {_label(spec)} cannot be built with {dict(spec.options)}: {error}"
+        ) from None
 
 
 def _check_levels(name: str, spec: ModelSpec) -> None:

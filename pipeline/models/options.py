@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
 
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number"}
+_WORDS = {bool: "true or false", int: "a whole number above 0", float: "a number"}
 
 
 def options_of(build: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
@@ -45,7 +45,7 @@ def _is_of(value: Any, wanted: Any) -> bool:
         return any(value == each and type(value) is type(each) for each in get_args(wanted))
     if wanted is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is wanted
+    return type(value) is wanted and (wanted is not int or value > 0)
 
 
 def _described(wanted: Any) -> str:

@@ -177,7 +177,7 @@ def test_data_replaces_the_root(tmp_path: Path) -> None:
         ("train.lr=2024-13-45", "cannot be read as YAML"),
         ("train.lr=!!python/name:os.system", "cannot be read as YAML"),
         ("train.epoch=3", r"train\.epoch: no such key; did you mean epochs"),
-        ("models.b.decoder=unet", r"models\.b: encoder is required"),
+        ("models.b.decoder=unet", r"models\.b\.encoder: is required"),
     ],
 )
 def test_a_wrong_override_is_named(override: str, says: str, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = random.integers(0, 256, (*size, 3), dtype=np.uint8)
         options = {"compression": "tiff_lzw"} if kind == "tif" else {}
         Image.fromarray(pixels).save(folder / f"{name}.{kind}", **options)
-    save_weights(folder / "w.safetensors", build_model(_model().network, classes=2))
+    save_weights(folder / "w.safetensors", build_model(_model().architecture, classes=2))
     return folder
 
 

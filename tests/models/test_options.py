@@ -43,8 +43,12 @@ def test_options_of_the_right_type_are_taken(options: dict[str, object]) -> None
     [
         ({"kernal": 3}, r"^options\.kernal: decoder d has no such option; did you mean kernel\?$"),
         ({"zzz": 3}, r"^options\.zzz: .*; valid: kernel, kind, rate, valid$"),
-        ({"kernel": 3.5}, r"^options\.kernel: .* takes a whole number \(default 7\), not 3\.5$"),
-        ({"kernel": True}, r"takes a whole number \(default 7\), not true$"),
+        (
+            {"kernel": 3.5},
+            r"^options\.kernel: .* takes a whole number above 0 \(default 7\), not 3\.5$",
+        ),
+        ({"kernel": True}, r"takes a whole number above 0 \(default 7\), not true$"),
+        ({"kernel": 0}, r"takes a whole number above 0 \(default 7\), not 0$"),
         ({"rate": True}, r"takes a number \(default 0\.5\), not true$"),
         ({"valid": 1}, r"takes true or false \(default false\), not 1$"),
         ({"kind": "dens"}, r"takes plain or dense or 3 \(default plain\), not dens$"),

@@ -121,6 +121,10 @@ def test_weights_are_a_file_of_such_a_network(tmp_path: Path) -> None:
             "network: segnet, options: {widht: 3}",
             r"models\.a\.options\.widht: network segnet has no such option; did you mean width",
         ),
+        (
+            "network: segnet, options: {width: -1}",
+            r"models\.a\.options\.width: network segnet takes a whole number above 0",
+        ),
         ("network: segnet, options: {width: wide}", r"options\.width: .* takes a whole number"),
         (
             "network: drn_d_22, auxiliary: [{name: deep_supervision}]",
@@ -130,8 +134,8 @@ def test_weights_are_a_file_of_such_a_network(tmp_path: Path) -> None:
             "network: segnet, train: {freeze: {encoder: true}}",
             r"train\.freeze keeps what an encoder",
         ),
-        ("decoder: unet", r"models\.a: encoder is required \(or `network`"),
-        ("weights: null", r"models\.a: decoder and encoder are required"),
+        ("decoder: unet", r"models\.a\.encoder: is required \(or `network`"),
+        ("weights: null", r"models\.a\.decoder: is required"),
         (
             "decoder: unet, encoder: resnet18, options: {k: 7}",
             r"options\.k: decoder unet has no such option",
