@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def run_job(job: Job, context: JobContext) -> Outcome:
         context.stop.check()
         return Outcome(job.name, job.call(*job.arguments, context))
     except MaskmillError as error:
-        return Outcome(job.name, error=error)
+        return Outcome(job.name, error=_without_frames(error))
     except OSError as error:  # a full disk, a folder that cannot be written to
         return Outcome(job.name, error=disk_error(error))
     except Exception as error:
@@ -65,3 +66,17 @@ def run_job(job: Job, context: JobContext) -> Outcome:
             return Outcome(job.name, fault=str(error).splitlines()[0])
         # a fault of ours: keep its traceback, let the other jobs finish
         return Outcome(job.name, error=MaskmillError(f"{job.name}: {traceback.format_exc()}"))
+
+
+def _without_frames(error: MaskmillError) -> MaskmillError:
+    """The error, with all gone that the job held when it was raised.
+
+    Queues of a loader and memory of a GPU would live as long as the frames of its traceback, and
+    the process may be ended as soon as its parent knows the outcome.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    gc.collect()
+    return error
