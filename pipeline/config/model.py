@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from pipeline.config.auxiliary import Auxiliaries
 from pipeline.config.base import Block
@@ -57,7 +58,7 @@ class ModelSpec(Block):
     @classmethod
     def _is_given(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is None and info.data.get("network", "") is None:
-            raise ValueError("is required (or `network`, in place of decoder and encoder)")
+            raise PydanticKnownError("missing")
         return name
 
     @model_validator(mode="after")

@@ -134,7 +134,7 @@ def test_weights_are_a_file_of_such_a_network(tmp_path: Path) -> None:
             "network: segnet, train: {freeze: {encoder: true}}",
             r"train\.freeze keeps what an encoder",
         ),
-        ("decoder: unet", r"models\.a\.encoder: is required \(or `network`"),
+        ("decoder: unet", r"models\.a\.encoder: is required"),
         ("weights: null", r"models\.a\.decoder: is required"),
         (
             "decoder: unet, encoder: resnet18, options: {k: 7}",
