@@ -19,6 +19,7 @@ from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.segmentation import SegmentationModel
 from tests.helpers.small_models import graft
+from tests.helpers.translation import MOVED, answered_shift
 
 OPTIONS: list[tuple[str, dict[str, object]]] = [
     ("gcn", {"k": 15}),
@@ -64,17 +65,7 @@ def test_one_image_of_any_size_trains(decoder: str, options: dict[str, object]) 
 
 @pytest.mark.parametrize(("decoder", "options"), OPTIONS, ids=IDS)
 def test_a_translation_moves_the_output_along(decoder: str, options: dict[str, object]) -> None:
-    network = optioned(decoder, options)
-    images = torch.zeros(1, 3, 32, 512)
-    images[..., 8:24, 216:232] = 1
-    with torch.no_grad():
-        still = network(torch.zeros_like(images))
-        here, there = network(images) - still, network(images.roll(64, dims=3)) - still
-
-    def difference(shift: int) -> float:
-        return float((here[..., 128 - shift : 384 - shift] - there[..., 128:384]).square().mean())
-
-    assert min(range(0, 129, 4), key=difference) == pytest.approx(64, abs=4)
+    assert answered_shift(optioned(decoder, options), 32, 512) == pytest.approx(MOVED, abs=4)
 
 
 @pytest.mark.parametrize(("decoder", "options"), OPTIONS, ids=IDS)

@@ -8,6 +8,7 @@ from pipeline.models.decoders.parts import Features
 from pipeline.models.decoders.registry import DECODERS, build_parts
 from pipeline.models.factory import parameter_count
 from tests.helpers.small_models import model, shared_model
+from tests.helpers.translation import MOVED, answered_shift
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
@@ -55,18 +56,7 @@ def test_a_vgg_unet_has_a_centre() -> None:
 def test_a_translation_moves_the_output_along(decoder: str) -> None:
     """No decoder stretches its map: what is 64 pixels further right answers 64 pixels further."""
     network = shared_model(decoder, "test_resnet", classes=1)
-    images = torch.zeros(1, 3, 64, 1024)
-    images[..., 24:40, 440:456] = 1
-    with torch.no_grad():
-        still = network(torch.zeros_like(images))
-        here, there = network(images) - still, network(images.roll(64, dims=3)) - still
-
-    def difference(shift: int) -> float:
-        # the middle, far from the zeros beyond the edges
-        before, after = here[..., 256 - shift : 768 - shift], there[..., 256:768]
-        return float((before - after).square().mean())
-
-    assert min(range(0, 129, 4), key=difference) == pytest.approx(64, abs=4)
+    assert answered_shift(network, 64, 1024) == pytest.approx(MOVED, abs=4)
 
 
 @pytest.mark.parametrize("scale", [1, 4, 8, 32])

@@ -8,7 +8,8 @@ from segmentation_models_pytorch.decoders.dpt.decoder import FusionBlock, Residu
 from segmentation_models_pytorch.decoders.pan.decoder import PANDecoder
 from torch import nn
 
-from pipeline.channels import RGB, Channels
+from benchmarks.systems import SYSTEMS, System
+from pipeline.channels import Channels
 from pipeline.config import ModelSpec
 from pipeline.models.decoders.danet import ChannelAttention, PositionAttention
 from pipeline.models.decoders.deeplab import JoinedPyramid
@@ -18,60 +19,32 @@ from pipeline.models.decoders.layers import PooledNorm, bilinear_upsampling
 from pipeline.models.decoders.pan import AttentionUpsample, PyramidAttention
 from pipeline.models.decoders.parts import Features
 from pipeline.models.decoders.registry import DECODERS, build_parts
-from pipeline.models.encoder import Encoder
 from pipeline.models.factory import build_model, parameter_count
-from pipeline.models.grafting.build import Wish, make_graft
+from pipeline.models.networks.registry import NETWORKS
 from tests.helpers.small_models import model
 
-# On what, with how many classes, the public code that is counted, and its parameters.
-COUNTED = [
-    ("fcn32s", "vgg16", 21, "wkentaro/pytorch-fcn", 136_152_917),
-    ("fcn16s", "vgg16", 21, "wkentaro/pytorch-fcn", 134_815_994),
-    ("fcn8s", "vgg16", 21, "wkentaro/pytorch-fcn", 134_489_759),
-    ("deeplabv2", "resnet101", 21, "kazuto1011/deeplab-pytorch", 44_048_532),
-    ("refinenet", "resnet101", 21, "DrSleep/refinenet-pytorch", 118_052_437),
-    ("gcn", "resnet152", 21, "zijundeng/pytorch-semantic-segmentation", 59_369_620),
-    ("duc", "resnet152", 21, "zijundeng/pytorch-semantic-segmentation", 82_920_448),
-    ("deeplabv3", "resnet50", 21, "torchvision, with auxiliary head", 42_004_074),
-]
-
-_DINKNET = "zlckanata/DeepGlobe-Road-Extraction-Challenge"
+COUNTED = [system for system in SYSTEMS if system.parameters is not None]
 
 
-@pytest.mark.parametrize(("decoder", "encoder", "classes", "code", "count"), COUNTED)
-def test_parameters_are_those_of_public_code(
-    decoder: str, encoder: str, classes: int, code: str, count: int
-) -> None:
+@pytest.mark.parametrize("system", COUNTED, ids=lambda system: system.name)
+def test_parameters_are_those_of_public_code(system: System) -> None:
     with torch.device("meta"):
-        network = model(decoder, encoder, classes=classes)
-    assert parameter_count(network) == count, code
+        network = build_model(system.spec(), classes=system.classes)
+    assert system.parameters is not None
+    assert parameter_count(network) - system.parameters == system.differs, system.code
+    assert bool(system.differs) == bool(system.why)
 
 
-# The same of decoders with options; biases in front of a batch normalisation, which takes them out
-# again, are left out here.
-OPTIONED: list[tuple[str, str, int, dict[str, object], str, int]] = [
-    ("linknet", "resnet18", 12, {"links": 4}, "e-lab/pytorch-linknet", 11_534_796 - 64),
-    ("linknet", "resnet18", 20, {"links": 4}, "e-lab/pytorch-linknet", 11_535_828 - 64),
-    ("dlinknet", "resnet34", 1, {"tail": "published"}, _DINKNET, 31_096_129 - 992),
-    (
-        *("dlinknet", "resnet50", 1, {"tail": "published", "dilation": 16}),
-        *(_DINKNET, 217_645_089 - 3968),
-    ),
-    ("pspnet", "resnet50s", 19, {"tail": "published"}, "hszhao/semseg", 49_080_038),
-]
+def test_every_decoder_and_network_is_a_system() -> None:
+    assert sorted(system.name for system in SYSTEMS) == sorted([*DECODERS, *NETWORKS])
 
 
-@pytest.mark.parametrize(("decoder", "encoder", "classes", "options", "code", "count"), OPTIONED)
-def test_parameters_with_options_are_those_of_public_code(
-    decoder: str, encoder: str, classes: int, options: dict[str, object], code: str, count: int
-) -> None:
+def test_a_dlinknet_on_bottlenecks_has_the_parameters_of_public_code() -> None:
+    """zlckanata/DeepGlobe-Road-Extraction-Challenge, less biases before a normalisation."""
+    options = {"tail": "published", "dilation": 16}
     with torch.device("meta"):
-        wish = Wish(output_stride=DECODERS[decoder].output_stride)
-        backbone = Encoder(make_graft(encoder, wish), RGB, finest=2)
-        features = Features(backbone.channels, backbone.output_stride)
-        parts = build_parts(decoder, features, classes, options)
-    modules = [backbone, parts.decoder, parts.head, parts.auxiliary or nn.Identity()]
-    assert sum(map(parameter_count, modules)) == count, code
+        network = model("dlinknet", "resnet50", classes=1, options=options)
+    assert parameter_count(network) == 217_645_089 - 3968
 
 
 def test_a_pyramid_attention_network_has_the_parameters_of_smp_s() -> None:
