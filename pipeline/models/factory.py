@@ -12,17 +12,17 @@ from pipeline.errors import ConfigError
 from pipeline.models.architecture import architecture_of
 from pipeline.models.auxiliary.heads import AuxiliaryHeads
 from pipeline.models.auxiliary.target import Column
-from pipeline.models.decoders.parts import LIGHT, Features
-from pipeline.models.decoders.registry import DECODERS, build_parts, wants_hybrid_dilation
+from pipeline.models.decoders.parts import LIGHT, Decoder, Features
+from pipeline.models.decoders.registry import build_parts, wants_hybrid_dilation
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam
 from pipeline.models.image_input import ImageInput
-from pipeline.models.networks.registry import NETWORKS, build_network
+from pipeline.models.networks.network import Network
+from pipeline.models.networks.registry import build_network
 from pipeline.models.reference import input_shape
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.models.whole_checkpoint import load_whole, whole_weights
-from pipeline.suggestions import check_name
 
 
 def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> SegmentationModel:
@@ -32,40 +32,40 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
     network is shown.
     Raises ConfigError for unknown names and for weights that are missing or of another network.
     """
-    whole = whole_weights(spec)
-    if spec.network is not None:
-        model = _whole_network(spec, spec.network, classes, channels)
+    kind, whole = architecture_of(spec), whole_weights(spec)
+    if isinstance(kind, Network):
+        model = _whole_network(spec, kind, classes, channels)
     else:
-        model = _grafted(spec, classes, channels, load=whole is None)
+        model = _grafted(spec, kind, classes, channels, load=whole is None)
     if whole is not None:
         load_whole(model, whole, allow_partial=spec.allow_partial)
     return model
 
 
 def _whole_network(
-    spec: ModelSpec, name: str, classes: int, channels: Channels
+    spec: ModelSpec, kind: Network, classes: int, channels: Channels
 ) -> SegmentationModel:
-    check_name("network", name, NETWORKS)
-    given = ImageInput(channels.seen, NETWORKS[name].step, spec.reference)
-    parts = build_network(name, given.in_channels, classes, spec.options)
+    given = ImageInput(channels.seen, kind.step, spec.reference)
+    parts = build_network(str(spec.network), given.in_channels, classes, spec.options)
     return SegmentationModel(given, parts, channels)
 
 
-def _grafted(spec: ModelSpec, classes: int, channels: Channels, *, load: bool) -> SegmentationModel:
+def _grafted(
+    spec: ModelSpec, kind: Decoder, classes: int, channels: Channels, *, load: bool
+) -> SegmentationModel:
     """An encoder in a decoder; load: whether the encoder takes the weights that `spec` names."""
     assert spec.decoder is not None and spec.encoder is not None, "a model without a network"
-    check_name("decoder", spec.decoder, DECODERS)
     wish = Wish(
         weights=spec.weights if load else None,
         allow_partial=spec.allow_partial,
         in_channels=input_shape(spec.reference, channels.seen)[1],
-        output_stride=_wanted_stride(spec.decoder, spec.output_stride),
+        output_stride=_wanted_stride(spec, kind),
         strict=spec.output_stride is not None,
         hybrid=wants_hybrid_dilation(spec.options),
     )
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
-    encoder = Encoder(graft, channels.seen, DECODERS[spec.decoder].finest, spec.reference)
+    encoder = Encoder(graft, channels.seen, kind.finest, spec.reference)
     if wish.hybrid and encoder.output_stride == LIGHT:
         raise ConfigError(
             f"options.hdc: encoder {spec.encoder!r} is not dilated, and has no rates to choose; "
@@ -98,11 +98,10 @@ def parameter_count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def _wanted_stride(decoder: str, wish: int | None) -> int:
-    natural = DECODERS[decoder].output_stride
-    if wish not in (None, LIGHT) and natural == LIGHT:
+def _wanted_stride(spec: ModelSpec, kind: Decoder) -> int:
+    if spec.output_stride not in (None, LIGHT) and kind.output_stride == LIGHT:
         raise ConfigError(
-            f"decoder {decoder!r} needs every reduction down to 1/{LIGHT}: "
-            f"leave out `output_stride` (it is {wish})"
+            f"decoder {spec.decoder!r} needs every reduction down to 1/{LIGHT}: "
+            f"leave out `output_stride` (it is {spec.output_stride})"
         )
-    return wish or natural
+    return spec.output_stride or kind.output_stride

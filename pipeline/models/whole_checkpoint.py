@@ -39,15 +39,13 @@ def whole_weights(spec: ModelSpec) -> PretrainedWeights | None:
     """
     if spec.weights is None or spec.weights == PRETRAINED:
         return None
-    path = Path(spec.weights)
-    if spec.network is not None and not path.is_file():
-        raise ConfigError(f"weights {path}: a network takes a file of its own, and this is none")
-    if not path.is_file():
-        return None
-    state = read_tensors(path)
+    if not Path(spec.weights).is_file():
+        if spec.network is None:
+            return None
+        raise ConfigError(f"weights {spec.weights}: a network takes a file, and this is none")
+    state = read_tensors(Path(spec.weights))
     if spec.network is not None:
-        kept = {key: each for key, each in state.items() if not key.startswith(OUTPUTS)}
-        return PretrainedWeights(kept, spec.weights)
+        return PretrainedWeights(state, spec.weights)
     is_smp = any(key.startswith(_OURS["head."]) for key in state)
     if not is_smp and not any(key.startswith("encoder.graft.") for key in state):
         return None
@@ -57,8 +55,7 @@ def whole_weights(spec: ModelSpec) -> PretrainedWeights | None:
             f"other outputs with them than SMP does. {', '.join(sorted(_SAME_OUTPUT))} take such "
             "files; for the encoder alone, save its state_dict by itself"
         )
-    kept = {key: each for key, each in state.items() if not key.startswith(OUTPUTS)}
-    return PretrainedWeights(from_smp(state) if is_smp else kept, spec.weights)
+    return PretrainedWeights(from_smp(state) if is_smp else state, spec.weights)
 
 
 def load_whole(

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.decoders.heads import head
-from pipeline.models.decoders.layers import convolution, resized
+from pipeline.models.decoders.layers import binned, convolution, normalised, resized
 from pipeline.models.decoders.parts import Features, Parts
 
 WIDTH = 128
@@ -56,18 +56,14 @@ class CascadeFusion(nn.Module):
 
     def __init__(self, coarse: int, fine: int) -> None:
         super().__init__()
-        self.coarse = _linear(nn.Conv2d(coarse, WIDTH, 3, padding=2, dilation=2, bias=False))
-        self.fine = _linear(nn.Conv2d(fine, WIDTH, 1, bias=False))
+        self.coarse = normalised(coarse, WIDTH, 3, dilation=2)
+        self.fine = normalised(fine, WIDTH, 1)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         return F.relu(self.coarse(resized(coarse, fine.shape[2:])) + self.fine(fine))
 
 
-def _linear(layer: nn.Conv2d) -> nn.Sequential:
-    return nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels))
-
-
 def _with_context(feature: Tensor) -> Tensor:
     """A feature, plus its means over the whole and over 2 x 2, 3 x 3 and 6 x 6 parts."""
-    pooled = [F.adaptive_avg_pool2d(feature, bins) for bins in _BINS]
+    pooled = [binned(feature, bins) for bins in _BINS]
     return feature + sum(resized(each, feature.shape[2:]) for each in pooled)

@@ -15,11 +15,18 @@ def convolution(
     channels: int, out: int, kernel: int = 3, dilation: int = 1, stride: int = 1
 ) -> nn.Sequential:
     """Convolution of the same size, or of a `stride`-th of it, batch normalisation, ReLU."""
+    linear = normalised(channels, out, kernel, stride, dilation)
+    return nn.Sequential(*linear, nn.ReLU(inplace=True))
+
+
+def normalised(
+    channels: int, out: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Convolution of the same size, or of a `stride`-th of it, and batch normalisation."""
     padding = dilation * (kernel // 2)
     return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, stride, padding, dilation, bias=False),
+        nn.Conv2d(channels, out, kernel, stride, padding, dilation, groups, bias=False),
         nn.BatchNorm2d(out),
-        nn.ReLU(inplace=True),
     )
 
 
@@ -51,6 +58,24 @@ class PooledNorm(nn.BatchNorm2d):
         return F.batch_norm(
             input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
         )
+
+
+def binned(feature: Tensor, bins: int) -> Tensor:
+    """N x c x H x W -> means of bins x bins rectangles, N x c x bins x bins.
+
+    What `adaptive_avg_pool2d` computes, which cannot be exported for images of any size.
+    """
+    rows, columns = (_shares(side, bins, feature) for side in (feature.shape[2], feature.shape[3]))
+    return rows @ feature @ columns.T
+
+
+def _shares(side: int, bins: int, like: Tensor) -> Tensor:
+    """Of each bin, how much each place counts, bins x side; bins overlap where they must."""
+    places = torch.arange(side, device=like.device)
+    numbers = torch.arange(bins, device=like.device)[:, None]
+    begins, ends = numbers * side // bins, ((numbers + 1) * side + bins - 1) // bins
+    inside = (places >= begins) & (places < ends)
+    return (inside / inside.sum(dim=1, keepdim=True)).to(like.dtype)
 
 
 def resized(feature: Tensor, size: Size | torch.Size) -> Tensor:

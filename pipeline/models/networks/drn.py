@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.decoders.heads import head
-from pipeline.models.decoders.layers import convolution
+from pipeline.models.decoders.layers import convolution, normalised
 from pipeline.models.decoders.parts import Parts
-from pipeline.models.networks.layers import OfImage, normalised
+from pipeline.models.networks.layers import OfImage
 
 CHANNELS = 512
 STRIDE = 8

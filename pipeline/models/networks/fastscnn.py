@@ -14,9 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.decoders.heads import head
-from pipeline.models.decoders.layers import PooledNorm, convolution, resized
+from pipeline.models.decoders.layers import (
+    PooledNorm,
+    binned,
+    convolution,
+    normalised,
+    resized,
+)
 from pipeline.models.decoders.parts import Parts
-from pipeline.models.networks.layers import binned, normalised
 
 CHANNELS = 128
 STRIDE = 8

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -26,17 +25,6 @@ class OfImage(nn.Module):
         return features
 
 
-def normalised(
-    channels: int, out: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
-) -> nn.Sequential:
-    """Convolution of the same size, or 1/stride of it, and batch normalisation."""
-    padding = dilation * (kernel // 2)
-    return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, stride, padding, dilation, groups, bias=False),
-        nn.BatchNorm2d(out),
-    )
-
-
 def pooled(feature: Tensor) -> tuple[Tensor, Tensor]:
     """N x c x H x W -> the maximum of each 2 x 2, N x c x H/2 x W/2, and its index in H * W."""
     values, indices = F.max_pool2d(feature, 2, return_indices=True)
@@ -52,24 +40,6 @@ def unpooled(feature: Tensor, indices: Tensor) -> Tensor:
     empty = feature.new_zeros(count, channels, 4 * height * width)
     filled = empty.scatter(2, indices.flatten(2), feature.flatten(2))
     return filled.reshape(count, channels, 2 * height, 2 * width)
-
-
-def binned(feature: Tensor, bins: int) -> Tensor:
-    """N x c x H x W -> means of bins x bins rectangles, N x c x bins x bins.
-
-    What `adaptive_avg_pool2d` computes, which cannot be exported for images of any size.
-    """
-    rows, columns = (_shares(side, bins, feature) for side in (feature.shape[2], feature.shape[3]))
-    return rows @ feature @ columns.T
-
-
-def _shares(side: int, bins: int, like: Tensor) -> Tensor:
-    """Of each bin, how much each place counts, bins x side; bins overlap where they must."""
-    places = torch.arange(side, device=like.device)
-    numbers = torch.arange(bins, device=like.device)[:, None]
-    begins, ends = numbers * side // bins, ((numbers + 1) * side + bins - 1) // bins
-    inside = (places >= begins) & (places < ends)
-    return (inside / inside.sum(dim=1, keepdim=True)).to(like.dtype)
 
 
 def initialise(network: nn.Module) -> None:

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipeline.models.networks.layers import binned, initialise, pooled, unpooled
+from pipeline.models.decoders.layers import binned
+from pipeline.models.networks.layers import initialise, pooled, unpooled
 
 
 def test_unpooling_puts_maxima_back_to_their_places() -> None:
