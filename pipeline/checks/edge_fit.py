@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
@@ -69,6 +68,8 @@ def compare_readings(data: DataConfig, samples: Sequence[Sample], turned: bool) 
 
 def fits_better(one: Reading, other: Reading) -> bool:
     """True if `one` fits the images clearly better than `other`."""
+    from scipy import stats  # its import takes seconds
+
     known = np.isfinite(one.scores) & np.isfinite(other.scores)
     gain = one.scores[known] - other.scores[known]
     if len(gain) < _FEWEST_PICTURES or not gain.any():

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipeline.config import FoldsConfig
 from pipeline.data.inspection import Record
@@ -54,6 +53,8 @@ def fold_rows(
 
 
 def _split(group: np.ndarray, stratum: np.ndarray, folds: FoldsConfig) -> np.ndarray:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # takes seconds
+
     alone = len(set(group.tolist())) == len(group)
     kind = StratifiedKFold if alone else StratifiedGroupKFold
     splitter = kind(folds.count, shuffle=True, random_state=folds.seed)
