@@ -78,13 +78,14 @@ predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT
 export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0|all] [SEED=0] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,seed,SEED) $(call option,format,FORMAT) $(call option,out,OUT)
 
-# pip compiles on one core, and tests as well.
+# pip compiles on one core, and tests as well. These large parts are imported seldom or never.
+UNUSED := /(tests?|testing|pip|setuptools|_inductor|debugpy|mypy|lexers|algorithms|physics)/
 environment: $(STAMP)    ## build .venv from requirements.txt
 .venv/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Maskmill needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
-	.venv/bin/python -m compileall -qq -j 0 -x '/tests?/|/site-packages/(pip|setuptools)/' .venv/lib || true
+	.venv/bin/python -m compileall -qq -j 0 -x '$(UNUSED)' .venv/lib || true
 	@touch $@
 
 test: $(STAMP)           ## the tests, and beside them format, lint and types

@@ -163,9 +163,14 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "int"]
+    ("slots", "number", "code"),
+    [
+        pytest.param(1, signal.SIGTERM, 143, id="inline-term"),
+        pytest.param(1, signal.SIGINT, 130, id="inline-int", marks=pytest.mark.slow),
+        pytest.param(2, signal.SIGTERM, 143, id="pool-term", marks=pytest.mark.slow),
+        pytest.param(2, signal.SIGINT, 130, id="pool-int"),
+    ],
 )
-@pytest.mark.parametrize("slots", [1, 2], ids=["inline", "pool"])
 def test_a_signal_lets_running_jobs_save_and_sets_the_exit_code(
     number: int, code: int, slots: int, tmp_path: Path
 ) -> None:

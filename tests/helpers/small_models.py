@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
 import torch
 from torch import nn
 
@@ -16,6 +17,11 @@ from pipeline.models.factory import build_model
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.graft import Graft
 from pipeline.models.segmentation import SegmentationModel
+
+DECODERS_BY_COST = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "refinenet" else name for name in DECODERS
+]
+"""All decoders, of which those that take seconds even on small images are slow."""
 
 
 def model(

@@ -40,10 +40,12 @@ def _normalisations(network: nn.Module) -> int:
         ("unet", "tf_efficientnet_lite0", 0.9),  # BatchNormAct2d, Conv2dSame
         ("pspnet", "mobilenetv3_small_100", 0.9),
         ("deeplabv3plus", "resnet18", 0.9),
-        ("fpn", "vgg11_bn", 0.8),
+        pytest.param("fpn", "vgg11_bn", 0.8, marks=pytest.mark.slow),
         ("linknet", "densenet121", 0.4),  # where it normalises what convolutions gave together
         ("unet", "test_convnext", 0.5),
-        ("linknet", "resnet18[:2] + mobilenetv3_small_100[2:]", 0.8),
+        pytest.param(
+            "linknet", "resnet18[:2] + mobilenetv3_small_100[2:]", 0.8, marks=pytest.mark.slow
+        ),
     ],
 )
 @torch.no_grad()

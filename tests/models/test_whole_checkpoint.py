@@ -18,7 +18,7 @@ from tests.helpers.small_models import model
     [
         ("resnet18", "resnet18", smp.Unet, "unet"),
         ("tu-resnet18", "resnet18", smp.Unet, "unet"),
-        ("vgg11_bn", "vgg11_bn", smp.Unet, "unet"),
+        pytest.param("vgg11_bn", "vgg11_bn", smp.Unet, "unet", marks=pytest.mark.slow),
         ("resnet18", "resnet18", smp.MAnet, "manet"),
     ],
 )

@@ -76,7 +76,7 @@ def _submitted(stage: StageContext) -> bytes:
     [
         ("one", ONE, {}, {}),
         slow("one", ONE, {"mean": "geometric"}, {}),
-        ("one", ONE, {"mean": "rank"}, {"dtype": "uint16"}),
+        slow("one", ONE, {"mean": "rank"}, {"dtype": "uint16"}),
         slow("one", ONE, {"threshold": "search", "postprocess": ["fill_holes"]}, {}),
         slow("one", ONE, {}, {"dtype": "float16", "codec": "blosc2"}),
         slow("two", TWO, {"threshold": [0.4, 0.6]}, {}),

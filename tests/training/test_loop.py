@@ -61,7 +61,9 @@ class StopAfter(StopFlag):
         return self.signal_number != 0
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    "steps", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 5))]
+)
 def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(
     discs: Path, tmp_path: Path, steps: int
 ) -> None:

@@ -341,7 +341,9 @@ RICH = {
 }
 
 
-@pytest.mark.parametrize(("name", "step"), [("all", 3), ("plain", 1)])
+@pytest.mark.parametrize(
+    ("name", "step"), [("all", 3), pytest.param("plain", 1, marks=pytest.mark.slow)]
+)
 def test_a_stop_changes_no_byte(discs: Path, tmp_path: Path, name: str, step: int) -> None:
     freeze = {"encoder": 2, "norms": True} if name == "all" else {}
     whole = _frozen(train_job(discs, tmp_path / "whole", **RICH[name]), **freeze)

@@ -15,7 +15,13 @@ from tests.helpers.small_models import Toy, model
 
 
 @pytest.mark.parametrize(
-    "encoder", ["test_resnet", "test_efficientnet", "test_convnext", "efficientvit_m0"]
+    "encoder",
+    [
+        "test_resnet",
+        "test_efficientnet",
+        "test_convnext",
+        pytest.param("efficientvit_m0", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("stride", [8, 16])
 def test_the_last_stages_stay_at_the_output_stride(encoder: str, stride: int) -> None:

@@ -181,7 +181,13 @@ def test_a_copy_keeps_its_own_features() -> None:
 
 
 @pytest.mark.parametrize(
-    "encoder", ["test_resnet", "test_vit", "inception_v3", "vgg11", "levit_128s"]
+    "encoder",
+    [
+        "test_resnet",
+        "test_vit",
+        "levit_128s",
+        *(pytest.param(heavy, marks=pytest.mark.slow) for heavy in ("inception_v3", "vgg11")),
+    ],
 )
 def test_built_again_without_dry_runs_it_is_the_same(
     encoder: str, monkeypatch: pytest.MonkeyPatch
