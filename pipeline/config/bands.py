@@ -70,7 +70,7 @@ def _valid_rule(text: str) -> str:
 
 
 def _valid_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
         raise ValueError(f"{name!r}: a band's name is made of letters, digits and underscores")
     return name
 

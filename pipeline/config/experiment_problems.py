@@ -72,8 +72,8 @@ def _multiclass_problems(experiment: Experiment) -> Iterator[str]:
 
 
 def _submission_problems(experiment: Experiment) -> Iterator[str]:
-    rows = experiment.submission.rows
-    if len(experiment.data.classes) > 1 and rows != "class":
+    data, rows = experiment.data, experiment.submission.rows
+    if data.test is not None and len(data.classes) > 1 and rows != "class":
         yield (
             f"submission.rows: {rows} allows one class only; for several classes set "
             "rows: class and a key with {class} in it"

@@ -93,6 +93,13 @@ class GroupTable(Block):
     """Column of the ids."""
     group: str = "group"
     """Column of the groups."""
+    key: str = "{id}"
+    """Form of the keys in the id column: `{id}`, `{id}.tiff` …"""
+
+    @field_validator("key")
+    @classmethod
+    def _names_the_id(cls, key: str) -> str:
+        return with_placeholder(key, "{id}")
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:

@@ -74,10 +74,11 @@ def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[
     named: dict[str, set[str]] = defaultdict(set)
     for each, group in zip(table[columns.id], table[columns.group], strict=True):
         named[as_matched(each)].add(group.strip())
-    missing = [each for each in ids if named.get(as_matched(each), {""}) == {""}]
+    keys = {each: as_matched(columns.key.replace("{id}", each)) for each in ids}
+    missing = [each for each, key in keys.items() if named.get(key, {""}) == {""}]
     if missing:
         raise DataError(f"{path} names no group for {listed(missing)}")
-    torn = [each for each in ids if len(named[as_matched(each)]) > 1]
+    torn = [each for each, key in keys.items() if len(named[key]) > 1]
     if torn:
         raise DataError(f"{path} names several groups for {listed(torn)}")
-    return {each: next(iter(named[as_matched(each)])) for each in ids}
+    return {each: next(iter(named[key])) for each, key in keys.items()}

@@ -145,6 +145,9 @@ def test_groups_from_a_table(tmp_path: Path) -> None:
         groups_of(["a", "b"], data)
     with pytest.raises(DataError, match=r"g\.csv has no column 'id'"):
         groups_of(["a"], config(tmp_path, group={"csv": "g.csv"}))
+    write(tmp_path / "g.csv", "name,patient\na.tiff,p1\nb.tiff,p2\n")
+    named = config(tmp_path, group={**columns, "key": "{id}.tiff"})
+    assert groups_of(["b", "a"], named) == {"a": "p1", "b": "p2"}
 
 
 def test_an_id_cannot_be_a_path(tmp_path: Path) -> None:

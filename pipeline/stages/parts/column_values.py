@@ -44,26 +44,27 @@ def columns_of(context: StageContext, split: FoldSplit, model: str) -> tuple[Col
 
 
 def _values(data: DataConfig, output: ColumnOutput, split: FoldSplit, place: str) -> ColumnValues:
-    path, key = _table(data, output)
+    path, key, form = _table(data, output)
     cells = _cells(path, key, output.column, place)
-    there = [cells.get(as_matched(sample.id), ("", "")) for sample in split.train]
+    keys = [form.replace("{id}", sample.id) for sample in split.train]
+    there = [cells.get(as_matched(each), ("", "")) for each in keys]
     if all(cell.lower() in MISSING for _, cell in there):
         raise DataError(
             f"{place}: {path} has no value of {output.column!r} for any training image of "
-            f"{split.name}; its column {key!r} should hold ids such as {split.train[0].id!r}"
+            f"{split.name}; its column {key!r} should hold ids such as {keys[0]!r}"
         )
     if output.as_ == "classification":
         return _classes(output, there, split, place)
     return _numbers(output, there, split, place)
 
 
-def _table(data: DataConfig, output: ColumnOutput) -> tuple[Path, str]:
-    """The file, and its column of ids."""
+def _table(data: DataConfig, output: ColumnOutput) -> tuple[Path, str, str]:
+    """The file, its column of ids, and their form."""
     group = data.group
     if output.csv is not None:
-        return data.root / output.csv, output.id or "id"
+        return data.root / output.csv, output.id or "id", "{id}"
     assert isinstance(group, GroupTable)
-    return data.root / group.csv, output.id or group.id
+    return data.root / group.csv, output.id or group.id, group.key
 
 
 def _cells(path: Path, key: str, column: str, place: str) -> Cells:
