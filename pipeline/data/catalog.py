@@ -17,6 +17,8 @@ from pipeline.data.volume_slices import slices_of
 from pipeline.errors import DataError
 
 Part = Literal["train", "test"]
+LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+"""Names, in lower case, of files that systems leave in folders of images."""
 
 
 class NoImagesError(DataError):
@@ -113,6 +115,7 @@ def matching(root: Path, pattern: str) -> dict[Path, str]:
         for path in sorted(root.glob(as_glob(pattern)))
         if (match := wanted.fullmatch(path.relative_to(root).as_posix()))
         and not path.name.startswith(".")
+        and path.name.lower() not in LEFT_BY_SYSTEMS
     }
 
 
@@ -121,7 +124,7 @@ def find_files(root: Path, pattern: str, *, folders: bool = False) -> dict[str, 
 
     folders: any folder counts, since it may be a DICOM series. `*` matches anything within a
     name; `{class}` is the name of a class. Hidden files are none: macOS leaves a `._name` beside
-    every file that it copies.
+    every file that it copies, and Windows a `Thumbs.db` in every folder of images.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for path, sample_id in matching(root, pattern).items():
