@@ -104,18 +104,33 @@ class StoreFiles:
         return values.reshape(self.index.shape(row))
 
     def mark_damaged(self, row: int) -> ArtefactError:
-        """Mark a damaged map as not done, so that it is made again; the error that says so.
-
-        It stays marked as it is where another process writes it, or nothing can be written.
+        """Mark a damaged map as not done, and all others that are damaged, too, so that one more
+        run makes them again together; the error that says so.
         """
+        rows = self._damaged_rows()
+        others = len(rows - {row})
+        for each in sorted(rows | {row}):
+            self._forget_damaged(each)
+        name = f"map {self.index.ids[row]!r}" + (f" and {others} more" if others else "")
+        name += f" of {self.folder} {'are' if others else 'is'} damaged"
+        return ArtefactError(
+            f"{name}; run the same command again to regenerate {'them' if others else 'it'} "
+            "(`make verify` names every damaged one)"
+        )
+
+    def _damaged_rows(self) -> set[int]:
+        """The maps that are declared done and are not as they were written."""
+        with suppress(OSError):
+            rows = {self.index.row(problem.id) for problem in self.verify()}
+            return {row for row in rows if self.records.is_declared(row)}
+        return set()
+
+    def _forget_damaged(self, row: int) -> None:
+        """Mark a map as not done unless another process writes it, or nothing can be written."""
         rows = np.array([row])
         with suppress(ArtefactError, OSError), self.owned(rows):
             if not (self._is_done(row) and self.is_intact(row)):
                 self.forget(rows)
-        return ArtefactError(
-            f"map {self.index.ids[row]!r} of {self.folder} is damaged; run the same command "
-            "again to regenerate it (`make verify` names every damaged one)"
-        )
 
     def _is_done(self, row: int) -> bool:
         return bool(self.records.done(self.codec, self._data.size, row))
