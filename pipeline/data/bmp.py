@@ -1,4 +1,4 @@
-"""BMP with a palette of grays, whose pixels Pillow takes for as many bits as the grays would need."""
+"""BMP with a palette of grays: Pillow takes its pixels for as many bits as the grays need."""
 
 from __future__ import annotations
 
