@@ -20,9 +20,9 @@ from pipeline.config import DataConfig
 from pipeline.data.catalog import (
     LEFT_BY_SYSTEMS,
     Catalog,
-    as_glob,
     as_regex,
     find_files,
+    folders_of,
     matching,
     patterns_of,
 )
@@ -68,7 +68,7 @@ def find_unusable(data: DataConfig) -> list[Finding]:
             Finding(
                 "error", key, f"{shown_path(folder, data.root)} cannot be opened: no permission"
             )
-            for folder in _folders(data.root, pattern)
+            for folder in folders_of(data.root, pattern)
             if not os.access(folder, os.R_OK | os.X_OK)
         ]
         for each in found.values():
@@ -119,24 +119,11 @@ def _is_utf8(name: bytes) -> bool:
     return True
 
 
-def _folders(root: Path, pattern: str) -> list[Path]:
-    """The folders that a pattern looks for files in."""
-    parent = Path(pattern).parent.as_posix()
-    if parent == ".":
-        return [root]
-    wanted = re.compile(as_regex(parent))
-    return [
-        path
-        for path in sorted(root.glob(as_glob(parent)))
-        if path.is_dir() and wanted.fullmatch(path.relative_to(root).as_posix())
-    ]
-
-
 def _unmatched(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
     """Images, or files that may be images, beside those of a pattern; folders named like files."""
     found = set()
     wanted = re.compile(as_regex(pattern))
-    for folder in _folders(root, pattern):
+    for folder in folders_of(root, pattern):
         try:
             entries = list(os.scandir(folder))
         except OSError:

@@ -133,6 +133,19 @@ def find_files(root: Path, pattern: str, *, folders: bool = False) -> dict[str, 
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
 
 
+def folders_of(root: Path, pattern: str) -> list[Path]:
+    """The folders that a pattern looks for files in."""
+    parent = Path(pattern).parent.as_posix()
+    if parent == ".":
+        return [root]
+    wanted = re.compile(as_regex(parent))
+    return [
+        path
+        for path in sorted(root.glob(as_glob(parent)))
+        if path.is_dir() and wanted.fullmatch(path.relative_to(root).as_posix())
+    ]
+
+
 def as_glob(pattern: str) -> str:
     """A pattern for `glob`, which matches at least what `as_regex` does."""
     pieces = re.split(r"\{id\}|\{class\}|\*", pattern)
