@@ -69,6 +69,9 @@ def _class_problems(train: Sequence[Record], experiment: Experiment) -> Iterator
     if not any(any(record.shares) for record in train):
         yield Finding("error", "data.masks", "every mask is empty; there is nothing to learn")
         return
+    if len(train) > 1 and all(set(record.shares) == {1.0} for record in train):
+        text = "every mask covers its whole image; do their values mean something else?"
+        yield Finding("warning", "data.masks", text)
     folds = experiment.folds.count
     for position, name in enumerate(experiment.data.class_names):
         holders = [record.id for record in train if record.shares[position] > 0]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.checks.finding import Finding
-from pipeline.config import Experiment
+from pipeline.config import Experiment, SubmissionConfig
 from pipeline.data.catalog import Catalog
-from pipeline.data.listing import listed
+from pipeline.data.listing import enumerated, listed
 from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import runs_as_formula
 from pipeline.errors import DataError
 from pipeline.metrics import scores_objects
+from pipeline.submission.format import SubmissionFormat
 from pipeline.submission.registry import plan_submission
 
 
@@ -37,6 +40,7 @@ def group_problems(groups: dict[str, str] | DataError, experiment: Experiment) -
     if isinstance(groups, DataError):
         yield Finding("error", "data.group", str(groups).removeprefix("data.group: "))
         return
+    yield from _same_numbers(groups)
     count, folds = len(set(groups.values())), experiment.folds.count
     if count < folds:
         yield Finding(
@@ -46,6 +50,20 @@ def group_problems(groups: dict[str, str] | DataError, experiment: Experiment) -
             if count > 1
             else "one group (or one image) cannot be split; add data",
         )
+
+
+def _same_numbers(groups: dict[str, str]) -> Iterator[Finding]:
+    """Groups 1 and 1.0, or 7 and 007: programs that took a table's cells for numbers write so."""
+    alike: dict[float, set[str]] = defaultdict(set)
+    for each in set(groups.values()):
+        if re.fullmatch(r"\d{1,15}(\.0*)?", each):
+            alike[float(each)].add(each)
+    if twice := sorted(sorted(names) for names in alike.values() if len(names) > 1):
+        shown = enumerated([" and ".join(map(repr, names)) for names in twice], most=2)
+        text = (
+            f"{len(twice)} number(s) are written in several ways, as groups of their own: {shown}"
+        )
+        yield Finding("warning", "data.group", text)
 
 
 def submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
@@ -59,14 +77,25 @@ def submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
     yield from _order_problems(experiment)
     try:
         ids = [sample.id for sample in catalog.test]
-        rows = plan_submission(experiment, ids).rows
+        planned = plan_submission(experiment, ids)
     except DataError as error:
         yield Finding("error", "submission", str(error))
         return
-    formulas = [row.key for row in rows if runs_as_formula(row.key) and not runs_as_formula(row.id)]
-    if formulas:
-        text = f"spreadsheets run these keys as formulas: {listed(formulas)}"
-        yield Finding("warning", "submission.key", text)
+    yield from _formulas(planned, experiment.submission)
+
+
+def _formulas(planned: SubmissionFormat, settings: SubmissionConfig) -> Iterator[Finding]:
+    """Cells of the file, other than ids, that a spreadsheet runs; ids are told with all others."""
+    keys = [row.key for row in planned.rows if not runs_as_formula(row.id)]
+    cells = {
+        "submission.key": keys,
+        "submission.class": [row.class_name for row in planned.rows],
+        "submission.columns": [] if settings.sample else [*settings.columns, settings.class_ or ""],
+    }
+    for key, texts in cells.items():
+        if formulas := [text for text in dict.fromkeys(texts) if runs_as_formula(text)]:
+            text = f"spreadsheets run these cells as formulas: {listed(formulas)}"
+            yield Finding("warning", key, text)
 
 
 def _order_problems(experiment: Experiment) -> Iterator[Finding]:

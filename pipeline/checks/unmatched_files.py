@@ -1,7 +1,8 @@
 """Files that no pattern matches, in folders that a pattern reads, and entries that are not files.
 
-Ignored: hidden files (`.DS_Store`, `._x`), files of Windows (`Thumbs.db`, `desktop.ini`), and
-texts, tables and archives, which are common beside images. Compressed images are reported.
+Ignored: hidden files that are no images (`.DS_Store`, `._x`), files of Windows (`Thumbs.db`,
+`desktop.ini`), and texts, tables and archives, which are common beside images. Compressed and
+hidden images are reported.
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
 from pathlib import Path
 
 from pipeline.checks.finding import Finding
+from pipeline.checks.unreached_files import is_like, unreached
 from pipeline.config import DataConfig
-from pipeline.data.catalog import Catalog, as_glob, as_regex, find_files, matching, patterns_of
+from pipeline.data.catalog import (
+    LEFT_BY_SYSTEMS,
+    Catalog,
+    as_regex,
+    find_files,
+    folders_of,
+    matching,
+    patterns_of,
+)
 from pipeline.data.listing import listed
 
-_LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-_SAME = {".jpeg": ".jpg", ".tiff": ".tif"}
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".zip"}
 _TEXTS = {
     ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".xml", ".html",
@@ -32,17 +39,17 @@ def find_leftovers(catalog: Catalog, data: DataConfig) -> list[Finding]:
     """Files in or near the folders of the patterns that are not read."""
     taken = {path for pattern in patterns_of(data).values() for path in _taken(data, pattern)}
     findings: list[Finding] = []
-    told: set[Path] = set()
+    told: set[Path] = set(taken)
     for key, pattern in patterns_of(data).items():
         left = sorted(_unmatched(data.root, pattern, taken) - told)
-        told |= set(left)
         if left:
             findings.append(Finding("warning", key, _text(left, pattern, catalog, data)))
-    beyond = sorted(_out_of_reach(data) - taken)
-    if beyond:
-        names = listed([shown_path(path, data.root) for path in beyond], most=3)
-        text = f"{len(beyond)} file(s) in folders that no pattern reaches: {names}"
-        findings.append(Finding("warning", "data.images", text))
+        beyond = sorted(unreached(data.root, pattern) - told - set(left))
+        if beyond:
+            names = listed([shown_path(path, data.root) for path in beyond], most=3)
+            text = f"{len(beyond)} file(s) in folders that no pattern reaches: {names}"
+            findings.append(Finding("warning", key, text))
+        told.update(left, beyond)
     return findings
 
 
@@ -61,7 +68,7 @@ def find_unusable(data: DataConfig) -> list[Finding]:
             Finding(
                 "error", key, f"{shown_path(folder, data.root)} cannot be opened: no permission"
             )
-            for folder in _folders(data.root, pattern)
+            for folder in folders_of(data.root, pattern)
             if not os.access(folder, os.R_OK | os.X_OK)
         ]
         for each in found.values():
@@ -112,24 +119,11 @@ def _is_utf8(name: bytes) -> bool:
     return True
 
 
-def _folders(root: Path, pattern: str) -> list[Path]:
-    """The folders that a pattern looks for files in."""
-    parent = Path(pattern).parent.as_posix()
-    if parent == ".":
-        return [root]
-    wanted = re.compile(as_regex(parent))
-    return [
-        path
-        for path in sorted(root.glob(as_glob(parent)))
-        if path.is_dir() and wanted.fullmatch(path.relative_to(root).as_posix())
-    ]
-
-
 def _unmatched(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
     """Images, or files that may be images, beside those of a pattern; folders named like files."""
     found = set()
     wanted = re.compile(as_regex(pattern))
-    for folder in _folders(root, pattern):
+    for folder in folders_of(root, pattern):
         try:
             entries = list(os.scandir(folder))
         except OSError:
@@ -137,8 +131,7 @@ def _unmatched(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
         for entry in entries:
             path = folder / entry.name
             named = wanted.fullmatch(path.relative_to(root).as_posix())
-            packed = path != _unpacked(path) and _is_like(_unpacked(path), pattern)
-            if path in taken or (_is_ignored(entry.name) and not packed):
+            if path in taken or (_is_ignored(entry.name) and not _is_put_away(path, pattern)):
                 continue
             if entry.is_dir() and not named:
                 continue
@@ -149,24 +142,13 @@ def _unmatched(root: Path, pattern: str, taken: set[Path]) -> set[Path]:
 
 def _is_ignored(name: str) -> bool:
     lowered = name.lower()
-    return name.startswith(".") or lowered in _LEFT_BY_SYSTEMS or Path(lowered).suffix in _TEXTS
+    return name.startswith(".") or lowered in LEFT_BY_SYSTEMS or Path(lowered).suffix in _TEXTS
 
 
-def _unpacked(path: Path) -> Path:
-    """The path of what is in a compressed file."""
-    return path.with_suffix("") if path.suffix.lower() in _PACKED else path
-
-
-def _is_like(path: Path, pattern: str) -> bool:
-    """True if a file has the ending of a pattern, in any spelling."""
-    ending = spelled(Path(pattern).suffix)
-    return bool(ending and not re.search(r"[{}*]", ending)) and spelled(path.suffix) == ending
-
-
-def spelled(ending: str) -> str:
-    """The usual spelling of a file's ending: `.JPEG` is `.jpg`."""
-    lowered = ending.lower()
-    return _SAME.get(lowered, lowered)
+def _is_put_away(path: Path, pattern: str) -> bool:
+    """True for an image that is compressed or hidden; `._x` is what macOS knows about an image."""
+    packed = path.suffix.lower() in _PACKED and is_like(path.with_suffix(""), pattern)
+    return packed or (is_like(path, pattern) and not path.name.startswith("._"))
 
 
 def _text(left: list[Path], pattern: str, catalog: Catalog, data: DataConfig) -> str:
@@ -175,6 +157,9 @@ def _text(left: list[Path], pattern: str, catalog: Catalog, data: DataConfig) ->
     folders = [path for path in left if path.is_dir()]
     if folders:
         text += f" ({len(folders)} of them folders)"
+    hidden = [path for path in left if path.name.startswith(".")]
+    if hidden:
+        text += f" ({len(hidden)} of them hidden, by the dot that their names begin with)"
     known = set(catalog.by_id["train"]) | set(catalog.by_id["test"]) | set(data.drop)
     lost = sorted(set(_ids(left, pattern, data.root)) - known)
     if lost:
@@ -187,29 +172,15 @@ def _ids(left: Iterable[Path], pattern: str, root: Path) -> Iterator[str]:
     end = Path(pattern).suffix
     loose = pattern.removesuffix(end) if end and not re.search(r"[{}*]", end) else pattern
     wanted = re.compile(as_regex(loose), re.IGNORECASE)
-    for path in map(_unpacked, left):
-        if match := wanted.fullmatch(path.relative_to(root).with_suffix("").as_posix()):
-            yield match["id"]
-
-
-def _out_of_reach(data: DataConfig) -> set[Path]:
-    """Files with the ending of images, below their folder, as deep as no image can be."""
-    found = set()
-    for pattern in (data.images, data.test):
-        parts = Path(pattern or "").parts
-        fixed = list(takewhile(lambda part: not re.search(r"[{*]", part), parts[:-1]))
-        within = data.root.joinpath(*fixed)
-        found |= {
-            path
-            for path in (within.rglob("*") if pattern else ())
-            if _is_like(path, pattern or "")
-            and len(path.relative_to(data.root).parts) != len(parts)
-            and not any(part.startswith(".") for part in path.relative_to(within).parts)
-        }
-    return found
+    for path in left:
+        inner = path.with_suffix("")  # of `x.png.gz`, `x.png.part`
+        named = (inner if is_like(inner, pattern) else path).relative_to(root).with_suffix("")
+        if match := wanted.fullmatch(named.as_posix()):
+            yield match["id"].removeprefix(".")
 
 
 def near_misses(data: DataConfig) -> list[str]:
     """Files that the pattern of images may mean, where it takes none."""
-    beside = _unmatched(data.root, data.of_first_band(data.images), set())
-    return [shown_path(path, data.root) for path in sorted(_out_of_reach(data) | beside)]
+    pattern = data.of_first_band(data.images)
+    found = unreached(data.root, pattern) | _unmatched(data.root, pattern, set())
+    return [shown_path(path, data.root) for path in sorted(found)]

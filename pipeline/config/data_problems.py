@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ def class_problems(data: DataConfig) -> Iterator[str]:
     values = list(data.classes.values())
     if len(set(values)) != len(values):
         yield f"two classes share a {'colour' if data.has_colours else 'pixel value'}"
+    if len({unicodedata.normalize("NFC", name) for name in data.classes}) != len(values):
+        yield "classes: two names differ only in Unicode form and look alike"
     if len(set(map(type, values))) > 1:
         yield "some classes have colours, others pixel values"
     elif data.void is not None and isinstance(data.void, str) != data.has_colours:

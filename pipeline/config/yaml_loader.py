@@ -25,7 +25,9 @@ def _refusal(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Refuses a key given twice, knows 1e-4 for a number, and bounds nesting and merging (<<)."""
+    """Refuses a key given twice and numbers of another base, knows 1e-4 for a number, and bounds
+    nesting and merging (<<).
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -87,7 +89,20 @@ class StrictLoader(yaml.SafeLoader):
             yield from each.value
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> Any:
-        return node.value if len(node.value) > _LONGEST_NUMBER else super().construct_yaml_int(node)
+        if len(node.value) > _LONGEST_NUMBER:
+            return node.value
+        return _unless_other_base(node, super().construct_yaml_int(node))
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> Any:
+        return _unless_other_base(node, super().construct_yaml_float(node))
+
+
+def _unless_other_base(node: yaml.ScalarNode, value: float) -> float:
+    """The value; a refusal where YAML 1.1 reads 010 as octal or 1:30 as sexagesimal."""
+    if ":" in node.value or re.fullmatch(r"[-+]?0[0-7_]+", node.value):
+        text = node.value
+        raise _refusal(f"YAML reads {text} as {value}; write '{text}' for text, or {value}", node)
+    return value
 
 
 def _key_of(key: yaml.Node) -> Any:
@@ -96,6 +111,7 @@ def _key_of(key: yaml.Node) -> Any:
 
 
 StrictLoader.add_constructor("tag:yaml.org,2002:int", StrictLoader.construct_yaml_int)
+StrictLoader.add_constructor("tag:yaml.org,2002:float", StrictLoader.construct_yaml_float)
 # YAML 1.1 wants a dot before an exponent. Only signed ones, because 12e4 may be an id.
 StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]\d+$"), list("-+0123456789")

@@ -17,6 +17,8 @@ from pipeline.data.volume_slices import slices_of
 from pipeline.errors import DataError
 
 Part = Literal["train", "test"]
+LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+"""Names, in lower case, of files that systems leave in folders of images."""
 
 
 class NoImagesError(DataError):
@@ -113,6 +115,7 @@ def matching(root: Path, pattern: str) -> dict[Path, str]:
         for path in sorted(root.glob(as_glob(pattern)))
         if (match := wanted.fullmatch(path.relative_to(root).as_posix()))
         and not path.name.startswith(".")
+        and path.name.lower() not in LEFT_BY_SYSTEMS
     }
 
 
@@ -121,13 +124,26 @@ def find_files(root: Path, pattern: str, *, folders: bool = False) -> dict[str, 
 
     folders: any folder counts, since it may be a DICOM series. `*` matches anything within a
     name; `{class}` is the name of a class. Hidden files are none: macOS leaves a `._name` beside
-    every file that it copies.
+    every file that it copies, and Windows a `Thumbs.db` in every folder of images.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for path, sample_id in matching(root, pattern).items():
         if path.is_file() or is_zarr_folder(path) or (folders and path.is_dir()):
             found[sample_id].append(path)
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
+
+
+def folders_of(root: Path, pattern: str) -> list[Path]:
+    """The folders that a pattern looks for files in."""
+    parent = Path(pattern).parent.as_posix()
+    if parent == ".":
+        return [root]
+    wanted = re.compile(as_regex(parent))
+    return [
+        path
+        for path in sorted(root.glob(as_glob(parent)))
+        if path.is_dir() and wanted.fullmatch(path.relative_to(root).as_posix())
+    ]
 
 
 def as_glob(pattern: str) -> str:

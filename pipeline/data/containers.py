@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.data.bmp import decode_misread
 from pipeline.data.decoding_memory import memory_for
 from pipeline.data.pages import RefusedError, choose_page
 from pipeline.data.picture_header import ImageHeader, orientation_of, read_header
@@ -66,12 +67,17 @@ def open_picture(data: bytes, path: Path, *, turn: bool = True) -> DecodedImage:
         previews = choose_page(image, data)
         with memory_for(image, len(data)):
             orientation = orientation_of(image)  # Pillow's TIFF loses it when it is loaded
-            image.load()
+            pixels = decode_misread(image, data)
+            if pixels is None:
+                image.load()
+                pixels = image
             header = read_header(image, data, previews, orientation)
+            if pixels is not image:
+                header = replace(header, bits=8)
             if header.format == "JPEG2000" and header.bits > 8 and len(image.getbands()) > 1:
                 # Pillow rounds their largest values up to 256, which it stores as 0
                 raise RefusedError(f"has {header.bits} bits a channel; convert it to 8-bit PNG")
-            return DecodedImage(_turned(image, header, turn), header)
+            return DecodedImage(_turned(pixels, header, turn), header)
 
 
 def _turned(image: Image.Image, header: ImageHeader, turn: bool) -> Image.Image:

@@ -20,6 +20,7 @@ from pipeline.data.images import opened, read_bytes
 from pipeline.data.masks.arrays import mask_array
 from pipeline.data.masks.files import MaskSizeError
 from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.meaning import note_of_turn
 from pipeline.data.masks.registry import mask_format
 from pipeline.data.stamps import Stamps, files_below
 from pipeline.data.volume_masks import mask_notes
@@ -27,7 +28,7 @@ from pipeline.errors import DataError
 from pipeline.size import Size
 
 PARTS: tuple[Part, ...] = ("train", "test")
-VERSION = "check/4"
+VERSION = "check/5"
 """Bumped when the same files give different records than before."""
 _PART = 2**20  # bytes of a file that are in memory together
 FLAT = "flat"
@@ -159,7 +160,8 @@ def _facts(
         if data.volume is not None:  # before a slice is looked for that a shorter mask lacks
             notes += _doubts_of_masks(sample, data)
         truth = _truth(sample, size, image, masks)
-        notes += [f"mask: {note}" for note in truth.notes]
+        same_turn = note_of_turn(image.orientation)
+        notes += [f"mask: {note}" for note in truth.notes if note != same_turn]
         facts["colours"] = ", ".join(truth.colours)
         valid = truth.planes[0].size if truth.valid is None else int(truth.valid.sum())
         shares = truth.planes.sum(axis=(1, 2), dtype=np.int64) / max(1, valid)

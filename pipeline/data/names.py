@@ -6,11 +6,12 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from unicodedata import category
 
 from pipeline.config import DataConfig
 from pipeline.config.patterns import breaks_lines
 from pipeline.data.catalog import Catalog
-from pipeline.data.listing import listed
+from pipeline.data.listing import enumerated, listed
 from pipeline.data.row_keys import as_matched
 from pipeline.errors import DataError
 
@@ -49,6 +50,10 @@ def oddities(names: Iterable[str]) -> Iterator[str]:
     blank = [each for each in names if each != each.strip()]
     if blank:
         yield f"{len(blank)} begin or end with a space: {listed(blank)}"
+    unseen = [each for each in names if any(category(letter) == "Cf" for letter in each)]
+    if unseen:
+        texts = enumerated([ascii(each) for each in unseen])
+        yield f"{len(unseen)} contain letters that cannot be seen: {texts}; rename the files"
     doubled = [each for each in names if _ENDING.search(each)]
     if doubled:
         yield (

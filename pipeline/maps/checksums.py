@@ -6,6 +6,7 @@ CRC-32. Stores of format 1 are read, verified and continued as they are.
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable
 from typing import Protocol
@@ -60,4 +61,24 @@ def checksum(data: memoryview, format: int, seed: int = 0) -> int:
     """That of some bytes, 32 bits."""
     running = new_checksum(format, seed)
     running.update(data)
+    return running.value
+
+
+def checksum_on_disk(
+    running: Checksum, descriptor: int, start: int, length: int, buffer: bytearray
+) -> int | str:
+    """`running` and then the bytes of a file from `start`, read piece by piece; or why they cannot
+    be read.
+    """
+    end = start + length
+    while start < end:
+        expected = memoryview(buffer)[: end - start]
+        try:
+            count = os.preadv(descriptor, [expected], start)
+        except OSError as error:
+            return f"unreadable ({error.strerror})"
+        if count < len(expected):
+            return "truncated"
+        running.update(expected)
+        start += count
     return running.value

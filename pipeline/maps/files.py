@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.errors import ArtefactError
 from pipeline.maps import disk, locks
 from pipeline.maps.bands import Band, pack_bands, write_bands
-from pipeline.maps.checksums import checksum, new_checksum
+from pipeline.maps.checksums import checksum, checksum_on_disk, new_checksum
 from pipeline.maps.codec import codec_of
 from pipeline.maps.header import StoreHeader, read_header
 from pipeline.maps.index import MapIndex
@@ -104,18 +104,33 @@ class StoreFiles:
         return values.reshape(self.index.shape(row))
 
     def mark_damaged(self, row: int) -> ArtefactError:
-        """Mark a damaged map as not done, so that it is made again; the error that says so.
-
-        It stays marked as it is where another process writes it, or nothing can be written.
+        """Mark a damaged map as not done, and all others that are damaged, too, so that one more
+        run makes them again together; the error that says so.
         """
+        rows = self._damaged_rows()
+        others = len(rows - {row})
+        for each in sorted(rows | {row}):
+            self._forget_damaged(each)
+        name = f"map {self.index.ids[row]!r}" + (f" and {others} more" if others else "")
+        name += f" of {self.folder} {'are' if others else 'is'} damaged"
+        return ArtefactError(
+            f"{name}; run the same command again to regenerate {'them' if others else 'it'} "
+            "(`make verify` names every damaged one)"
+        )
+
+    def _damaged_rows(self) -> set[int]:
+        """The maps that are declared done and are not as they were written."""
+        with suppress(OSError):
+            rows = {self.index.row(problem.id) for problem in self.verify()}
+            return {row for row in rows if self.records.is_declared(row)}
+        return set()
+
+    def _forget_damaged(self, row: int) -> None:
+        """Mark a map as not done unless another process writes it, or nothing can be written."""
         rows = np.array([row])
         with suppress(ArtefactError, OSError), self.owned(rows):
             if not (self._is_done(row) and self.is_intact(row)):
                 self.forget(rows)
-        return ArtefactError(
-            f"map {self.index.ids[row]!r} of {self.folder} is damaged; run the same command "
-            "again to regenerate it (`make verify` names every damaged one)"
-        )
 
     def _is_done(self, row: int) -> bool:
         return bool(self.records.done(self.codec, self._data.size, row))
@@ -165,7 +180,8 @@ class StoreFiles:
                 start = int(self.codec.starts[row])
                 length = write_bands(descriptor, self.data_path, start, shape, bands)
                 # planes were written in turns; the system still has their bytes in memory
-                found = self._checksum_on_disk(row, length, descriptor, bytearray(_PIECE))
+                seeded = new_checksum(self.header.format, self.seed(row))
+                found = checksum_on_disk(seeded, descriptor, start, length, bytearray(_PIECE))
                 if isinstance(found, str):
                     raise ArtefactError(f"map {self.index.ids[row]!r} of {self.folder} is {found}")
                 stored.append((found, length))
@@ -212,28 +228,12 @@ class StoreFiles:
         whole = int(self.codec.starts[row] + self.codec.sizes[row])
         if not self.records.done(self.codec, whole, row):
             return "its record was altered"
-        found = self._checksum_on_disk(row, self.records.length(row), descriptor, buffer)
+        start, length = int(self.codec.starts[row]), self.records.length(row)
+        seeded = new_checksum(self.header.format, self.seed(row))
+        found = checksum_on_disk(seeded, descriptor, start, length, buffer)
         if isinstance(found, str):
             return found
         return None if found == self.records.checksum(row) else "altered"
-
-    def _checksum_on_disk(
-        self, row: int, length: int, descriptor: int, buffer: bytearray
-    ) -> int | str:
-        """The checksum of the first bytes of a slot, read piece by piece; or why they cannot be."""
-        start = int(self.codec.starts[row])
-        end, running = start + length, new_checksum(self.header.format, self.seed(row))
-        while start < end:
-            expected = memoryview(buffer)[: end - start]
-            try:
-                count = os.preadv(descriptor, [expected], start)
-            except OSError as error:
-                return f"unreadable ({error.strerror})"
-            if count < len(expected):
-                return "truncated"
-            running.update(expected)
-            start += count
-        return running.value
 
 
 def _map_bytes(path: Path) -> NDArray[np.uint8]:

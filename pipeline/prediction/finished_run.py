@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.atomic_files import write_atomic
 from pipeline.config import Experiment, build_experiment
@@ -152,7 +153,18 @@ def _members(paths: FinishedPaths) -> dict[str, list[str]]:
             f"{folder} is not a finished run: {paths.manifest.name} {state}; run make ensemble "
             "CONFIG=… with its experiment"
         )
-    members: dict[str, list[str]] = manifest["members"]
+    try:
+        members = TypeAdapter(dict[str, list[str]]).validate_python(manifest["members"])
+        unnamed = {folder / each for of in members.values() for each in of} - set(
+            named_files(paths.manifest)
+        )
+    except (KeyError, ValidationError):
+        unnamed = {folder}
+    if unnamed:
+        raise ArtefactError(
+            f"{paths.manifest} does not name the members' weights; run make ensemble CONFIG=… with "
+            "its experiment again"
+        )
     return members
 
 

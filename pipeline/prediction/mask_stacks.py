@@ -47,5 +47,5 @@ def stack_masks(files: PredictedMaskFiles, volume: str, slices: Sequence[str]) -
 
 
 def _read(path: Path) -> NDArray[Any]:
-    with Image.open(path) as picture:
+    with Image.open(path, formats=("PNG",)) as picture:
         return np.asarray(picture)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from pipeline.checks.unmatched_files import spelled
+from pipeline.checks.unreached_files import spelled
 from pipeline.proposal.folders import Place, Template, places_by_template
 from pipeline.proposal.tree import Tree
 from pipeline.proposal.words import Role, is_detail, is_role, roles_of

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.atomic_files import sweep, write_atomic
 from pipeline.config import DataConfig
-from pipeline.data.catalog import Sample
+from pipeline.data.catalog import Sample, folders_of, patterns_of
 from pipeline.data.image_sources.band_files import has_band_files
 from pipeline.data.image_sources.registry import image_source
 from pipeline.data.samples import SampleReader
@@ -124,6 +124,9 @@ def _check_targets(
         raise DataError(f"{out} is a folder of submissions; write the masks to another one")
     if out.resolve().is_relative_to(run_folder.resolve()):
         raise DataError(f"{out} is in the folder of the run itself; write the masks to another one")
+    for key, pattern in patterns_of(data).items():
+        if out.resolve() in {each.resolve() for each in folders_of(data.root, pattern)}:
+            raise DataError(f"{out} is a folder of {key}; write the masks to another one")
     source = image_source(data)
     images = {path.resolve() for each in samples for path in source.files(each.image)}
     written = {path: sample.id for sample in samples for path in files.paths(sample.id)}

@@ -112,6 +112,8 @@ def _write_note(context: StageContext, path: Path, facts: dict[str, Any], old: N
     if old.damage:
         kept = f" with its {SCORE}: {old.facts[SCORE]}" if SCORE in old.facts else ""
         context.reporter.warn(f"{beside}: {old.damage}; it is rewritten{kept}")
+        if content := beside.read_bytes().strip():  # in which a person may have written more
+            write_atomic(beside.with_name(f"{beside.name}.damaged"), content + b"\n")
     write_atomic(beside, note_text(facts, old))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pipeline.atomic_files import rename_damaged
 from pipeline.disk_space import disk_errors_reported
 from pipeline.errors import ArtefactError
-from pipeline.manifests import damaged_files, read_manifest
+from pipeline.manifests import damaged_files
 from pipeline.maps import Accumulator, MapStore
 from pipeline.stages.context import StageContext
 
@@ -53,7 +54,7 @@ def run(context: StageContext) -> None:
 
 
 def _damaged_files(context: StageContext) -> list[Path]:
-    """Damaged weights and aligned references."""
+    """Damaged weights, aligned references and their manifests."""
     workspace = context.workspace
     members = [
         workspace.member(member).manifest
@@ -61,8 +62,15 @@ def _damaged_files(context: StageContext) -> list[Path]:
         for member in context.members(model, context.predicting_folds())
     ]
     manifests = [*members, workspace.alignment_manifest]
-    readable = [path for path in manifests if read_manifest(path) is not None]
-    return [file for manifest in readable for file in damaged_files(manifest)]
+    return [file for manifest in manifests if manifest.exists() for file in _altered(manifest)]
+
+
+def _altered(manifest: Path) -> list[Path]:
+    """The files that a manifest names and that have changed, or a manifest that names none."""
+    try:
+        return damaged_files(manifest)
+    except ArtefactError:
+        return [rename_damaged(manifest)]
 
 
 def _verify(context: StageContext, folder: Path) -> tuple[int, list[str]]:

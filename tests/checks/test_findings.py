@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.checks.finding import Finding
 from pipeline.checks.findings import find_problems
-from pipeline.config import Experiment
+from pipeline.config import Experiment, SubmissionConfig
 from pipeline.data.catalog import list_samples
 from pipeline.data.groups import groups_or_error
 from pipeline.data.inspection import inspect
@@ -258,3 +258,39 @@ def test_the_same_picture_in_two_groups_is_a_leak(tmp_path: Path) -> None:
     assert problems(tmp_path, group="^([bc]|[ad])") != []
     write(tmp_path / "g.csv", "id,group\na,1\nd,1\nb,2\nc,2\n")
     assert problems(tmp_path, group={"csv": "g.csv"}) == []
+
+
+def test_masks_that_are_nothing_but_inside_are_doubted(tmp_path: Path) -> None:
+    draw(tmp_path)
+    for path in (tmp_path / "masks").iterdir():
+        save(path, BLOCK * 0 + 1)
+    assert "every mask covers its whole image" in one(problems(tmp_path), "warning").text
+
+
+def test_groups_that_are_one_number_are_told(tmp_path: Path) -> None:
+    draw(tmp_path, "abcdef")
+    write(tmp_path / "g.csv", "id,g\na,1\nb,1.0\nc,2\nd,2\ne,x\nf,007\n")
+    group = {"csv": "g.csv", "id": "id", "group": "g"}
+    assert one(problems(tmp_path, group=group), "warning").text == (
+        "1 number(s) are written in several ways, as groups of their own: '1' and '1.0'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("submission", "subject"),
+    [
+        ({"key": "={id}"}, "submission.key"),
+        ({"columns": ["@id", "rle"]}, "submission.columns"),
+        ({"rows": "class", "class": "c"}, "submission.class"),
+    ],
+)
+def test_cells_that_spreadsheets_run_are_told(
+    submission: dict[str, object], subject: str, tmp_path: Path
+) -> None:
+    draw(tmp_path, test="xy")
+    keys = {"test": "test/{id}.png", "classes": ["=a"]}
+    chosen = experiment(tmp_path, **keys).model_copy(
+        update={"submission": SubmissionConfig.model_validate(submission)}
+    )
+    finding = one(found_in(chosen), "warning")
+    assert finding.subject == subject and "run these cells as formulas: " in finding.text

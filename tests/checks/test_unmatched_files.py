@@ -32,8 +32,7 @@ def test_a_pair_lost_on_both_sides_is_named(ending: str, tmp_path: Path) -> None
     images, masks = told(tmp_path)
     assert images.startswith("data.images: 1 file(s) in its folders are not read, ")
     assert f"images/b{ending}" in images and f"masks/b{ending}" in masks
-    if ending != ".png.bak":
-        assert "1 id(s) have no image at all: b" in images
+    assert "1 id(s) have no image at all: b" in images
 
 
 def test_other_prefixes_and_folders_called_like_files_are_named(tmp_path: Path) -> None:
@@ -49,6 +48,30 @@ def test_what_systems_leave_and_texts_are_not_told(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", "images/Thumbs.db", "images/.DS_Store")
     touch(tmp_path, "images/._a.png", "images/a.xml", "masks/desktop.ini", "images/README.md")
     assert told(tmp_path) == []
+
+
+def test_hidden_images_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "masks/a.png", "images/.b.PNG", "masks/._b.png")
+    (text,) = told(tmp_path)
+    assert "images/.b.PNG (1 of them hidden" in text and "no image at all: b" in text
+
+
+def test_what_windows_leaves_is_no_image_of_a_wild_pattern(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/Thumbs.db", "masks/a.png", "masks/desktop.ini")
+    data = config(tmp_path, images="images/{id}.*", masks="masks/{id}.*")
+    catalog = list_samples(data)
+    assert [each.id for each in catalog.train] == ["a"] and not catalog.masks_without_image
+    assert not find_leftovers(catalog, data)
+
+
+@pytest.mark.parametrize("folder", ["images/old", "images/x/y", "Images", "IMAGES/x", "masks/z"])
+def test_images_where_no_pattern_looks_are_told(folder: str, tmp_path: Path) -> None:
+    """Too deep, or in a folder of another case: of masks as of images."""
+    touch(tmp_path, "images/a.jpg", "masks/a.jpg", "images/.cache/b.jpg", f"{folder}/b.JPEG")
+    key = "data.masks" if "masks" in folder else "data.images"
+    assert told(tmp_path, images="images/{id}.jpg", masks="masks/{id}.jpg") == [
+        f"{key}: 1 file(s) in folders that no pattern reaches: {folder}/b.JPEG"
+    ]
 
 
 def test_files_of_another_pattern_are_taken(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def test_classes_may_be_numbers_or_say_their_values() -> None:
         ({"classes": []}, "classes"),
         ({"classes": ["a", "a"]}, "listed twice"),
         ({"classes": [1, "1"]}, "listed twice"),
+        ({"classes": ["\u00e9", "e\u0301"]}, "differ only in Unicode form"),
+        ({"classes": {"\u00e9": 1, "e\u0301": 2}}, "differ only in Unicode form"),
         ({"classes": ["a\nb"]}, "a class name needs visible characters"),
         ({"masks": {**CSV, "key": "{id}\r"}}, "data.masks.key: .*contains a line break"),
         ({"classes": {"a": 1, "b": 1}}, "share a pixel value"),

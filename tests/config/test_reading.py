@@ -30,6 +30,17 @@ def test_tags_run_no_code(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value"), [("010", 8), ("-017", -15), ("1:30", 90), ("0_7", 7), ("1:30.5", 90.5)]
+)
+def test_numbers_of_another_base_are_refused(text: str, value: float) -> None:
+    """YAML 1.1 reads them so; people mean decimals, ids or times."""
+    with pytest.raises(ConfigError, match=f"line 1.*YAML reads {text} as {value}; write '{text}'"):
+        parse_yaml(f"a: {text}", "x.yaml")
+    same = ("0", "10", "0x10", "1_000", "0.5", "1e-3", "'010'", "08")
+    parse_yaml("\n".join(f"k{each[-1]}{len(each)}: {each}" for each in same), "x.yaml")
+
+
+@pytest.mark.parametrize(
     ("text", "key"),
     [
         ("a: 1\na: 2", "a"),

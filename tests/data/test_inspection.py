@@ -179,6 +179,27 @@ def test_notes_tell_what_is_odd_but_readable(tmp_path: Path) -> None:
     assert notes == [turned, "CMYK read as RGB", "constant image", ""]
 
 
+@pytest.mark.parametrize("classes", [["cat"], CLASSES])
+def test_a_mask_that_is_turned_unlike_its_image_is_told(classes: Any, tmp_path: Path) -> None:
+    draw(tmp_path, "a", "b", "c")
+    turned = Image.Exif()
+    turned[0x0112] = 3
+    for name in "ab":
+        write(tmp_path / f"masks/{name}.png", encoded(Image.fromarray(BLOCK), "PNG", exif=turned))
+    for name in "bc":
+        image = encoded(Image.fromarray(smooth()), "PNG", exif=turned)
+        write(tmp_path / f"images/{name}.png", image)
+    notes = {each.id: each.note for each in look(config(tmp_path, classes=classes)).values()}
+    says = "mask: EXIF turns it (orientation 3), not its image"
+    assert {name: says in note for name, note in notes.items()} == {
+        "a": True,
+        "b": False,
+        "c": False,
+    }
+    stored = look(config(tmp_path, classes=classes, exif="ignore"))
+    assert says not in stored["train", "a"].note
+
+
 def test_the_digest_tells_apart_what_stages_are_made_from(tmp_path: Path) -> None:
     draw(tmp_path, "a")
     keys: dict[str, Any] = {"masks": "masks/{id}_*.png"}

@@ -66,6 +66,13 @@ def test_blanks_are_told_and_plain_ids_are_not() -> None:
     assert not list(oddities(["a", "b c", "0001", "png", "v1.2"]))
 
 
+@pytest.mark.parametrize("name", ["a\u200bb", "\ufeffa", "a\u202eb"])
+def test_letters_that_cannot_be_seen_are_told(name: str) -> None:
+    """No table that was typed has them, and no message shows them."""
+    (text,) = oddities(["a", name])
+    assert text == f"1 contain letters that cannot be seen: {name!a}; rename the files"
+
+
 def test_doubled_endings_are_told() -> None:
     (text,) = oddities(["a", "b.png", "c.JPEG"])
     assert text.startswith("2 end in a file suffix, as if it were doubled: b.png, c.JPEG;")

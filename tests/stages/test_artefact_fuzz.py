@@ -84,6 +84,14 @@ def _folder(path: Path, chance: random.Random) -> None:
     path.mkdir()
 
 
+def _another(path: Path, chance: random.Random) -> None:
+    """The content of another artefact, whole in itself: of another fold, part or stage."""
+    root = next(each for each in path.parents if (each / "folds").is_dir())
+    others = [each for each in _artefacts(root) if each.suffix == path.suffix and each != path]
+    if others:
+        shutil.copyfile(chance.choice(others), path)
+
+
 def _mutate(path: Path, chance: random.Random) -> None:
     """A key removed, a value of another type, or another kind of document."""
     with suppress(ValueError):
@@ -108,6 +116,7 @@ DAMAGES: list[Callable[[Path, random.Random], None]] = [
     _remove,
     _folder,
     _mutate,
+    _another,
 ]
 
 

@@ -82,7 +82,8 @@ def test_a_key_that_was_changed_or_removed_comes_back(key: str, stage: StageCont
 
 def test_what_a_person_added_survives(stage: StageContext) -> None:
     path, sent = note(stage), note(stage).with_suffix(".csv")
-    mine = "# sent by Ana\nleaderboard: 0.9961\ncomment: 'best so far: #1'\nsent: 2026-11-28\n"
+    mine = "# sent by Ana\nleaderboard: 0.9961  # private 0.9950\ncomment: 'best so far: #1'\n"
+    mine += "  # of two\nsent: 2026-11-28\n"
     text = path.read_text().replace("leaderboard: null\n", "") + mine
     path.write_text(text)
     added = {**yaml.safe_load(text)}
@@ -92,7 +93,8 @@ def test_what_a_person_added_survives(stage: StageContext) -> None:
     submit.run(again(stage))
     leaderboard.run(again(stage), "0.5")
     assert yaml.safe_load(path.read_text()) == {**added, "leaderboard": 0.5}
-    assert path.read_text().count("# sent by Ana\n") == 1
+    for comment in ("# sent by Ana\n", "# private 0.9950\n", "# of two\n"):
+        assert path.read_text().count(comment) == 1
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ def test_the_submission_has_a_valid_row_for_every_test_image(finished: tuple[Pat
     assert note["leaderboard"] is None and set(note["weights"]) == {"a", "b"}
 
 
+def test_the_data_folder_is_never_written_to(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    draw_discs(tmp_path)
+    assert _bytes(finished[0]) == _bytes(tmp_path)
+
+
 def test_a_second_run_touches_nothing(finished: tuple[Path, Path]) -> None:
     root, workspace = finished
     before = {path: path.stat().st_mtime_ns for path in workspace.rglob("*") if path.is_file()}

@@ -262,6 +262,20 @@ def test_a_member_that_was_trained_again_is_not_mixed_with_an_older_blend(
     assert len(_predict(copied, str(root / "test"), out=out)) == 4
 
 
+def test_no_folder_of_the_data_gets_masks(copied: tuple[Path, Path]) -> None:
+    root, _ = copied
+    for folder in ("masks", "images", "test"):
+        with pytest.raises(DataError, match=rf"{folder} is a folder of data\.{folder}; write"):
+            _predict(copied, str(root / "images"), out=root / folder)
+
+
+def test_a_manifest_of_another_artefact_is_named(copied: tuple[Path, Path]) -> None:
+    folder = copied[1] / "runs/discs"
+    shutil.copy(folder / "index.json", folder / "predictor.json")
+    with pytest.raises(ArtefactError, match=r"predictor\.json does not name the members' weights"):
+        read_finished_run(folder)
+
+
 @pytest.mark.parametrize("name", ["experiment.yaml", "ensemble.yaml", "predictor.json"])
 def test_a_damaged_run_is_an_error_until_it_is_made_again(
     copied: tuple[Path, Path], name: str

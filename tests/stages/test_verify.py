@@ -36,6 +36,23 @@ def test_damaged_maps_are_named_and_become_pending(tmp_path: Path) -> None:
     assert MapStore.open(whole.folder).pending() == ["b"]
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"fingerprint": "x"}', '{"files": 3}'])
+def test_a_manifest_that_names_no_files_is_listed_and_moved(text: str, tmp_path: Path) -> None:
+    """It hides no other damage, and needs no hand."""
+    draw_discs(tmp_path / "data", count=4)
+    stage = context(tmp_path / "data", tmp_path)
+    folder = _store(stage.workspace.maps("a", "oof")).folder
+    (folder / "maps.npy").write_bytes((folder / "maps.npy").read_bytes()[:-1])
+    manifest = stage.workspace.member(next(iter(stage.members("a", [0])))).manifest
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(text)
+    with pytest.raises(
+        ArtefactError, match=r"(?s)2 maps and files.*oof: c.*manifest.json: damaged"
+    ):
+        verify.run(stage)
+    assert not manifest.exists() and manifest.with_name("manifest.json.damaged").read_text() == text
+
+
 def test_without_maps_it_says_what_to_run(tmp_path: Path) -> None:
     draw_discs(tmp_path / "data", count=4)
     with pytest.raises(ArtefactError, match="run make infer"):

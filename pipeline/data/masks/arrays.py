@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import DataConfig, LabelMapFiles
+from pipeline.data.decoding_memory import memory_for_bytes
 from pipeline.data.images import opened
 from pipeline.data.listing import listed
+from pipeline.data.pages import RefusedError
 from pipeline.data.volume_masks import open_mask_slice
 from pipeline.data.volumes import is_slice
 from pipeline.errors import DataError
@@ -25,14 +27,24 @@ def read_array(path: Path, name: str | None = None) -> NDArray[Any]:
     name: of an array in an npz; None: the only one. DataError for all else; nothing is unpickled.
     """
     try:
-        with opened(path) as stream:
+        with opened(path) as stream, memory_for_bytes(_unpacked_bytes(path)):
             found = np.load(stream, allow_pickle=False)
             array = found if isinstance(found, np.ndarray) else found[_chosen(found, name, path)]
+    except RefusedError as error:
+        raise DataError(f"{path} {error}") from None
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from None
     if array.dtype.kind not in "buif":
         raise DataError(f"{path} holds {array.dtype}, not numbers")
     return np.asarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """The bytes of the largest array in a file, which packs a thousand of them into one."""
+    if path.suffix.lower() != ".npz":
+        return path.stat().st_size
+    with zipfile.ZipFile(path) as file:
+        return max((each.file_size for each in file.infolist()), default=0)
 
 
 def mask_array(data: DataConfig) -> str | None:

@@ -44,7 +44,8 @@ def judge_values(
         _refuse_hidden(values, pixels.alpha, path)
     blended = len(distinct(values)) > 2 and blends(values)
     note = "values blend into each other, as if resized: between classes lie others" * blended
-    return Meaning(values, note, palette_colours(pixels))
+    orientation = pixels.header.orientation if turn else 1
+    return Meaning(values, note, palette_colours(pixels), orientation)
 
 
 def _meant(

@@ -17,7 +17,7 @@ from pipeline.data.ground_truth import Truth
 from pipeline.data.images import read_bytes
 from pipeline.data.listing import listed
 from pipeline.data.masks.arrays import array_of, whole_numbers
-from pipeline.data.masks.meaning import Meaning
+from pipeline.data.masks.meaning import Meaning, note_of_turn
 from pipeline.data.masks.one_class import judge_inside
 from pipeline.data.volume_masks import mask_file
 from pipeline.errors import DataError
@@ -108,7 +108,8 @@ def check_size(found: tuple[int, ...], size: Size, path: Path) -> None:
 def with_remarks(truth: Truth, found: Iterable[Meaning]) -> Truth:
     """`truth`, and what was remarked about the files it is from, each once."""
     found = list(found)
-    notes = dict.fromkeys(each.note for each in found if each.note)
+    said = [note for each in found for note in (note_of_turn(each.orientation), each.note)]
+    notes = dict.fromkeys(filter(None, said))
     colours = dict.fromkeys(colour for each in found for colour in each.colours)
     return replace(truth, notes=tuple(notes), colours=tuple(colours))
 

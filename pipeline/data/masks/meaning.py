@@ -27,6 +27,13 @@ class Meaning:
     """Assumptions that were made; "" for none."""
     colours: tuple[str, ...] = ()
     """`index #rrggbb` of what was read by the index of a coloured palette."""
+    orientation: int = 1
+    """As EXIF counts, of what was turned."""
+
+
+def note_of_turn(orientation: int) -> str:
+    """The note about a mask that EXIF turns, where its image is not turned so; "" for upright."""
+    return "" if orientation == 1 else f"EXIF turns it (orientation {orientation}), not its image"
 
 
 def palette_colours(pixels: MaskPixels) -> tuple[str, ...]:

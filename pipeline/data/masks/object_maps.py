@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import DataConfig, LabelMapFiles, MaskSource
+from pipeline.data.decoding_memory import memory_for_bytes
 from pipeline.data.ground_truth import Truth
 from pipeline.data.images import opened, read_bytes
 from pipeline.data.masks.arrays import SUFFIXES, read_array, whole_numbers
 from pipeline.data.masks.files import MaskFiles, check_size, united
 from pipeline.data.masks.pixels import decode_pixels
+from pipeline.data.pages import RefusedError
 from pipeline.data.volume_masks import mask_file, open_mask_slice
 from pipeline.data.volumes import is_slice
 from pipeline.errors import DataError
@@ -92,9 +94,12 @@ def _read_tiff(path: Path) -> NDArray[Any]:
                 raise DataError(f"{path} holds {what}; a label map has one number a pixel")
             if int(page.tags.valueof(274, 1)) != 1:
                 raise DataError(f"{path} says that it is to be turned; save it upright")
-            array = file.series[0].asarray()
+            with memory_for_bytes(file.series[0].nbytes):
+                array = file.series[0].asarray()
     except DataError:
         raise
+    except RefusedError as error:
+        raise DataError(f"{path} {error}") from None
     except Exception as error:  # damaged bytes bring anything out of the decoders
         reason = str(error) or type(error).__name__
         raise DataError(f"{path} cannot be decoded ({reason}); get the file again") from None

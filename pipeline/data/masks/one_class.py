@@ -32,9 +32,10 @@ def judge_inside(data: bytes, path: Path, *, turn: bool = True) -> Meaning:
     values = _levels_of_one_class(pixels, path)
     shape = _cut_out(values, pixels.alpha, path)
     if shape is not None:
-        return Meaning(shape, "all that shows has one colour, so its alpha is the mask")
+        note = "all that shows has one colour, so its alpha is the mask"
+        return Meaning(shape, note, orientation=pixels.header.orientation if turn else 1)
     inside, note = _by_value(values, pixels.header.lossy, path)
-    return Meaning(inside, note, palette_colours(pixels))
+    return Meaning(inside, note, palette_colours(pixels), pixels.header.orientation if turn else 1)
 
 
 def _levels_of_one_class(pixels: MaskPixels, path: Path) -> Values:

@@ -119,6 +119,8 @@ def _keyed(found: MaskPixels, image: Image.Image) -> MaskPixels:
         return found  # a colour, which no gray mask has
     else:
         value = key[0] if isinstance(key, tuple) else key
+        if image.mode == "1":  # of which Pillow tells the gray level
+            value = min(value, 1)
         alpha = np.where(found.stored == value, 0, 255).astype(np.uint8)
     if (alpha == 255).all():
         return found

@@ -92,6 +92,7 @@ class RunTable:
                 f"{self.columns.csv} has no line break after its last row, {named(self.last)}; if "
                 "it was cut there, that mask is too small"
             )
+        yield from self._contradictions()
         yield from self._nearly_cut()
 
     def _keys(self, ids: Collection[str]) -> set[Key]:
@@ -106,6 +107,15 @@ class RunTable:
         keys = list(self.cells)
         first = min(self._keys(without[:1]))
         return all(a <= b for a, b in pairwise(keys)) and keys[-1:] < [first]
+
+    def _contradictions(self) -> Iterator[str]:
+        """Several rows of one mask that are not parts of it."""
+        empty = set(self.columns.empty)
+        texts = {key: {each.text for each in cells} for key, cells in self.cells.items()}
+        if both := [key for key, found in texts.items() if 0 < len(empty & found) < len(found)]:
+            yield f"{len(both)} mask(s) have an empty row and others: {listed_keys(both)}"
+        if again := [key for key, found in texts.items() if len(found) < len(self.cells[key])]:
+            yield f"{len(again)} mask(s) have the same row twice: {listed_keys(again)}"
 
     def _nearly_cut(self) -> Iterator[str]:
         every = [(key, cell) for key, cells in self.cells.items() for cell in cells]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,14 +44,14 @@ def read_note(path: Path) -> Note:
         return Note()
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read: {error.strerror}; remove it") from None
-    comments = tuple(line for line in text.splitlines() if line.startswith("#"))
+    comments = tuple(line.strip() for line in text.splitlines() if line.lstrip().startswith("#"))
     try:
         facts = parse_yaml(text, str(path))
     except ConfigError:
         return Note(_salvaged(text), comments, "it is not YAML")
     if not isinstance(facts, dict):
         return Note({}, comments, "it is empty" if facts is None else "it is not a YAML mapping")
-    return Note(facts, comments)
+    return Note(facts, (*comments, *_comments_at_ends(text)))
 
 
 def note_text(facts: dict[str, Any], old: Note) -> str:
@@ -75,6 +77,17 @@ def as_score(value: object) -> float | None:
     text = str(value).strip()
     number = float(text) if _NUMBER.fullmatch(text) and text.isascii() else math.nan
     return number if math.isfinite(number) else None
+
+
+def _comments_at_ends(text: str) -> Iterator[str]:
+    """The comments behind values of one line each, such as `leaderboard: 0.99  # private 0.98`."""
+    for line in text.splitlines():
+        for found in re.finditer(r"(?<=\s)#", line.strip()):
+            before, after = line.strip()[: found.start()], line.strip()[found.start() :]
+            with suppress(ConfigError):
+                if before and parse_yaml(before, "") == parse_yaml(line, ""):
+                    yield after
+                    break
 
 
 def _salvaged(text: str) -> dict[str, Any]:

@@ -57,6 +57,18 @@ def test_numbers_are_objects(name: str, dtype: str, tmp_path: Path) -> None:
     assert np.array_equal(truth.planes[0], LABELS > 0) and truth.valid is None
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.npy", "a.npz"])
+def test_numbers_beyond_the_free_memory_are_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of some kilobytes unpacks to a thousand times as many."""
+    store(tmp_path / "labels" / name, LABELS)
+    monkeypatch.setattr("pipeline.data.decoding_memory._SURELY_FIT", 100)
+    monkeypatch.setattr("pipeline.data.decoding_memory.available_bytes", lambda: 500)
+    with pytest.raises(DataError, match=rf"{name} takes .* of memory are free"):
+        truth_of(tmp_path, {"label_map": name.replace("a.", "labels/{id}.")})
+
+
 def test_large_numbers_are_told_apart(tmp_path: Path) -> None:
     large = np.where(LABELS > 0, LABELS.astype(np.int64) + 2**32 - 400, 0).astype(np.uint32)
     store(tmp_path / "labels/a.tif", large)

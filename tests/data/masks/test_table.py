@@ -134,6 +134,21 @@ def test_a_last_line_without_an_end_is_doubted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("a,\n", "1 mask(s) have an empty row and others: a"),
+        ("a,1 2\n", "1 mask(s) have the same row twice: a"),
+        ("b,-1\n", "1 mask(s) have the same row twice: b"),
+        ("a,5 1\n", None),
+    ],
+)
+def test_rows_that_are_no_parts_of_one_mask_are_doubted(
+    more: str, says: str | None, tmp_path: Path
+) -> None:
+    assert doubts(tmp_path, f"{HEADER}\na,1 2\nb,-1\n{more}", "ab") == ([says] if says else [])
+
+
+@pytest.mark.parametrize(
     "sample_id", ["001", "1e5", "NA", "nan", "-1", "a,b", 'a"b', " a", "{class}"]
 )
 def test_odd_ids_find_their_rows(sample_id: str, tmp_path: Path) -> None:

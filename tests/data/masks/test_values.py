@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,15 @@ def rgba(colour: np.ndarray, alpha: np.ndarray) -> bytes:
     return encoded(Image.fromarray(np.dstack([colour] * 3 + [alpha])), "PNG")
 
 
-def png(rows: list[bytes], depth: int, kind: int, size: tuple[int, int] = (48, 40)) -> bytes:
+def png(
+    rows: list[bytes],
+    depth: int,
+    kind: int,
+    size: tuple[int, int] = (48, 40),
+    key: int | None = None,
+) -> bytes:
+    """key: the gray level that is declared transparent."""
+
     def chunk(name: bytes, data: bytes) -> bytes:
         return (
             struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -50,11 +59,28 @@ def png(rows: list[bytes], depth: int, kind: int, size: tuple[int, int] = (48, 4
     header = struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0)
     body = zlib.compress(b"".join(b"\0" + row for row in rows))
     start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    start += b"" if key is None else chunk(b"tRNS", struct.pack(">H", key))
     return start + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 def four_bits(values: np.ndarray) -> bytes:
     return png([bytes(row[::2] << 4 | row[1::2]) for row in values.astype(np.uint8)], 4, 0)
+
+
+def one_bit(values: np.ndarray, key: int) -> bytes:
+    return png([row.tobytes() for row in np.packbits(values, axis=1)], 1, 0, key=key)
+
+
+def bmp(index: np.ndarray, bits: int, levels: Sequence[int], *, old: bool = False) -> bytes:
+    """Rows from below, padded to 4 bytes; old: the header of OS/2."""
+    places = np.unpackbits(index.astype(np.uint8)[..., None], axis=2)[:, :, 8 - bits :]
+    rows = np.packbits(places.reshape(len(index), -1), axis=1)
+    body = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))[::-1].tobytes()
+    colours = b"".join(bytes([level] * 3 + [0] * (not old)) for level in levels)
+    sizes = struct.pack("<HHHH" if old else "<iiHH", index.shape[1], index.shape[0], 1, bits)
+    used = b"" if old else struct.pack("<IIiiII", 0, len(body), 0, 0, len(levels), 0)
+    head = struct.pack("<I", 4 + len(sizes + used)) + sizes + used + colours
+    return b"BM" + struct.pack("<IHHI", 14 + len(head + body), 0, 0, 14 + len(head)) + head + body
 
 
 def ppm(values: np.ndarray, most: int) -> bytes:
@@ -104,6 +130,15 @@ ALPHA_ONLY = "all that shows has one colour, so its alpha is the mask"
         ),
         pytest.param(palette(SHAPE, gray(0, 255), transparency=0), "", id="transparent-background"),
         pytest.param(palette(~SHAPE, gray(255, 7), transparency=1), ALPHA_ONLY, id="tRNS-cut-out"),
+        pytest.param(one_bit(~SHAPE, 1), ALPHA_ONLY, id="1-bit-tRNS-cut-out"),
+        pytest.param(one_bit(SHAPE, 0), "", id="1-bit-transparent-background"),
+        pytest.param(bmp(SHAPE, 1, [0, 255]), "", id="1-bit-bmp"),
+        pytest.param(bmp(SHAPE, 4, [0, 255]), "", id="4-bit-bmp-of-2-colours"),
+        pytest.param(bmp(SHAPE, 8, [0, 255]), "", id="8-bit-bmp-of-2-colours"),
+        pytest.param(bmp(~SHAPE, 8, [255, 0]), "", id="inverted-bmp"),
+        pytest.param(bmp(SHAPE, 4, range(16)), "", id="4-bit-gray-bmp"),
+        pytest.param(bmp(SHAPE, 8, range(256)), "", id="8-bit-gray-bmp"),
+        pytest.param(bmp(SHAPE, 8, [0, 255] + [0] * 254, old=True), "", id="os2-bmp"),
         pytest.param(four_bits(SHAPE), "", id="4-bit"),
         pytest.param(encoded(Image.fromarray(SHAPE), "TIFF", compression="group4"), "", id="fax"),
         pytest.param(encoded(Image.fromarray(WHITE).convert("CMYK"), "TIFF"), "", id="cmyk"),
