@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.checks.finding import Finding
 from pipeline.config import DataConfig
+from pipeline.config.patterns import ImagePattern
 from pipeline.data.catalog import Catalog, as_glob, as_regex, find_files, matching, patterns_of
 from pipeline.data.listing import listed
 
@@ -195,21 +196,26 @@ def _ids(left: Iterable[Path], pattern: str, root: Path) -> Iterator[str]:
 def _out_of_reach(data: DataConfig) -> set[Path]:
     """Files with the ending of images, below their folder, as deep as no image can be."""
     found = set()
-    for pattern in (data.images, data.test):
-        parts = Path(pattern or "").parts
+    named = [each for each in (data.images, data.test) if each is not None]
+    for pattern in (each for one in named for each in _as_written(one)):
+        parts = Path(pattern).parts
         fixed = list(takewhile(lambda part: not re.search(r"[{*]", part), parts[:-1]))
         within = data.root.joinpath(*fixed)
         found |= {
             path
-            for path in (within.rglob("*") if pattern else ())
-            if _is_like(path, pattern or "")
+            for path in within.rglob("*")
+            if _is_like(path, pattern)
             and len(path.relative_to(data.root).parts) != len(parts)
             and not any(part.startswith(".") for part in path.relative_to(within).parts)
         }
     return found
 
 
+def _as_written(pattern: ImagePattern) -> tuple[str, ...]:
+    return (pattern,) if isinstance(pattern, str) else pattern
+
+
 def near_misses(data: DataConfig) -> list[str]:
     """Files that the pattern of images may mean, where it takes none."""
-    beside = _unmatched(data.root, data.of_first_band(data.images), set())
+    beside = _unmatched(data.root, data.of_first_file(data.images), set())
     return [shown_path(path, data.root) for path in sorted(_out_of_reach(data) | beside)]

@@ -114,7 +114,7 @@ def is_volume_folder(path: Path, data: DataConfig) -> bool:
         return path.is_dir() and is_zarr_folder(path)
     try:
         first = slice_files(path)[0][0]
-        if not (_is_dicom(first) or Path(data.images).suffix == ""):
+        if not (_is_dicom(first) or Path(data.of_first_file(data.images)).suffix == ""):
             return False
         return open_array(first).planes == 1
     except DataError:

@@ -14,6 +14,7 @@ import pandas as pd
 from pipeline.atomic_files import write_atomic
 from pipeline.checks.finding import Finding
 from pipeline.checks.findings import find_problems
+from pipeline.checks.lone_files import lone_files
 from pipeline.checks.misreadings import find_misreadings, needs_choice
 from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
 from pipeline.checks.volume_findings import spacing_problems, volume_facts
@@ -102,6 +103,7 @@ def run(context: StageContext) -> Survey:
     if is_new or context.asked == "check":
         findings += _doubts(catalog, experiment.data)
         findings += find_leftovers(catalog, experiment.data)
+        findings += lone_files(experiment.data)
         findings += step_misfits(context)
         volumes = volume_facts(catalog, experiment.data)
         findings += spacing_problems(volumes)

@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.atomic_files import sweep, write_atomic
 from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
-from pipeline.data.image_sources.band_files import has_band_files
+from pipeline.data.image_sources.image_files import has_several_files
 from pipeline.data.image_sources.registry import image_source
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room, disk_errors_reported
@@ -70,7 +70,7 @@ def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.Data
     areas = _predict(context, finished, blend, files, samples)
     for volume, slices in slices_by_volume(samples, data).items():
         stack_masks(files, volume, slices)
-    by_file = not has_band_files(data) and data.volume is None
+    by_file = not has_several_files(data) and data.volume is None
     table = _table(areas, {each.id: each.image.name if by_file else each.id for each in samples})
     write_atomic(request.out / AREAS, table.to_csv(index=False))
     context.done("predict", f"masks of {len(samples)} image(s)", request.out, started)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.config import DataConfig
-from pipeline.data.catalog import matching
+from pipeline.data.catalog import first_entries
 from pipeline.data.stacks import Stacks
 from pipeline.data.volumes import count_slices, neighbour_slices, slice_path
 from pipeline.errors import DataError
@@ -55,7 +55,7 @@ class StackFiles:
         if not data.drop:
             return frozenset()
         assert data.volume is not None
-        volumes = matching(data.root, data.of_first_band(data.images))
+        volumes = first_entries(data, data.images)
         return frozenset(
             slice_path(path, number)
             for path, volume in volumes.items()
@@ -70,7 +70,7 @@ class StackFiles:
         parts = []
         for pattern in (data.images, data.test):
             if pattern is not None:
-                every = matching(data.root, data.of_first_band(pattern))
+                every = first_entries(data, pattern)
                 kept = {
                     path.absolute(): each for path, each in every.items() if each not in data.drop
                 }
