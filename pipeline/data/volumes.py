@@ -140,10 +140,16 @@ def neighbour_slices(
 def _opened(
     path: Path, key: str | None, axes: str | None, volume: VolumeConfig, stamp: _Stamp
 ) -> ArrayFile:
-    return sliced_along(_stored(path, key, axes, volume.first), volume.axis)
+    return sliced_along(stored_volume(path, key, axes, volume.first), volume.axis)
 
 
-def _stored(path: Path, key: str | None, axes: str | None, first: int) -> ArrayFile:
+def stored_volume(
+    path: Path, key: str | None = None, axes: str | None = None, first: int = 0
+) -> ArrayFile:
+    """A file, or a folder of zarr or of files of slices, sliced along Z; `open_volume` keeps it.
+
+    first: what the number of the first file of a folder should be.
+    """
     if not path.is_dir() or is_zarr_folder(path):
         return open_array(path, key=key, axes=axes, slices=True)
     files, others = slice_files(path)
