@@ -18,10 +18,12 @@ from pipeline.channels import Channels
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
+from pipeline.data.volumes import split_slice
 from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.folding import fold
 from pipeline.inference.job_images import JobImages
+from pipeline.inference.other_axes import AxisMeans, axis_means, further_axes
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.inference.sinks import ModelMaps, Sink
@@ -85,25 +87,72 @@ class InferJob:
         return JobImages(self.reader, self.decoded, [each.model.input for each in self.outputs])
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Samples of a range that are predicted one after the other."""
+
+    samples: Sequence[Sample]
+    before: int
+    """Samples of the range that were predicted before."""
+    total: int
+    means: AxisMeans
+
+
 def predict_range(job: InferJob, context: JobContext) -> None:
     """Predict the maps that the sink lacks; stops after a signal with everything flushed."""
     predictors = [make_predictor(job, output, context.device) for output in job.outputs]
-    large: list[Sample] = []
     with job.sink.claim([sample.id for sample in job.samples]), ThreadPoolExecutor(1) as writer:
         pending = job.sink.pending()  # less than all where a worker died half way
         samples = [sample for sample in job.samples if sample.id in pending]
-        written: Future[None] | None = None
-        for batch in _write_batches(_predicted(job, samples, predictors, context, large)):
-            if written is not None:
-                written.result()
-            written = writer.submit(job.sink.write, batch)
+        for part in _parts(job, samples, predictors, context):
+            _predict_part(job, part, predictors, context, writer)
+    context.stop.check()
+
+
+def _parts(
+    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], context: JobContext
+) -> Iterator[_Part]:
+    """All samples at once; volume by volume where a model predicts along several axes."""
+    models = [output.model.infer for output in job.outputs]
+    if not any(further_axes(infer, job.reader.data) for infer in models):
+        yield _Part(samples, 0, len(samples), AxisMeans())
+        return
+    volumes: dict[Path, list[Sample]] = {}
+    for sample in samples:
+        volumes.setdefault(split_slice(sample.image)[0], []).append(sample)
+    done = 0
+    for volume, slices in volumes.items():
+
+        def said(text: str, done: int = done) -> None:
+            context.stop.check()
+            context.progress.update(done, len(samples), text)
+
+        outputs = list(zip(predictors, models, strict=True))
+        folder, cores = job.sink.folder, context.cores
+        means = axis_means(outputs, job.reader, volume, folder, cores, said)
+        yield _Part(slices, done, len(samples), means)
+        done += len(slices)
+
+
+def _predict_part(
+    job: InferJob,
+    part: _Part,
+    predictors: Sequence[Predictor],
+    context: JobContext,
+    writer: ThreadPoolExecutor,
+) -> None:
+    large: list[Sample] = []
+    written: Future[None] | None = None
+    for batch in _write_batches(_predicted(job, part, predictors, context, large)):
         if written is not None:
             written.result()
-        for done, sample in enumerate(large, len(samples) - len(large)):
-            context.stop.check()
-            said = partial(context.progress.update, done, len(samples))
-            _predict_large(job, sample, predictors, context.stop, said)
-    context.stop.check()
+        written = writer.submit(job.sink.write, batch)
+    if written is not None:
+        written.result()
+    for done, sample in enumerate(large, part.before + len(part.samples) - len(large)):
+        context.stop.check()
+        said = partial(context.progress.update, done, part.total)
+        _predict_large(job, sample, predictors, part.means, context.stop, said)
 
 
 def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
@@ -118,6 +167,7 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
         )
         for weights in output.members
     ]
+    stored = output.model.infer.dtype
     return Predictor(
         networks,
         output.model.infer,
@@ -125,7 +175,7 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
         multiclass=job.multiclass,
         scale=job.reader.source.scale,
         device=device,
-        stored=output.model.infer.dtype,
+        stored=None if further_axes(output.model.infer, job.reader.data) else stored,
     )
 
 
@@ -166,6 +216,7 @@ def _predict_large(
     job: InferJob,
     sample: Sample,
     predictors: Sequence[Predictor],
+    means: AxisMeans,
     stop: StopFlag,
     progress: Callable[[str], None],
 ) -> None:
@@ -177,7 +228,8 @@ def _predict_large(
 
     def bands(number: int) -> Iterator[NDArray[Any]]:
         top = 0
-        for band in job.reader.own_bands(predictors[number].any_bands(image), image.shape[0]):
+        own = job.reader.own_bands(predictors[number].any_bands(image), image.shape[0])
+        for band in means.bands(number, sample.image, own):
             stop.check()
             progress(f"{sample.id}: row {top} of {image.shape[0]}")
             yield band
@@ -188,7 +240,7 @@ def _predict_large(
 
 def _predicted(
     job: InferJob,
-    samples: Sequence[Sample],
+    part: _Part,
     predictors: Sequence[Predictor],
     context: JobContext,
     large: list[Sample],
@@ -196,14 +248,16 @@ def _predicted(
     """Every sample's id and its map by each model; samples to be predicted in tiles are not
     decoded, and go to `large`.
     """
-    done = 0
-    for batch, by_model in one_ahead(_started(job, samples, predictors, context.cores, large)):
+    done = part.before
+    started = _started(job, part.samples, predictors, context.cores, large)
+    for batch, by_model in one_ahead(started):
         for sample, maps in zip(
             batch, zip(*(each() for each in by_model), strict=True), strict=True
         ):
-            yield sample.id, [job.reader.own_maps(each) for each in maps]
+            own = map(job.reader.own_maps, maps)
+            yield sample.id, [part.means.of(n, sample.image, each) for n, each in enumerate(own)]
         done += len(batch)
-        context.progress.update(done, len(samples))
+        context.progress.update(done, part.total)
         if context.stop:
             return
 

@@ -17,7 +17,7 @@ from pipeline.checks.findings import find_problems
 from pipeline.checks.lone_files import lone_files
 from pipeline.checks.misreadings import find_misreadings, needs_choice
 from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
-from pipeline.checks.volume_findings import spacing_problems, volume_facts
+from pipeline.checks.volume_findings import shape_problems, spacing_problems, volume_facts
 from pipeline.config import DataConfig, FrameConfig
 from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples
 from pipeline.data.groups import groups_or_error
@@ -107,6 +107,7 @@ def run(context: StageContext) -> Survey:
         findings += step_misfits(context)
         volumes = volume_facts(catalog, experiment.data)
         findings += spacing_problems(volumes)
+        findings += shape_problems(volumes, experiment.models)
         if volumes:
             columns = ["part", "volumes", "slices", "spacing (Z × Y × X)"]
             context.reporter.table("volumes", columns, [each.row for each in volumes])

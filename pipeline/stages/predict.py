@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from pipeline.prediction.mask_files import AREAS, PredictedMaskFiles
 from pipeline.prediction.mask_sink import ClassArea, predict_masks
 from pipeline.prediction.mask_stacks import stack_masks, stack_paths
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts.map_ranges import whole_ranges
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,9 @@ def _predict(
 ) -> list[ClassArea]:
     """The areas of all classes of all images, whose masks are written."""
     devices = len(context.machine.devices)
-    size = -(-len(samples) // devices)
-    starts = range(0, len(samples), size)
     jobs = [
-        Job(
-            f"predict {start}",
-            predict_masks,
-            (job_of(finished, blend, files, samples[start : start + size]),),
-        )
-        for start in starts
+        Job(f"predict {number}", predict_masks, (job_of(finished, blend, files, some),))
+        for number, some in enumerate(_shares(samples, finished.experiment.data, devices))
     ]
     for path in {path.parent for sample in samples for path in files.paths(sample.id)}:
         sweep(path)
@@ -105,6 +100,16 @@ def _predict(
         assert isinstance(areas, list)
         found += areas
     return found
+
+
+def _shares(
+    samples: Sequence[Sample], data: DataConfig, devices: int
+) -> Iterator[Sequence[Sample]]:
+    """Nearly even parts, a device each, that cut no volume."""
+    by_id = {sample.id: sample for sample in samples}
+    groups = list(slices_by_volume(samples, data).values()) or [[each] for each in by_id]
+    for ids in whole_ranges(groups, list(map(len, groups)), devices):
+        yield [by_id[each] for each in ids]
 
 
 def _check_targets(
