@@ -92,6 +92,13 @@ def below_folder(data: DataConfig, folder: Path) -> list[Path]:
     return sorted(path for path in named if not path.name.startswith("."))
 
 
+def ends_of_first_files(data: DataConfig) -> list[str]:
+    """The ends of the patterns of the files that stand for images."""
+    patterns = [each for each in (data.images, data.test) if each is not None]
+    ends = [_end((each,) if isinstance(each, str) else each)[0] for each in patterns]
+    return list(dict.fromkeys(map(data.of_first_file, ends)))
+
+
 def _images(data: DataConfig) -> Iterator[Patterns]:
     for pattern in (data.images, data.test, data.reference, data.test_reference):
         if isinstance(pattern, tuple):
@@ -104,12 +111,13 @@ def _ends(data: DataConfig) -> list[Patterns]:
     """The ends of the patterns of images, from the first name on that is open, or that they do not
     share.
     """
-    found = []
-    for patterns in _images(data):
-        levels = zip(*map(_fixed_folders, patterns), strict=False)
-        shared = len(list(takewhile(lambda names: len(set(names)) == 1, levels)))
-        found.append(tuple("/".join(Path(each).parts[shared:]) for each in patterns))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(_end, _images(data))))
+
+
+def _end(patterns: Patterns) -> Patterns:
+    levels = zip(*map(_fixed_folders, patterns), strict=False)
+    shared = len(list(takewhile(lambda names: len(set(names)) == 1, levels)))
+    return tuple("/".join(Path(each).parts[shared:]) for each in patterns)
 
 
 def _fixed_folders(pattern: str) -> list[str]:
