@@ -123,6 +123,10 @@ class BandImages:
             )
         return with_derived(marked(image, (self.data.no_data,)), names, self.data.derive)
 
+    def types(self, path: Path) -> tuple[np.dtype[Any], ...]:
+        """Of the numbers in each file of an image, from its header."""
+        return tuple(file.dtype for file in self._rows(path).files)
+
     def _rows(self, path: Path) -> BandRows:
         data = self.data
         assert data.bands is not None
