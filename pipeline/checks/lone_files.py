@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from pipeline.checks.finding import Finding
 from pipeline.config import DataConfig
-from pipeline.data.catalog import first_entries, matching
+from pipeline.data.catalog import first_entries
 from pipeline.data.listing import listed
+from pipeline.data.name_patterns import matching
 
 
 def lone_files(data: DataConfig) -> Iterator[Finding]:

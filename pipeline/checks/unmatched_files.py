@@ -17,8 +17,9 @@ from pathlib import Path
 from pipeline.checks.finding import Finding
 from pipeline.config import DataConfig
 from pipeline.config.patterns import ImagePattern
-from pipeline.data.catalog import Catalog, as_glob, as_regex, find_files, matching, patterns_of
+from pipeline.data.catalog import Catalog, find_files, patterns_of
 from pipeline.data.listing import listed
+from pipeline.data.name_patterns import as_glob, as_regex, matching
 
 _LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _SAME = {".jpeg": ".jpg", ".tiff": ".tif"}

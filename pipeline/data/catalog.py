@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from glob import escape
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +12,7 @@ from pipeline.config import DataConfig
 from pipeline.config.patterns import ImagePattern
 from pipeline.data.array_files.zarr_marks import is_zarr_folder
 from pipeline.data.masks.registry import mask_format
+from pipeline.data.name_patterns import fixed_letters, matching
 from pipeline.data.volume_slices import slices_of
 from pipeline.errors import DataError
 
@@ -101,11 +100,6 @@ def first_entries(data: DataConfig, pattern: ImagePattern) -> dict[Path, str]:
     return {path: each for path, each in matching(data.root, first).items() if path not in taken}
 
 
-def fixed_letters(pattern: str) -> int:
-    """How closely a pattern says what a file is called."""
-    return len(re.sub(r"\{\w+\}|\*", "", pattern))
-
-
 def patterns_of(data: DataConfig) -> dict[str, str]:
     """Key of the experiment → its pattern of files."""
     patterns: dict[str, ImagePattern | None] = {
@@ -121,17 +115,6 @@ def patterns_of(data: DataConfig) -> dict[str, str]:
         for key, pattern in patterns.items()
         if pattern is not None
         for name, of_band in data.by_file(pattern).items()
-    }
-
-
-def matching(root: Path, pattern: str) -> dict[Path, str]:
-    """Entries of `root` that match a pattern, files or not → id."""
-    wanted = re.compile(as_regex(pattern))
-    return {
-        path: match["id"]
-        for path in sorted(root.glob(as_glob(pattern)))
-        if (match := wanted.fullmatch(path.relative_to(root).as_posix()))
-        and not path.name.startswith(".")
     }
 
 
@@ -151,27 +134,6 @@ def _files_in(entries: dict[Path, str], *, folders: bool) -> dict[str, tuple[Pat
         if path.is_file() or is_zarr_folder(path) or (folders and path.is_dir()):
             found[sample_id].append(path)
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
-
-
-def as_glob(pattern: str) -> str:
-    """A pattern for `glob`, which matches at least what `as_regex` does."""
-    pieces = re.split(r"\{id\}|\{class\}|\*", pattern)
-    return re.sub(r"\*+", "*", "*".join(map(escape, pieces)))
-
-
-def as_regex(pattern: str) -> str:
-    """The pattern as a regex; a second `{id}` must repeat what the first one matched."""
-    pieces, seen = [], set()
-    for piece in re.split(r"(\{id\}|\{class\}|\*)", Path(pattern).as_posix()):
-        if piece == "*":
-            pieces.append("[^/]*")
-        elif piece in ("{id}", "{class}"):
-            name = piece[1:-1]
-            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
-            seen.add(name)
-        else:
-            pieces.append(re.escape(piece))
-    return "".join(pieces)
 
 
 def _samples(

@@ -52,8 +52,12 @@ def open_slice(path: Path, data: DataConfig, *, key: str | None = None) -> Array
 
     DataError where the volume has no such slice.
     """
+    return slice_of(open_volume(split_slice(path)[0], data, key=key), path)
+
+
+def slice_of(found: ArrayFile, path: Path) -> ArrayFile:
+    """`open_slice` of a volume that is open."""
     volume, number = split_slice(path)
-    found = open_volume(volume, data, key=key)
     if number >= found.planes:
         raise DataError(f"{volume} has {found.planes} slice(s), and no slice {number} (from 0)")
     return one_plane(found, number, path)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.data.catalog import as_regex
+from pipeline.data.name_patterns import as_regex
 from pipeline.proposal.families import Family
 from pipeline.proposal.looks import Look, Looker
 from pipeline.proposal.readings import Reading, readings_of

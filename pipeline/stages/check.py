@@ -36,6 +36,7 @@ from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import refuse_unwritable
 from pipeline.data.stamps import Stamps, stat_of
 from pipeline.data.tables import read_own_table
+from pipeline.data.volume_masks import mask_rules
 from pipeline.errors import ArtefactError, DataError
 from pipeline.manifests import fingerprint, is_as_written, is_fresh, read_manifest, write_manifest
 from pipeline.stages import demo
@@ -167,7 +168,7 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
         for each in catalog.by_id[part].values()
     ]
     read = data.model_copy(update={"group": None, "drop": (), "frame": FrameConfig()})
-    rules = fingerprint(VERSION, read)
+    rules = fingerprint(VERSION, read, *mask_rules(data))
     current = fingerprint(rules, stamps)
     known = _known(workspace.index) if _is_usable(context, rules) else {}
     is_complete = all((part, sample_id) in known for part, sample_id, _ in stamps)

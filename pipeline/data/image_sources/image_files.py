@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config import DataConfig
-from pipeline.data.catalog import as_glob, as_regex, fixed_letters
+from pipeline.data.name_patterns import as_glob, as_regex, fixed_letters
 from pipeline.errors import DataError
 
 _PLACEHOLDER = re.escape("{band}")

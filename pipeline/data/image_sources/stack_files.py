@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.config import DataConfig
-from pipeline.data.catalog import first_entries, matching
+from pipeline.data.catalog import first_entries
 from pipeline.data.image_sources.image_files import ends_of_first_files
+from pipeline.data.name_patterns import matching
 from pipeline.data.stacks import Stacks, is_placed
 from pipeline.data.volumes import count_slices, neighbour_slices, slice_path
 from pipeline.errors import DataError
