@@ -25,6 +25,14 @@ def is_placed(sample_id: str, order: tuple[str, str]) -> bool:
     return _place(sample_id, order) is not None
 
 
+def ids_by_stack(ids: Iterable[str], order: tuple[str, str]) -> dict[str, list[str]]:
+    """stack → its ids, by position. order: `data.order`."""
+    return {
+        stack: [each for some in places.values() for each in some]
+        for stack, places in Stacks.of(ids, order).ids.items()
+    }
+
+
 def _place(sample_id: str, order: tuple[str, str]) -> Place | None:
     stack, position = (re.search(pattern, sample_id) for pattern in order)
     number = position[1] if position is not None else None

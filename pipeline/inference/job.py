@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from pipeline.channels import Channels
 from pipeline.config import ModelConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.samples import SampleReader
-from pipeline.data.volumes import split_slice
 from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.folding import fold
 from pipeline.inference.job_images import JobImages
-from pipeline.inference.other_axes import AxisMeans, axis_means, further_axes
+from pipeline.inference.other_axes import AxisMeans, further_axes
 from pipeline.inference.predictor import Predictor
+from pipeline.inference.range_parts import Part, parts_of, write_batches
 from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.inference.sinks import ModelMaps, Sink
 from pipeline.interruption import StopFlag
@@ -35,12 +34,6 @@ from pipeline.models.segmentation import SegmentationModel
 
 VERSION = "maps/3"
 """Bumped when the same weights and images give different maps than before."""
-WRITE_BYTES = 32 * 2**20
-"""Maps wait in memory up to this size, and are flushed to disk together."""
-WRITE_S = 10
-"""And no longer than this: what a kill takes away."""
-
-MapBatch = dict[str, ModelMaps]
 Started = tuple[Sequence[Sample], list[Callable[[], list[NDArray[Any]]]]]
 
 
@@ -87,63 +80,27 @@ class InferJob:
         return JobImages(self.reader, self.decoded, [each.model.input for each in self.outputs])
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Samples of a range that are predicted one after the other."""
-
-    samples: Sequence[Sample]
-    before: int
-    """Samples of the range that were predicted before."""
-    total: int
-    means: AxisMeans
-
-
 def predict_range(job: InferJob, context: JobContext) -> None:
     """Predict the maps that the sink lacks; stops after a signal with everything flushed."""
     predictors = [make_predictor(job, output, context.device) for output in job.outputs]
     with job.sink.claim([sample.id for sample in job.samples]), ThreadPoolExecutor(1) as writer:
         pending = job.sink.pending()  # less than all where a worker died half way
         samples = [sample for sample in job.samples if sample.id in pending]
-        for part in _parts(job, samples, predictors, context):
+        for part in parts_of(job, samples, predictors, context):
             _predict_part(job, part, predictors, context, writer)
     context.stop.check()
 
 
-def _parts(
-    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], context: JobContext
-) -> Iterator[_Part]:
-    """All samples at once; volume by volume where a model predicts along several axes."""
-    models = [output.model.infer for output in job.outputs]
-    if not any(further_axes(infer, job.reader.data) for infer in models):
-        yield _Part(samples, 0, len(samples), AxisMeans())
-        return
-    volumes: dict[Path, list[Sample]] = {}
-    for sample in samples:
-        volumes.setdefault(split_slice(sample.image)[0], []).append(sample)
-    done = 0
-    for volume, slices in volumes.items():
-
-        def said(text: str, done: int = done) -> None:
-            context.stop.check()
-            context.progress.update(done, len(samples), text)
-
-        outputs = list(zip(predictors, models, strict=True))
-        folder, cores = job.sink.folder, context.cores
-        means = axis_means(outputs, job.reader, volume, folder, cores, said)
-        yield _Part(slices, done, len(samples), means)
-        done += len(slices)
-
-
 def _predict_part(
     job: InferJob,
-    part: _Part,
+    part: Part,
     predictors: Sequence[Predictor],
     context: JobContext,
     writer: ThreadPoolExecutor,
 ) -> None:
     large: list[Sample] = []
     written: Future[None] | None = None
-    for batch in _write_batches(_predicted(job, part, predictors, context, large)):
+    for batch in write_batches(_predicted(job, part, predictors, context, large)):
         if written is not None:
             written.result()
         written = writer.submit(job.sink.write, batch)
@@ -240,7 +197,7 @@ def _predict_large(
 
 def _predicted(
     job: InferJob,
-    part: _Part,
+    part: Part,
     predictors: Sequence[Predictor],
     context: JobContext,
     large: list[Sample],
@@ -287,17 +244,3 @@ def _started(
             images = [image for _, image in kept]
             started = [predictor.start(images) for predictor in predictors]
             yield [sample for sample, _ in kept], started
-
-
-def _write_batches(maps: Iterator[tuple[str, ModelMaps]]) -> Iterator[MapBatch]:
-    """Batches of maps that are flushed to disk together."""
-    batch: MapBatch = {}
-    size, began_at = 0, time.monotonic()
-    for sample_id, by_model in maps:
-        batch[sample_id] = by_model
-        size += sum(each.nbytes for each in by_model)
-        if size >= WRITE_BYTES or time.monotonic() - began_at >= WRITE_S:
-            yield batch
-            batch, size, began_at = {}, 0, time.monotonic()
-    if batch:
-        yield batch

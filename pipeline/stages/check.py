@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.atomic_files import write_atomic
+from pipeline.checks.file_findings import file_problems
 from pipeline.checks.finding import Finding
 from pipeline.checks.findings import find_problems
-from pipeline.checks.lone_files import lone_files
 from pipeline.checks.misreadings import find_misreadings, needs_choice
-from pipeline.checks.number_types import mixed_types
-from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
+from pipeline.checks.unmatched_files import find_unusable, near_misses
 from pipeline.checks.volume_findings import shape_problems, spacing_problems, volume_facts
 from pipeline.config import DataConfig, FrameConfig
 from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples
@@ -104,9 +103,7 @@ def run(context: StageContext) -> Survey:
         findings += find_misreadings(catalog, records, experiment.data)
     if is_new or context.asked == "check":
         findings += _doubts(catalog, experiment.data)
-        findings += find_leftovers(catalog, experiment.data)
-        findings += lone_files(experiment.data)
-        findings += mixed_types(catalog, experiment.data)
+        findings += file_problems(catalog, experiment.data)
         findings += step_misfits(context)
         volumes = volume_facts(catalog, experiment.data)
         findings += spacing_problems(volumes)

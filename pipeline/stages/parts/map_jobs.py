@@ -10,7 +10,7 @@ from math import prod
 import pandas as pd
 
 from pipeline.data.catalog import Part
-from pipeline.data.stacks import Stacks
+from pipeline.data.stacks import ids_by_stack
 from pipeline.ensemble.outputs import plane_names
 from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output
@@ -213,11 +213,9 @@ class Predicting:
         return bool(further_axes(experiment.models[model].infer, experiment.data))
 
     def _by_volume(self, ids: Sequence[str]) -> dict[str, list[str]]:
-        order, found = self.context.experiment.data.order, dict[str, list[str]]()
+        order = self.context.experiment.data.order
         assert order is not None
-        for each, place in Stacks.of(ids, order).places.items():
-            found.setdefault(place.stack, []).append(each)
-        return found
+        return ids_by_stack(ids, order)
 
     def _digests(self, model: str, part: MapPart) -> dict[str, str]:
         """Id → what changes with any image that the map of this one is made from."""
