@@ -111,9 +111,9 @@ def _summed(
 ) -> AxisMaps:
     assert reader.data.volume is not None
     sums: NDArray[np.float32] | None = None
-    sides = tuple(count_slices(volume, _along(reader, axis).data) for axis in SIDES)
+    sides = tuple(count_slices(volume, along_axis(reader, axis).data) for axis in SIDES)
     for axis in axes:
-        other = _along(reader, axis)
+        other = along_axis(reader, axis)
         paths = [slice_path(volume, number) for number in range(sides[SIDES.index(axis)])]
         for number, maps in enumerate(_maps(predictor, other, paths, cores)):
             said(f"{volume.name}: axis {axis.lower()}, slice {number + 1} of {len(paths)}")
@@ -125,12 +125,14 @@ def _summed(
     return AxisMaps(sums, len(axes), reader.data.volume.axis)
 
 
-def _along(reader: SampleReader, axis: str) -> SampleReader:
+def along_axis(reader: SampleReader, axis: str) -> SampleReader:
     """The same volumes, sliced along another axis."""
     volume = reader.data.volume
     assert volume is not None
-    turned = reader.data.model_copy(update={"volume": volume.model_copy(update={"axis": axis})})
-    return replace(reader, data=turned)
+    changes: dict[str, Any] = {"volume": volume.model_copy(update={"axis": axis})}
+    if axis != volume.axis:
+        changes["drop"] = ()  # ids are those of slices along the other one
+    return replace(reader, data=reader.data.model_copy(update=changes))
 
 
 def _maps(

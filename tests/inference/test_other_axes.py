@@ -12,10 +12,11 @@ from pipeline.checks.volume_findings import VolumeFacts, shape_problems
 from pipeline.config import InferConfig, ModelConfig, build_experiment
 from pipeline.data.catalog import list_samples
 from pipeline.data.samples import SampleReader
+from pipeline.data.volumes import slice_path
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import JobContext
 from pipeline.inference import job
-from pipeline.inference.other_axes import SIDES, plane_of
+from pipeline.inference.other_axes import SIDES, along_axis, plane_of
 from pipeline.inference.sinks import StoreSink
 from pipeline.interruption import StopFlag
 from pipeline.manifests import file_checksum
@@ -97,6 +98,20 @@ def test_probabilities_along_the_axes_are_averaged(along: str, tmp_path: Path) -
                 found = store.read_raw(f"{case}_{at:04d}")
                 assert np.abs(found.astype(int) - expected).max() <= 1, (case, at)
     assert not work.sink.pending()
+
+
+def test_a_dropped_slice_is_none_along_another_axis(tmp_path: Path) -> None:
+    """Neighbours of the slices along Y are all there, though slice 1 along Z is dropped."""
+    _draw(tmp_path / "data", 1, (4, 5, 8))
+    keys = {"test": None, "drop": ["case0_0001"], "stack": {"neighbours": [-1, 0, 1]}}
+    raw = volume_experiment(tmp_path / "data", ".npy", data=keys)
+    reader = SampleReader(build_experiment(raw, source="x").data)
+    pixels = np.load(tmp_path / "data/train/case0.npy").astype(np.float32)
+    slices = slice_path(tmp_path / "data/train/case0.npy", 2)
+    along = along_axis(reader, "Y").source.read(slices)
+    assert np.array_equal(along, np.stack([pixels[:, n] for n in (1, 2, 3)], axis=2))
+    own = along_axis(reader, "Z").source.read(slices)
+    assert np.array_equal(own, np.stack([pixels[n] for n in (2, 2, 3)], axis=2))
 
 
 def test_a_stopped_job_goes_on_where_it_was(tmp_path: Path) -> None:

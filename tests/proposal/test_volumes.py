@@ -157,7 +157,7 @@ def test_pictures_of_one_object_each_are_no_slices(tmp_path: Path) -> None:
             mask[number * 5 : number * 5 + 4] = 255
             _save(tmp_path / name / f"masks/{number}.png", mask)
         noise = np.random.default_rng(1).integers(0, 255, (20, 20, 3)).astype(np.uint8)
-        _save(tmp_path / name / "images/image.png", noise)
+        _save(tmp_path / name / "images/0.png", noise)
     raw = propose(tmp_path).raw["data"]
     assert raw["masks"] == "{id}/masks/*.png" and "volume" not in raw and "stack" not in raw
 
