@@ -71,7 +71,8 @@ def submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
     data = experiment.data
     if data.test is not None and not catalog.test:
         remedy = "fix the pattern, or set data.test: null for cross-validation only"
-        yield Finding("error", "data.test", f"no file matches {data.root / data.test}; {remedy}")
+        first = data.root / data.of_first_file(data.test)
+        yield Finding("error", "data.test", f"no file matches {first}; {remedy}")
     if not catalog.test:
         return
     yield from _order_problems(experiment)

@@ -17,16 +17,9 @@ from pathlib import Path
 from pipeline.checks.finding import Finding
 from pipeline.checks.unreached_files import is_like, unreached
 from pipeline.config import DataConfig
-from pipeline.data.catalog import (
-    LEFT_BY_SYSTEMS,
-    Catalog,
-    as_regex,
-    find_files,
-    folders_of,
-    matching,
-    patterns_of,
-)
+from pipeline.data.catalog import Catalog, find_files, patterns_of
 from pipeline.data.listing import listed
+from pipeline.data.name_patterns import LEFT_BY_SYSTEMS, as_regex, folders_of, matching
 
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".zip"}
 _TEXTS = {
@@ -181,6 +174,6 @@ def _ids(left: Iterable[Path], pattern: str, root: Path) -> Iterator[str]:
 
 def near_misses(data: DataConfig) -> list[str]:
     """Files that the pattern of images may mean, where it takes none."""
-    pattern = data.of_first_band(data.images)
+    pattern = data.of_first_file(data.images)
     found = unreached(data.root, pattern) | _unmatched(data.root, pattern, set())
     return [shown_path(path, data.root) for path in sorted(found)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.checks.finding import Finding
-from pipeline.config import DataConfig
+from pipeline.config import DataConfig, ModelConfig
 from pipeline.data.catalog import Catalog, Part, Sample
 from pipeline.data.volumes import open_volume, split_slice
 from pipeline.errors import DataError
@@ -67,6 +67,23 @@ def spacing_problems(facts: Sequence[VolumeFacts]) -> Iterator[Finding]:
             f"the usual spacing (Z × Y × X) of its volumes is {shown[1]}, that of data.images "
             f"{shown[0]}: networks are shown another scale; resample one of them",
         )
+
+
+def shape_problems(
+    facts: Sequence[VolumeFacts], models: Mapping[str, ModelConfig]
+) -> Iterator[Finding]:
+    """A warning for models that predict along several axes where voxels are no cubes."""
+    along = [name for name, model in models.items() if len(model.infer.axes or ()) > 1]
+    for each in facts if along else ():
+        if each.spacings and max(each.usual) > APART * min(each.usual):
+            shown = " × ".join(f"{step:.4g}" for step in each.usual)
+            yield Finding(
+                "warning",
+                f"models.{along[0]}.infer.axes",
+                f"the usual voxel of {each.part} is {shown} (Z × Y × X), no cube, so slices along "
+                "other axes look unlike those that networks are trained on; resample the volumes, "
+                "or leave it out",
+            )
 
 
 def _facts(part: Part, samples: Sequence[Sample], data: DataConfig) -> VolumeFacts:

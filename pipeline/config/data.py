@@ -13,7 +13,13 @@ from pipeline.config.colours import Colour
 from pipeline.config.data_problems import band_problems, class_problems, mask_problems
 from pipeline.config.limits import PixelValue, Shift
 from pipeline.config.mask_source import MaskSource
-from pipeline.config.patterns import FilePath, compiled, file_pattern
+from pipeline.config.patterns import (
+    FilePath,
+    ImagePattern,
+    compiled,
+    file_pattern,
+    image_pattern,
+)
 from pipeline.config.stack import StackConfig
 from pipeline.config.tables import GroupTable
 from pipeline.config.volume import VolumeConfig
@@ -49,19 +55,21 @@ class DataConfig(Block):
 
     root: FilePath
     """Folder that all patterns are below. `DATA=` on the command line replaces it."""
-    images: str
+    images: ImagePattern
     """Pattern of the training images, such as `train/{id}.jpg`. `{id}` is the id of a sample, `*`
-    matches anything within a name."""
+    matches anything within a name. Or a list of patterns, such as `[rgb/{id}.png, nir/{id}.tif]`:
+    the bands of these files, one file after the other."""
     masks: MaskSource
     """Pattern of the masks: `masks/{id}.png` (one file an image), `masks/{id}/*.png` (one file an
     object) or `masks/{class}/{id}.png` (one file a class); or a block: a table of run lengths
     (`csv`), files of an annotation tool (`annotations`), or files that number objects
     (`label_map`)."""
-    test: str | None = None
-    """Pattern of the test images; null: cross-validation only."""
+    test: ImagePattern | None = None
+    """Pattern of the test images, or a list as that of `images`; null: cross-validation only."""
     bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)
-    """Names of the channels of an image, in the order of the file; or, with `{band}` in the pattern
-    of the images, of its files. null: 8-bit RGB. With it any type of number is read as it is."""
+    """Names of the channels of an image, in the order of its file or files; with `{band}` in the
+    pattern of the images, those of its files. null: 8-bit RGB. With it any type of number is read
+    as it is."""
     derive: dict[BandName, Annotated[str, Field(max_length=500)]] = Field({}, max_length=64)
     """More bands, computed: `{ndvi: (nir - red) / (nir + red)}`. Division by zero is no data."""
     no_data: float | None = None
@@ -74,9 +82,9 @@ class DataConfig(Block):
     show: tuple[BandName, ...] | None = None
     """The band, or the three, that people are shown in reports; null: red, green and blue where
     there are such names, else the first ones."""
-    reference: str | None = None
+    reference: ImagePattern | None = None
     """Pattern of the references of the training images: the same thing without the defect."""
-    test_reference: str | None = None
+    test_reference: ImagePattern | None = None
     """Pattern of the references of the test images."""
     group: str | GroupTable | None = None
     """Groups that stay in one fold: a regular expression whose first parenthesis captures
@@ -127,8 +135,8 @@ class DataConfig(Block):
 
     @field_validator("images", "test", "reference", "test_reference")
     @classmethod
-    def _finds_files(cls, pattern: str | None) -> str | None:
-        return None if pattern is None else file_pattern(pattern, ("{id}", "{band}"))
+    def _finds_files(cls, pattern: ImagePattern | None) -> ImagePattern | None:
+        return None if pattern is None else image_pattern(pattern)
 
     @field_validator("ignore")
     @classmethod
@@ -185,15 +193,19 @@ class DataConfig(Block):
             return None
         return self.stack.of, self.stack.position
 
-    def by_band(self, pattern: str) -> dict[str | None, str]:
-        """The pattern of each band's files; of all together, under None, where they have none."""
+    def by_file(self, pattern: ImagePattern) -> dict[str | None, str]:
+        """The pattern of each file of an image, by its band, or its place in the list from 1; under
+        None where an image has one file.
+        """
+        if not isinstance(pattern, str):
+            return {str(place): each for place, each in enumerate(pattern, start=1)}
         if self.bands is None or "{band}" not in pattern:
             return {None: pattern}
         return {band: pattern.replace("{band}", band) for band in self.bands}
 
-    def of_first_band(self, pattern: str) -> str:
-        """The pattern of the file that stands for an image, where each band has its own."""
-        return next(iter(self.by_band(pattern).values()))
+    def of_first_file(self, pattern: ImagePattern) -> str:
+        """The pattern of the file that stands for an image, where it has several."""
+        return next(iter(self.by_file(pattern).values()))
 
     @property
     def masks_by_class(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.expressions import check_expression
 from pipeline.config.label_maps import LabelMapFiles
+from pipeline.config.patterns import ImagePattern
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig
@@ -50,13 +51,16 @@ def mask_problems(data: DataConfig) -> Iterator[str]:
 
 def band_problems(data: DataConfig) -> Iterator[str]:
     if data.bands is None:
-        patterns = [data.images, data.test, data.reference, data.test_reference]
-        if any("{band}" in pattern for pattern in patterns if pattern is not None):
+        patterns = _image_patterns(data).values()
+        if any("{band}" in pattern for pattern in patterns if isinstance(pattern, str)):
             yield "a pattern with {band} needs the names of the bands in bands: [...]"
+        if not all(isinstance(pattern, str) for pattern in patterns):
+            yield "a list of patterns needs the names of all bands, file by file, in bands: [...]"
         for key in ("derive", "no_data", "array", "axes", "show", "stack", "volume"):
             if getattr(data, key) not in (None, {}):
                 yield f"{key} needs bands: [...], the names of an image's channels"
         return
+    yield from _list_problems(data)
     known = data.own_bands
     if len(set(known)) != len(known):
         yield "bands, derive: a name stands twice"
@@ -74,6 +78,26 @@ def band_problems(data: DataConfig) -> Iterator[str]:
     yield from _volume_problems(data)
     if data.exif is not None:
         yield "exif turns 8-bit images only; leave it out where bands are named"
+
+
+def _list_problems(data: DataConfig) -> Iterator[str]:
+    """An image is read in the same way wherever it is."""
+    files = {
+        key: None if isinstance(pattern, str) else len(pattern)
+        for key, pattern in _image_patterns(data).items()
+    }
+    wanted = files["images"]
+    shown = "one pattern" if wanted is None else f"a list of {wanted} patterns"
+    for key, count in files.items():
+        if count != wanted:
+            yield f"{key} needs {shown}, as images"
+    if wanted is not None and wanted > len(data.bands or ()):
+        yield f"images: {wanted} files have {wanted} bands or more; name all of them in bands"
+
+
+def _image_patterns(data: DataConfig) -> dict[str, ImagePattern]:
+    keys = ("images", "test", "reference", "test_reference")
+    return {key: getattr(data, key) for key in keys if getattr(data, key) is not None}
 
 
 def _volume_problems(data: DataConfig) -> Iterator[str]:

@@ -27,6 +27,7 @@ def experiment_problems(experiment: Experiment) -> Iterator[str]:
     yield from _multiclass_problems(experiment)
     for name in experiment.models:
         yield from _band_problems(experiment, name)
+        yield from _axis_problems(experiment, name)
     yield from dict.fromkeys(_loss_problems(experiment))
     yield from auxiliary_problems(experiment)
     yield from _init_problems(experiment)
@@ -109,6 +110,24 @@ def _band_problems(experiment: Experiment, name: str) -> Iterator[str]:
             f"models.{name}.infer.tta: scale, brightness and gamma are for 8-bit RGB, and "
             "not for data.bands"
         )
+
+
+def _axis_problems(experiment: Experiment, name: str) -> Iterator[str]:
+    axes, data = experiment.models[name].infer.axes, experiment.data
+    if axes is None:
+        return
+    place = f"models.{name}.infer.axes"
+    if data.volume is None:
+        yield (
+            f"{place} needs data.volume: images that are slices of volumes, or folders of them "
+            "(images: train/{id})"
+        )
+    elif data.volume.axis.lower() not in axes:
+        yield f"{place} must hold {data.volume.axis.lower()}, along which the network is trained"
+    if data.frame.pad or data.frame.scale != 1 or any(data.frame.shift):
+        yield f"{place} and data.frame do not go together: it moves slices along one axis alone"
+    if experiment.ensemble.used_outputs:
+        yield f"{place}: auxiliary outputs are those of one axis; leave out steps with by"
 
 
 def _augment_problems(experiment: Experiment, place: str, train: TrainConfig) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -29,6 +29,9 @@ class InferConfig(Block):
     """Views for test-time augmentation, see [Prediction](stages.md#infer)."""
     mean: Mean = "arithmetic"
     """Mean over views and folds; `rank` is for `ensemble.mean` only."""
+    axes: tuple[Literal["z", "y", "x"], ...] | None = Field(None, min_length=1, max_length=3)
+    """Axes along which volumes are sliced for prediction, such as `[z, y, x]`: the probabilities
+    are averaged. For voxels that are cubes; needs `data.volume`. null: as trained."""
     tile: TileConfig | None = None
     """Predict large images in overlapping tiles; `[H, W]` alone gives their size."""
     batch: Count = 8
@@ -50,6 +53,13 @@ class InferConfig(Block):
     def _known_views(cls, tta: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         check_names("tta", [tta], info)
         return tta
+
+    @field_validator("axes")
+    @classmethod
+    def _each_once(cls, axes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if axes is not None and len(set(axes)) != len(axes):
+            raise ValueError("an axis stands twice")
+        return axes
 
     @field_validator("mean")
     @classmethod

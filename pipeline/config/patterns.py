@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 _LONGEST_NAME = 255  # bytes: what file systems take
 _MOST_WILD = 4
@@ -25,6 +25,8 @@ def path_in_bounds(path: Path) -> Path:
 
 
 FilePath = Annotated[Path, AfterValidator(path_in_bounds)]
+ImagePattern = str | Annotated[tuple[str, ...], Field(min_length=2, max_length=256)]
+"""A pattern of files; or a pattern for each of the files that an image consists of."""
 
 
 def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
@@ -40,6 +42,19 @@ def file_pattern(pattern: str, known: tuple[str, ...]) -> str:
         if len(re.findall(r"\*|\{id\}|\{class\}|\{band\}", name)) > _MOST_WILD:
             raise ValueError(f"more than {_MOST_WILD} of {', '.join(known)}, * in {name!r}")
     return with_placeholder(pattern, "{id}")
+
+
+def image_pattern(pattern: ImagePattern) -> ImagePattern:
+    """`pattern` if it finds images below `data.root`; ValueError says why not."""
+    if isinstance(pattern, str):
+        return file_pattern(pattern, ("{id}", "{band}"))
+    for each in pattern:
+        file_pattern(each, ("{id}",))
+        if "*" in each:
+            raise ValueError(f"{each!r}: no * in a list, since {{id}} must tell all its files")
+    if len(set(pattern)) != len(pattern):
+        raise ValueError("a pattern stands twice in the list")
+    return pattern
 
 
 def with_placeholder(pattern: str, placeholder: str) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from glob import escape
 from pathlib import Path
 from typing import Literal
 
 from pipeline.config import DataConfig
+from pipeline.config.patterns import ImagePattern
 from pipeline.data.array_files.zarr_marks import is_zarr_folder
 from pipeline.data.masks.registry import mask_format
+from pipeline.data.name_patterns import fixed_letters, matching
 from pipeline.data.volume_slices import slices_of
 from pipeline.errors import DataError
 
 Part = Literal["train", "test"]
-LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-"""Names, in lower case, of files that systems leave in folders of images."""
 
 
 class NoImagesError(DataError):
@@ -61,13 +59,13 @@ def list_samples(data: DataConfig) -> Catalog:
         raise DataError(
             f"data.root: there is no folder {data.root.absolute()}; set it, or give DATA=…"
         )
-    images = _found(data, data.of_first_band(data.images))
+    images = _found(data, data.images)
     if not images:
-        raise NoImagesError(f"data.images: no file matches {data.root / data.images}")
+        first = data.root / data.of_first_file(data.images)
+        raise NoImagesError(f"data.images: no file matches {first}")
     masks = _found(data, mask_format(data).pattern)
     references, test, test_references = (
-        _found(data, data.of_first_band(pattern) if pattern else None)
-        for pattern in (data.reference, data.test, data.test_reference)
+        _found(data, pattern) for pattern in (data.reference, data.test, data.test_reference)
     )
     lone = tuple(sorted(set(masks) - set(images)))
     known = set(images)
@@ -85,13 +83,26 @@ def list_samples(data: DataConfig) -> Catalog:
     )
 
 
-def _found(data: DataConfig, pattern: str | None) -> dict[str, tuple[Path, ...]]:
-    return find_files(data.root, pattern, folders=data.volume is not None) if pattern else {}
+def _found(data: DataConfig, pattern: ImagePattern | None) -> dict[str, tuple[Path, ...]]:
+    if pattern is None:
+        return {}
+    return _files_in(first_entries(data, pattern), folders=data.volume is not None)
+
+
+def first_entries(data: DataConfig, pattern: ImagePattern) -> dict[Path, str]:
+    """Entries that stand for images: their first or only file → id.
+
+    A file that fits several patterns of a list is that of the one with the most fixed letters.
+    """
+    first, *others = data.by_file(pattern).values()
+    closer = [each for each in others if fixed_letters(each) > fixed_letters(first)]
+    taken = {path for each in closer for path in matching(data.root, each)}
+    return {path: each for path, each in matching(data.root, first).items() if path not in taken}
 
 
 def patterns_of(data: DataConfig) -> dict[str, str]:
     """Key of the experiment → its pattern of files."""
-    patterns = {
+    patterns: dict[str, ImagePattern | None] = {
         "data.images": data.images,
         "data.masks": mask_format(data).pattern,
         "data.ignore": data.ignore,
@@ -103,19 +114,7 @@ def patterns_of(data: DataConfig) -> dict[str, str]:
         key if name is None else f"{key} ({name})": of_band
         for key, pattern in patterns.items()
         if pattern is not None
-        for name, of_band in data.by_band(pattern).items()
-    }
-
-
-def matching(root: Path, pattern: str) -> dict[Path, str]:
-    """Entries of `root` that match a pattern, files or not → id."""
-    wanted = re.compile(as_regex(pattern))
-    return {
-        path: match["id"]
-        for path in sorted(root.glob(as_glob(pattern)))
-        if (match := wanted.fullmatch(path.relative_to(root).as_posix()))
-        and not path.name.startswith(".")
-        and path.name.lower() not in LEFT_BY_SYSTEMS
+        for name, of_band in data.by_file(pattern).items()
     }
 
 
@@ -126,45 +125,15 @@ def find_files(root: Path, pattern: str, *, folders: bool = False) -> dict[str, 
     name; `{class}` is the name of a class. Hidden files are none: macOS leaves a `._name` beside
     every file that it copies, and Windows a `Thumbs.db` in every folder of images.
     """
+    return _files_in(matching(root, pattern), folders=folders)
+
+
+def _files_in(entries: dict[Path, str], *, folders: bool) -> dict[str, tuple[Path, ...]]:
     found: dict[str, list[Path]] = defaultdict(list)
-    for path, sample_id in matching(root, pattern).items():
+    for path, sample_id in entries.items():
         if path.is_file() or is_zarr_folder(path) or (folders and path.is_dir()):
             found[sample_id].append(path)
     return {sample_id: tuple(paths) for sample_id, paths in sorted(found.items())}
-
-
-def folders_of(root: Path, pattern: str) -> list[Path]:
-    """The folders that a pattern looks for files in."""
-    parent = Path(pattern).parent.as_posix()
-    if parent == ".":
-        return [root]
-    wanted = re.compile(as_regex(parent))
-    return [
-        path
-        for path in sorted(root.glob(as_glob(parent)))
-        if path.is_dir() and wanted.fullmatch(path.relative_to(root).as_posix())
-    ]
-
-
-def as_glob(pattern: str) -> str:
-    """A pattern for `glob`, which matches at least what `as_regex` does."""
-    pieces = re.split(r"\{id\}|\{class\}|\*", pattern)
-    return re.sub(r"\*+", "*", "*".join(map(escape, pieces)))
-
-
-def as_regex(pattern: str) -> str:
-    """The pattern as a regex; a second `{id}` must repeat what the first one matched."""
-    pieces, seen = [], set()
-    for piece in re.split(r"(\{id\}|\{class\}|\*)", Path(pattern).as_posix()):
-        if piece == "*":
-            pieces.append("[^/]*")
-        elif piece in ("{id}", "{class}"):
-            name = piece[1:-1]
-            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
-            seen.add(name)
-        else:
-            pieces.append(re.escape(piece))
-    return "".join(pieces)
 
 
 def _samples(

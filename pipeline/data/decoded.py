@@ -29,6 +29,7 @@ from pipeline.data.object_codes import fit_codes, object_codes
 from pipeline.data.resize import resize_image, resize_planes, resize_soft, working_size
 from pipeline.data.samples import SampleReader, aligned_path
 from pipeline.data.stamps import Stamps, stat_of
+from pipeline.data.volume_masks import mask_rules
 from pipeline.manifests import fingerprint
 
 VERSION = "decoded/2"
@@ -107,7 +108,7 @@ class DiskCache:
             rare = [data.ignore, data.soft] if data.ignore or data.soft else []  # else as ever
             truth = [data.masks, data.classes, data.multiclass, data.void, data.others, *rare]
             read = data.frame, data.exif, *data.band_settings
-            also = ["objects"] if self.reader.objects else []
+            also = [*(["objects"] if self.reader.objects else []), *mask_rules(data)]
             self._settings = fingerprint(VERSION, self.shown.resize, *read, truth, *also)
         parts = [sample.id, self._stamps.of(sample, "train"), self._settings]
         if aligned is not None:

@@ -20,6 +20,27 @@ class Place:
     position: int
 
 
+def is_placed(sample_id: str, order: tuple[str, str]) -> bool:
+    """True for an id that says its stack and its position."""
+    return _place(sample_id, order) is not None
+
+
+def ids_by_stack(ids: Iterable[str], order: tuple[str, str]) -> dict[str, list[str]]:
+    """stack → its ids, by position. order: `data.order`."""
+    return {
+        stack: [each for some in places.values() for each in some]
+        for stack, places in Stacks.of(ids, order).ids.items()
+    }
+
+
+def _place(sample_id: str, order: tuple[str, str]) -> Place | None:
+    stack, position = (re.search(pattern, sample_id) for pattern in order)
+    number = position[1] if position is not None else None
+    if stack is None or stack[1] is None or not re.fullmatch(r"[+-]?\d{1,18}", number or ""):
+        return None
+    return Place(stack[1], int(number or 0))
+
+
 @dataclass(frozen=True)
 class Stacks:
     """The places of images, by id."""
@@ -34,16 +55,11 @@ class Stacks:
         """
         places, lost = {}, []
         for each in ids:
-            stack, position = (re.search(pattern, each) for pattern in order)
-            number = position[1] if position is not None else None
-            if (
-                stack is None
-                or stack[1] is None
-                or not re.fullmatch(r"[+-]?\d{1,18}", number or "")
-            ):
+            place = _place(each, order)
+            if place is None:
                 lost.append(each)
             else:
-                places[each] = Place(stack[1], int(number or 0))
+                places[each] = place
         if lost:
             raise DataError(
                 f"data.stack: no stack, or no position that is a whole number, in {listed(lost)}"

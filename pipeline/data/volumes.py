@@ -52,8 +52,12 @@ def open_slice(path: Path, data: DataConfig, *, key: str | None = None) -> Array
 
     DataError where the volume has no such slice.
     """
+    return slice_of(open_volume(split_slice(path)[0], data, key=key), path)
+
+
+def slice_of(found: ArrayFile, path: Path) -> ArrayFile:
+    """`open_slice` of a volume that is open."""
     volume, number = split_slice(path)
-    found = open_volume(volume, data, key=key)
     if number >= found.planes:
         raise DataError(f"{volume} has {found.planes} slice(s), and no slice {number} (from 0)")
     return one_plane(found, number, path)
@@ -114,7 +118,7 @@ def is_volume_folder(path: Path, data: DataConfig) -> bool:
         return path.is_dir() and is_zarr_folder(path)
     try:
         first = slice_files(path)[0][0]
-        if not (_is_dicom(first) or Path(data.images).suffix == ""):
+        if not (_is_dicom(first) or Path(data.of_first_file(data.images)).suffix == ""):
             return False
         return open_array(first).planes == 1
     except DataError:
@@ -140,10 +144,16 @@ def neighbour_slices(
 def _opened(
     path: Path, key: str | None, axes: str | None, volume: VolumeConfig, stamp: _Stamp
 ) -> ArrayFile:
-    return sliced_along(_stored(path, key, axes, volume.first), volume.axis)
+    return sliced_along(stored_volume(path, key, axes, volume.first), volume.axis)
 
 
-def _stored(path: Path, key: str | None, axes: str | None, first: int) -> ArrayFile:
+def stored_volume(
+    path: Path, key: str | None = None, axes: str | None = None, first: int = 0
+) -> ArrayFile:
+    """A file, or a folder of zarr or of files of slices, sliced along Z; `open_volume` keeps it.
+
+    first: what the number of the first file of a folder should be.
+    """
     if not path.is_dir() or is_zarr_folder(path):
         return open_array(path, key=key, axes=axes, slices=True)
     files, others = slice_files(path)

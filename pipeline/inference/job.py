@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,9 @@ from pipeline.errors import ArtefactError
 from pipeline.execution.executor import JobContext
 from pipeline.inference.folding import fold
 from pipeline.inference.job_images import JobImages
+from pipeline.inference.other_axes import AxisMeans, further_axes
 from pipeline.inference.predictor import Predictor
+from pipeline.inference.range_parts import Part, parts_of, write_batches
 from pipeline.inference.read_ahead import one_ahead, read_ahead
 from pipeline.inference.sinks import ModelMaps, Sink
 from pipeline.interruption import StopFlag
@@ -33,12 +34,6 @@ from pipeline.models.segmentation import SegmentationModel
 
 VERSION = "maps/3"
 """Bumped when the same weights and images give different maps than before."""
-WRITE_BYTES = 32 * 2**20
-"""Maps wait in memory up to this size, and are flushed to disk together."""
-WRITE_S = 10
-"""And no longer than this: what a kill takes away."""
-
-MapBatch = dict[str, ModelMaps]
 Started = tuple[Sequence[Sample], list[Callable[[], list[NDArray[Any]]]]]
 
 
@@ -88,22 +83,33 @@ class InferJob:
 def predict_range(job: InferJob, context: JobContext) -> None:
     """Predict the maps that the sink lacks; stops after a signal with everything flushed."""
     predictors = [make_predictor(job, output, context.device) for output in job.outputs]
-    large: list[Sample] = []
     with job.sink.claim([sample.id for sample in job.samples]), ThreadPoolExecutor(1) as writer:
         pending = job.sink.pending()  # less than all where a worker died half way
         samples = [sample for sample in job.samples if sample.id in pending]
-        written: Future[None] | None = None
-        for batch in _write_batches(_predicted(job, samples, predictors, context, large)):
-            if written is not None:
-                written.result()
-            written = writer.submit(job.sink.write, batch)
+        for part in parts_of(job, samples, predictors, context):
+            _predict_part(job, part, predictors, context, writer)
+    context.stop.check()
+
+
+def _predict_part(
+    job: InferJob,
+    part: Part,
+    predictors: Sequence[Predictor],
+    context: JobContext,
+    writer: ThreadPoolExecutor,
+) -> None:
+    large: list[Sample] = []
+    written: Future[None] | None = None
+    for batch in write_batches(_predicted(job, part, predictors, context, large)):
         if written is not None:
             written.result()
-        for done, sample in enumerate(large, len(samples) - len(large)):
-            context.stop.check()
-            said = partial(context.progress.update, done, len(samples))
-            _predict_large(job, sample, predictors, context.stop, said)
-    context.stop.check()
+        written = writer.submit(job.sink.write, batch)
+    if written is not None:
+        written.result()
+    for done, sample in enumerate(large, part.before + len(part.samples) - len(large)):
+        context.stop.check()
+        said = partial(context.progress.update, done, part.total)
+        _predict_large(job, sample, predictors, part.means, context.stop, said)
 
 
 def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
@@ -118,6 +124,7 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
         )
         for weights in output.members
     ]
+    stored = output.model.infer.dtype
     return Predictor(
         networks,
         output.model.infer,
@@ -125,7 +132,7 @@ def make_predictor(job: InferJob, output: Output, device: str) -> Predictor:
         multiclass=job.multiclass,
         scale=job.reader.source.scale,
         device=device,
-        stored=output.model.infer.dtype,
+        stored=None if further_axes(output.model.infer, job.reader.data) else stored,
     )
 
 
@@ -166,6 +173,7 @@ def _predict_large(
     job: InferJob,
     sample: Sample,
     predictors: Sequence[Predictor],
+    means: AxisMeans,
     stop: StopFlag,
     progress: Callable[[str], None],
 ) -> None:
@@ -177,7 +185,8 @@ def _predict_large(
 
     def bands(number: int) -> Iterator[NDArray[Any]]:
         top = 0
-        for band in job.reader.own_bands(predictors[number].any_bands(image), image.shape[0]):
+        own = job.reader.own_bands(predictors[number].any_bands(image), image.shape[0])
+        for band in means.bands(number, sample.image, own):
             stop.check()
             progress(f"{sample.id}: row {top} of {image.shape[0]}")
             yield band
@@ -188,7 +197,7 @@ def _predict_large(
 
 def _predicted(
     job: InferJob,
-    samples: Sequence[Sample],
+    part: Part,
     predictors: Sequence[Predictor],
     context: JobContext,
     large: list[Sample],
@@ -196,14 +205,16 @@ def _predicted(
     """Every sample's id and its map by each model; samples to be predicted in tiles are not
     decoded, and go to `large`.
     """
-    done = 0
-    for batch, by_model in one_ahead(_started(job, samples, predictors, context.cores, large)):
+    done = part.before
+    started = _started(job, part.samples, predictors, context.cores, large)
+    for batch, by_model in one_ahead(started):
         for sample, maps in zip(
             batch, zip(*(each() for each in by_model), strict=True), strict=True
         ):
-            yield sample.id, [job.reader.own_maps(each) for each in maps]
+            own = map(job.reader.own_maps, maps)
+            yield sample.id, [part.means.of(n, sample.image, each) for n, each in enumerate(own)]
         done += len(batch)
-        context.progress.update(done, len(samples))
+        context.progress.update(done, part.total)
         if context.stop:
             return
 
@@ -233,17 +244,3 @@ def _started(
             images = [image for _, image in kept]
             started = [predictor.start(images) for predictor in predictors]
             yield [sample for sample, _ in kept], started
-
-
-def _write_batches(maps: Iterator[tuple[str, ModelMaps]]) -> Iterator[MapBatch]:
-    """Batches of maps that are flushed to disk together."""
-    batch: MapBatch = {}
-    size, began_at = 0, time.monotonic()
-    for sample_id, by_model in maps:
-        batch[sample_id] = by_model
-        size += sum(each.nbytes for each in by_model)
-        if size >= WRITE_BYTES or time.monotonic() - began_at >= WRITE_S:
-            yield batch
-            batch, size, began_at = {}, 0, time.monotonic()
-    if batch:
-        yield batch

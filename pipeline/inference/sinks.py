@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,10 @@ ModelBands = Callable[[int], Iterator[NDArray[Any]]]
 
 class Sink(Protocol):
     """Takes the maps of several models, image by image. Picklable."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it writes, and what does not fit into memory may lie."""
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         """Be the only writer of these images' maps."""
@@ -44,6 +49,10 @@ class StoreSink:
     """A store for each model."""
 
     stores: tuple[MapStore, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.stores[0].folder
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         claims = ExitStack()
@@ -80,6 +89,10 @@ class SumSink:
     members: tuple[str, ...]
     dtypes: tuple[MapDtype, ...]
     tables: tuple[NDArray[np.uint16] | None, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.sums.folder
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         return self.sums.claim(ids)

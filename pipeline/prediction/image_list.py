@@ -9,7 +9,7 @@ from pipeline.config import DataConfig
 from pipeline.data.catalog import Sample
 from pipeline.data.listing import enumerated
 from pipeline.data.samples import SampleReader
-from pipeline.data.stacks import Stacks
+from pipeline.data.stacks import ids_by_stack
 from pipeline.data.volume_slices import slices_of
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.errors import DataError
@@ -55,11 +55,7 @@ def slices_by_volume(samples: Sequence[Sample], data: DataConfig) -> dict[str, l
     """The ids of the slices of each volume, in their order; nothing for images of other kinds."""
     if data.order is None or data.volume is None:
         return {}
-    stacks = Stacks.of([sample.id for sample in samples], data.order)
-    return {
-        volume: [each for ids in places.values() for each in ids]
-        for volume, places in stacks.ids.items()
-    }
+    return ids_by_stack([sample.id for sample in samples], data.order)
 
 
 def sizes_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ from pipeline.data.samples import SampleReader
 from pipeline.data.volumes import count_slices, slice_path
 from pipeline.ensemble.blending.stream import SummedMaps
 from pipeline.ensemble.outputs import plane_names
+from pipeline.errors import DataError
 from pipeline.inference.job import InferJob, Output, make_predictor
+from pipeline.inference.other_axes import AxisMeans, axis_means, further_axes
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import FinishedRun, refuse_references, verify_weights
 from pipeline.prediction.mask_files import PredictedMaskFiles
@@ -34,7 +37,9 @@ class ImagePredictor:
         verify_weights(run, self._blend.models)
         self._reader = SampleReader(run.experiment.data)
         job = job_of(run, self._blend, PredictedMaskFiles.of(Path(), run.experiment.data), ())
-        self._predictors = [make_predictor(job, output, device) for output in job.outputs]
+        self._predictors = [
+            (make_predictor(job, output, device), output.model.infer) for output in job.outputs
+        ]
 
     @overload
     def __call__(
@@ -59,14 +64,25 @@ class ImagePredictor:
         """
         data = self._reader.data
         if data.volume is not None and isinstance(image, str | Path):
-            numbers = range(count_slices(Path(image), data))
-            planes = [slice_path(Path(image), number) for number in numbers]
-            return np.stack([self._one(each, probabilities) for each in planes], axis=1)
-        return self._one(image, probabilities)
+            return self._volume(Path(image), probabilities)
+        if any(further_axes(infer, data) for _, infer in self._predictors):
+            raise DataError("infer.axes needs the other slices; give the path of the volume")
+        return self._one(image, probabilities, AxisMeans())
 
-    def _one(self, image: NDArray[Any] | str | Path, probabilities: bool) -> NDArray[Any]:
-        """CHW of one image."""
-        sums, recipe = self._sums(self._seen(image)), self._blend.recipe
+    def _volume(self, volume: Path, probabilities: bool) -> NDArray[Any]:
+        """C×Z×H×W of all slices."""
+        folder, cores = Path(tempfile.gettempdir()), os.cpu_count() or 1
+        means = axis_means(self._predictors, self._reader, volume, folder, cores, lambda _: None)
+        numbers = range(count_slices(volume, self._reader.data))
+        planes = [slice_path(volume, number) for number in numbers]
+        return np.stack([self._one(each, probabilities, means) for each in planes], axis=1)
+
+    def _one(
+        self, image: NDArray[Any] | str | Path, probabilities: bool, means: AxisMeans
+    ) -> NDArray[Any]:
+        """CHW of one image. means: where it is a slice."""
+        path = image if isinstance(image, Path) else Path()
+        sums, recipe = self._sums(self._seen(image), path, means), self._blend.recipe
         return recipe.blend(sums) if probabilities else recipe.decide(sums)
 
     def _seen(self, image: NDArray[Any] | str | Path) -> PixelRows:
@@ -75,16 +91,18 @@ class ImagePredictor:
             return self._reader.rows(Sample(Path(image).stem, Path(image)))
         return into_frame(self._reader.source.given(np.asarray(image)), self._reader.data.frame)
 
-    def _sums(self, seen: PixelRows) -> SummedMaps:
+    def _sums(self, seen: PixelRows, path: Path, means: AxisMeans) -> SummedMaps:
         """The sums of all models; in a temporary file where a model predicts in tiles."""
         size = (seen.shape[0], seen.shape[1])
-        if not any(each.tiles(size) for each in self._predictors):
+        if not any(each.tiles(size) for each, _ in self._predictors):
             pixels = seen[:]
-            maps = [self._reader.own_maps(each.predict([pixels])[0]) for each in self._predictors]
-            return self._blend.sums(maps)
+            maps = (each.predict([pixels])[0] for each, _ in self._predictors)
+            own = map(self._reader.own_maps, maps)
+            return self._blend.sums([means.of(n, path, each) for n, each in enumerate(own)])
 
         def bands(number: int) -> Iterator[NDArray[np.float32]]:
-            return self._reader.own_bands(self._predictors[number].any_bands(seen), size[0])
+            predicted = self._predictors[number][0].any_bands(seen)
+            return means.bands(number, path, self._reader.own_bands(predicted, size[0]))
 
         planes = len(plane_names(self.classes, self._blend.recipe.outputs))
         shape = (planes, *self._reader.own_size(seen))

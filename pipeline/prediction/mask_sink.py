@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class MaskSink:
     reader: SampleReader
     samples: dict[str, Sample]
     areas: list[ClassArea] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.files.folder
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         return nullcontext()  # two that write the same masks write the same bytes

@@ -13,12 +13,13 @@ from pipeline.config import DataConfig
 from pipeline.data.array_files.registry import ENDINGS, is_array_file
 from pipeline.data.array_files.zarr_marks import is_zarr_folder
 from pipeline.data.containers import image_suffixes
-from pipeline.data.image_sources.band_files import (
-    BandFiles,
+from pipeline.data.image_sources.image_files import (
+    ImageFiles,
     below_folder,
-    has_band_files,
+    called,
+    file_names,
+    has_several_files,
     image_of,
-    tails,
 )
 from pipeline.data.listing import enumerated
 from pipeline.data.volumes import is_volume_folder
@@ -37,40 +38,36 @@ class NamedImages:
     def of(self, named: Sequence[str]) -> list[tuple[str, Path]]:
         """The name and the path of each image, in order and once.
 
-        Raises DataError where one of these is no image, and for bands without a file.
+        Raises DataError where one of these is no image, and where files of one are missing.
         """
-        if has_band_files(self.data):
-            return self._by_bands(named)
+        if has_several_files(self.data):
+            return self._of_several_files(named)
         files = {path.resolve(): path for each in named for path in self._paths(each)}
         return [(name_of(path), path) for path in files.values()]
 
-    def _by_bands(self, named: Sequence[str]) -> list[tuple[str, Path]]:
-        images: dict[tuple[Path, ...], BandFiles] = {}
+    def _of_several_files(self, named: Sequence[str]) -> list[tuple[str, Path]]:
+        images: dict[tuple[Path, ...], ImageFiles] = {}
         for each in named:
             of_each = [image_of(self.data, path) for path in self._paths(each)]
             if not any(of_each):
-                called, bands = " or ".join(tails(self.data)), " or ".join(self.data.bands or ())
-                raise DataError(
-                    f"{each} holds no file called as that of a band, {called} with {bands} for "
-                    "{band}"
-                )
+                raise DataError(f"{each} holds no file called as {called(self.data)}")
             for one in of_each:
                 if one is not None:
                     key = tuple(path.resolve() for path in one.files)
                     images.setdefault(key, one)
-        self._require_all_bands(images.values())
+        self._require_all_files(images.values())
         return [(one.id, one.files[0]) for one in images.values()]
 
-    def _require_all_bands(self, images: Iterable[BandFiles]) -> None:
+    def _require_all_files(self, images: Iterable[ImageFiles]) -> None:
         missing = [
-            f"{one.id}: the band {band} ({path})"
+            f"{one.id}: {name} ({path})"
             for one in images
-            for band, path in zip(self.data.bands or (), one.files, strict=True)
+            for name, path in zip(file_names(self.data), one.files, strict=True)
             if not path.exists()
         ]
         if missing:
             raise DataError(
-                f"{len(missing)} file(s) of bands are missing, and nothing was predicted: "
+                f"{len(missing)} file(s) of images are missing, and nothing was predicted: "
                 f"{enumerated(missing)}; get them, or leave these images out"
             )
 
@@ -92,7 +89,7 @@ class NamedImages:
         return found
 
     def _in_folder(self, folder: Path) -> Iterator[Path]:
-        if has_band_files(self.data):
+        if has_several_files(self.data):
             yield from below_folder(self.data, folder)
             return
         for path in sorted(folder.iterdir()):
@@ -113,7 +110,8 @@ class NamedImages:
     @cached_property
     def _endings(self) -> tuple[str, ...]:
         """In lower case, of pictures, and of the run's own images."""
-        own = {Path(each).suffix.lower() for each in (self.data.images, self.data.test) if each}
+        patterns = [each for each in (self.data.images, self.data.test) if isinstance(each, str)]
+        own = {Path(each).suffix.lower() for each in patterns}
         own = {each for each in own if each and not re.search(r"[{}*]", each)}
         return tuple({*image_suffixes(), *own, *(ENDINGS if self.data.bands is not None else ())})
 

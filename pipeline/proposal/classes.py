@@ -11,6 +11,7 @@ _VOID = 255
 _GAP = 128  # classes are numbered from below here, where 255 is void
 _MOST_CLASSES = 64
 _BACKGROUND = 0.5  # share of the pixels that 0 has where it is no class
+_MANY = 16  # values with gaps between them, which classes do not have
 _OBJECTS = 3  # objects a mask, on average, that are numbered
 
 
@@ -39,7 +40,9 @@ class Values:
 
     @property
     def are_objects(self) -> bool:
-        """True if values number objects: too many for classes, or 1..k with one area each."""
+        """True if values number objects: too many for classes, or 1..k, or many with gaps between
+        them, with one area each.
+        """
         filled = [[value for value in some if value] for some in self.look.values]
         filled = [some for some in filled if some]
         if not filled or len(self.above) < 2:
@@ -50,7 +53,9 @@ class Values:
         counts = {len(some) for some in filled}
         total = sum(map(len, filled))
         single = self.look.pieces <= 1.1 * total
-        return numbered and single and len(counts) > 1 and total > _OBJECTS * len(filled)
+        scattered = _MANY < len(self.above) < max(self.above) / 2
+        several = total > _OBJECTS * len(filled)
+        return single and several and (scattered or (numbered and len(counts) > 1))
 
 
 def propose_classes(look: Look, name: str) -> list[Found]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pipeline.config.bands import COLOURS
 from pipeline.data.listing import listed
 from pipeline.proposal.classes import propose_classes
 from pipeline.proposal.families import Family
@@ -30,6 +31,27 @@ def propose_sources(layout: Layout, order: str) -> Iterator[Found]:
         if layout.test_reference is not None:
             why = f"{len(layout.test_reference.ids)} files"
             yield Found("test_reference", layout.test_reference.pattern, why, "likely")
+
+
+def propose_bands(layout: Layout) -> Iterator[Found]:
+    """`bands`, `volume` and `stack` of volumes."""
+    volumes = layout.volumes
+    if volumes is None:
+        return
+    several = f"{volumes.bands} channels of {volumes.dtype}: give them their names"
+    names, why = ["gray"], f"one channel of {volumes.dtype}, read as it is"
+    if volumes.bands > 1:
+        colours = volumes.bands == len(COLOURS) and volumes.dtype == "uint8"
+        names = [f"band{number}" for number in range(1, volumes.bands + 1)]
+        names, why = list(COLOURS) if colours else names, several
+    yield Found("bands", names, why, "sure" if volumes.bands == 1 else "likely")
+    counts = " to ".join(dict.fromkeys(map(str, volumes.slices[:1] + volumes.slices[-1:])))
+    along = Alternative({"axis": "Y"}, "to slice across, where voxels are cubes")
+    why = f"slices are {volumes.kind}: {counts or 'an unknown number'} a volume"
+    yield Found("volume", {}, why, volumes.sureness, (along,))
+    why = "networks see the slices above and below; without this key, one slice alone"
+    wider = Alternative({"neighbours": [-2, -1, 0, 1, 2]}, "for thin slices")
+    yield Found("stack", {"neighbours": [-1, 0, 1]}, why, "likely", (wider,))
 
 
 def propose_values(layout: Layout) -> Iterator[Found]:

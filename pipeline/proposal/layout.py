@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.data.listing import enumerated, listed
+from pipeline.data.listing import listed
 from pipeline.errors import DataError
-from pipeline.proposal.families import families_of, stem_of
+from pipeline.proposal.families import families_of
 from pipeline.proposal.keys import Ids
-from pipeline.proposal.looks import Reader
+from pipeline.proposal.looks import Looker, Reader
+from pipeline.proposal.nothing_found import nothing_found
 from pipeline.proposal.pairs import (
     Families,
     Pair,
@@ -26,9 +27,10 @@ from pipeline.proposal.run_tables import MaskRows, find_mask_rows
 from pipeline.proposal.samples import Sample, find_sample, keys_of_samples
 from pipeline.proposal.tables import Table, tables_of
 from pipeline.proposal.tree import Tree, list_tree
+from pipeline.proposal.volume_looks import VolumeReader, Volumes
+from pipeline.proposal.volume_tree import as_stored, volume_tree
 
-_ARRAYS = (".npy", ".npz", ".dcm", ".nii", ".gz", ".zarr")
-"""Endings of files that may hold arrays."""
+_OPENED = 20  # volumes, for the number of their slices
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Layout:
 
     tree: Tree
     families: Families
-    reader: Reader
+    reader: Looker
     tables: tuple[Table, ...]
     problems: tuple[str, ...]
     images: Reading
@@ -48,6 +50,8 @@ class Layout:
     sample: Sample | None
     reference: Reading | None
     test_reference: Reading | None
+    volumes: Volumes | None = None
+    """Where images are slices of volumes, of which the readings have the names."""
 
     @property
     def unused(self) -> list[str]:
@@ -59,20 +63,67 @@ class Layout:
         for family in self.families.all:
             left = [each for each in family.places if (family.folders, each) not in taken]
             if left and len(left) == len(family.places) and len(family.suffixes) == 1:
-                shown[family.pattern] = len(left)
+                shown[as_stored(family.pattern)] = len(left)
         return [f"{pattern} ({count} file(s))" for pattern, count in shown.items()]
 
 
 def find_layout(root: Path) -> Layout:
     """Look at a folder. DataError says what was looked for where there is nothing to learn from."""
     tree = list_tree(root)
-    reader = Reader(root)
+    return find_volumes(tree) or _find_images(tree)
+
+
+def find_volumes(tree: Tree) -> Layout | None:
+    """Volumes with masks that are volumes; None where there are none. Tables are not read: ids of
+    slices are not known yet.
+    """
+    reader = VolumeReader(tree.root)
+    families = Families(families_of(volume_tree(tree)), reader)
+    pair = find_pair(families)
+    if pair is None:
+        return None
+    layout = Layout(
+        tree=tree,
+        families=families,
+        reader=reader,
+        tables=(),
+        problems=(),
+        images=pair.images,
+        pair=pair,
+        others=tuple(other_masks(pair, families)),
+        rows=None,
+        test=find_test(pair.images, families, pair.masks, ()),
+        sample=None,
+        reference=None,
+        test_reference=None,
+        volumes=reader.volumes(pair.images.family.sample(_OPENED)),
+    )
+    _refuse_inexpressible(layout)
+    return replace(
+        layout,
+        images=_as_stored(pair.images),
+        pair=_stored_pair(pair),
+        others=tuple(map(_stored_pair, layout.others)),
+        test=layout.test and _as_stored(layout.test),
+    )
+
+
+def _as_stored(reading: Reading) -> Reading:
+    return replace(reading, pattern=as_stored(reading.pattern))
+
+
+def _stored_pair(pair: Pair) -> Pair:
+    return replace(pair, images=_as_stored(pair.images), masks=_as_stored(pair.masks))
+
+
+def _find_images(tree: Tree) -> Layout:
+    reader = Reader(tree.root)
     families = Families(families_of(tree), reader)
     tables, problems = tables_of(tree)
     pair = find_pair(families)
     images, rows = _images_and_rows(pair, families, tables)
     if images is None:
-        raise DataError(_nothing(tree, families, tables))
+        raise DataError(nothing_found(tree, families, tables))
     masks = pair.masks if pair else None
     test = find_test(images, families, masks, keys_of_samples(tables))
     layout = Layout(
@@ -128,48 +179,3 @@ def _refuse_inexpressible(layout: Layout) -> None:
                 f"{reading.family.pattern}, also takes {more.pattern}; move one of them to a "
                 "folder of its own, and run init again"
             )
-
-
-def _nothing(tree: Tree, families: Families, tables: Sequence[Table]) -> str:
-    images = [
-        f"{each.pattern} ({len(each.places)} {'masks' if families.is_mask(each) else 'images'})"
-        for each in families.all
-    ]
-    texts = [f"{each.path} (columns {', '.join(each.header[:5])})" for each in tables]
-    rest = [f"{count} of {ending}" for ending, count in tree.others.most_common(5)]
-    there = [
-        ("images", enumerated(images, 8)),
-        ("tables", enumerated(texts)),
-        ("other files", enumerated(rest)),
-    ]
-    shown = "; ".join(f"{what}: {text}" for what, text in there)
-    return (
-        f"{tree.root}: found no images with masks. Looked for mask files that are called like "
-        "images (masks/{id}.png, {id}_mask.png, {id}/masks/*.png, masks/{class}/{id}.png), and for "
-        f"tables with a column of image names and one of run lengths. Among {tree.files} file(s) "
-        f"there are {shown}.{_repeated(families)}{_arrays(tree)} Rename or move files, or copy "
-        "configs/own.yaml and edit it"
-    )
-
-
-def _arrays(tree: Tree) -> str:
-    """A hint at files that may be images, but are none that are looked into."""
-    if not any(tree.others[ending] for ending in _ARRAYS):
-        return ""
-    return (
-        " Arrays (npy, DICOM, NIfTI, zarr) are not looked into: name them in data.images, with "
-        "data.bands, and data.volume where each is a volume (docs/images.md)."
-    )
-
-
-def _repeated(families: Families) -> str:
-    """A hint at names that occur in several folders."""
-    named: dict[str, str] = {}
-    for family in families.all:
-        if families.is_mask(family):
-            continue
-        for place in family.places:
-            path = family.path_of(place)
-            if (other := named.setdefault(stem_of(place.name), path)) != path:
-                return f" Names must tell images apart, and {other} and {path} share theirs."
-    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -19,8 +20,10 @@ from pipeline.size import Size
 
 MOST_PIXELS = 2**28
 """Of all files of one look together."""
-_FEW = 64  # values or colours of a drawing
-_FLAT = 0.9  # share of pixels of a drawing that are like the one beside them
+FEW = 64
+"""Values or colours of a drawing."""
+FLAT = 0.9
+"""Share of pixels of a drawing that are like the one beside them."""
 _ENDS = 0.95  # share of pixels of a blurred mask that are nearly black or white
 
 
@@ -49,6 +52,15 @@ class Look:
     @property
     def is_mask(self) -> bool:
         return self.drawings > self.photos
+
+
+class Looker(Protocol):
+    """Looks into files below a folder, by their paths there."""
+
+    read: set[str]
+    """Those that were."""
+
+    def look(self, paths: Sequence[str]) -> Look: ...
 
 
 class Reader:
@@ -87,7 +99,7 @@ def _add(look: Look, data: bytes, path: Path) -> None:
     if _is_soft(pixels, found):
         look.soft += 1
         look.drawings += 1
-    elif len(found) > _FEW and _flat(pixels.stored) < _FLAT:
+    elif len(found) > FEW and flat_share(pixels.stored) < FLAT:
         look.photos += 1
     else:
         _add_values(look, pixels, found)
@@ -95,7 +107,7 @@ def _add(look: Look, data: bytes, path: Path) -> None:
 
 def _add_colours(look: Look, rgb: NDArray[np.uint8]) -> None:
     packed = rgb.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    if len(np.unique(packed)) <= _FEW:
+    if len(np.unique(packed)) <= FEW:
         look.coloured += 1
         look.drawings += 1
     else:
@@ -109,7 +121,7 @@ def _add_values(look: Look, pixels: MaskPixels, found: NDArray[np.int64]) -> Non
     for value in found.tolist():
         inside = pixels.stored == value
         look.pixels[value] = look.pixels.get(value, 0) + int(inside.sum())
-        if value and len(found) <= _FEW:
+        if value and len(found) <= FEW:
             look.pieces += cv2.connectedComponents(inside.astype(np.uint8), connectivity=8)[0] - 1
 
 
@@ -122,6 +134,7 @@ def _is_soft(pixels: MaskPixels, found: NDArray[np.int64]) -> bool:
     return bool(blurred and ends > _ENDS)
 
 
-def _flat(values: NDArray[np.uint8] | NDArray[np.int32]) -> float:
+def flat_share(values: NDArray[Any]) -> float:
+    """The share of pixels that are like the one to their left. values: HW."""
     same = values[:, 1:] == values[:, :-1]
     return float(same.mean()) if same.size else 1.0

@@ -14,11 +14,17 @@ from pipeline.config import DataConfig
 from pipeline.data.groups import groups_of
 from pipeline.data.row_keys import as_matched
 from pipeline.errors import ConfigError, DataError
-from pipeline.proposal.data_keys import propose_drop, propose_sources, propose_values
+from pipeline.proposal.data_keys import (
+    propose_bands,
+    propose_drop,
+    propose_sources,
+    propose_values,
+)
 from pipeline.proposal.findings import Found
 from pipeline.proposal.groups import propose_groups
 from pipeline.proposal.layout import Layout, find_layout
 from pipeline.proposal.order import order_by_files, order_by_header, order_by_images
+from pipeline.proposal.stacks import propose_stack
 from pipeline.proposal.submission_keys import propose_submission
 
 _FOLDS = 5
@@ -56,7 +62,10 @@ def propose(root: Path) -> Proposal:
     by_key = {each.key: each.value for each in values}
     order = _order(layout, root, by_key)
     group = propose_groups(layout.tables, layout.images.ids.keys(), _FOLDS)
-    data = [*propose_sources(layout, str(order.value)), group, *values]
+    if layout.volumes is not None:
+        group = Found("group", None, "the slices of a volume stay in one fold")
+    sources = propose_sources(layout, str(order.value))
+    data = [*sources, *propose_bands(layout), *propose_stack(layout), group, *values]
     data += [drop] if (drop := propose_drop(layout)) else []
     folds, groups = _folds(layout, root, data)
     classes = list(by_key["classes"])
@@ -108,6 +117,7 @@ def _folds(layout: Layout, root: Path, data: Sequence[Found]) -> tuple[Found, in
     raw = {each.key: each.value for each in data if each.is_said}
     ids = list(layout.images.ids)
     what = "images" if raw.get("group") is None else "groups"
+    what = what if layout.volumes is None else "volumes"
     try:
         groups = groups_of(ids, _valid({"root": str(root), **raw}))
         count = len(set(groups.values()))
@@ -161,10 +171,11 @@ def _notes(layout: Layout, group: Found) -> list[str]:
 
 
 def _summary(layout: Layout, groups: int) -> str:
-    test = f", {len(layout.test.ids)} test images" if layout.test else ""
+    what = "images" if layout.volumes is None else "volumes"
+    test = f", {len(layout.test.ids)} test {what}" if layout.test else ""
     grouped = f" in {groups} groups" if groups < len(layout.images.ids) else ""
     read = len(layout.reader.read) + len(layout.tables)
     return (
-        f"{len(layout.images.ids)} images with masks{grouped}{test}; {read} of "
+        f"{len(layout.images.ids)} {what} with masks{grouped}{test}; {read} of "
         f"{layout.tree.files} files read"
     )

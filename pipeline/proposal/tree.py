@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.data.array_files.registry import ENDINGS
+from pipeline.data.array_files.zarr_marks import is_zarr_folder
 from pipeline.data.containers import image_suffixes
 from pipeline.errors import DataError
 
@@ -23,6 +25,8 @@ class Tree:
     root: Path
     images: dict[Parts, list[str]] = field(default_factory=dict)
     """Folder below the root → names of its files with an ending of images."""
+    arrays: dict[Parts, list[str]] = field(default_factory=dict)
+    """The same of files, and folders of zarr, with an ending of arrays."""
     tables: list[str] = field(default_factory=list)
     """Paths below the root."""
     others: Counter[str] = field(default_factory=Counter)
@@ -52,7 +56,15 @@ def list_tree(root: Path) -> Tree:
             tree.closed.append("/".join(folder) or ".")
             continue
         below = [each for each in entries if _is_shown(each.name)]
-        waiting += [(*folder, each.name) for each in below if _is_new_folder(each, seen)]
+        arrays = {each.name for each in below if is_zarr_folder(Path(each.path))}
+        if arrays:
+            tree.arrays.setdefault(folder, []).extend(sorted(arrays))
+            tree.files += len(arrays)
+        waiting += [
+            (*folder, each.name)
+            for each in below
+            if each.name not in arrays and _is_new_folder(each, seen)
+        ]
         for entry in below:
             if _is_file(entry):
                 _add(tree, folder, entry.name, known)
@@ -68,6 +80,8 @@ def _add(tree: Tree, folder: Parts, name: str, known: frozenset[str]) -> None:
     elif ending in TABLES:
         tree.tables.append("/".join((*folder, name)))
     else:
+        if name.lower().endswith(ENDINGS):
+            tree.arrays.setdefault(folder, []).append(name)
         tree.others[ending or name] += 1
 
 

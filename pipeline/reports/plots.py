@@ -21,7 +21,7 @@ Colour = str | tuple[float, ...]
 
 INK = "#7d8590"
 PALETTE = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#06b6d4", "#ec4899", "#84a316")
-_SMALL = 8
+SMALL = 8
 _DASHES: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
 _RAMP = "viridis"
 _LEGEND_COLUMNS = 8
@@ -39,7 +39,7 @@ def learning_curves(
     figure, axes = row_of_panels(list(panels))
     colours = {model: PALETTE[n % len(PALETTE)] for n, model in enumerate(histories)}
     for axis, columns in zip(axes, panels.values(), strict=True):
-        axis.set_xlabel("epoch", color=INK, fontsize=_SMALL)
+        axis.set_xlabel("epoch", color=INK, fontsize=SMALL)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
         for model, tables in histories.items():
             for table in tables:
@@ -74,15 +74,20 @@ def row_of_panels(titles: Sequence[str]) -> tuple[Figure, list[Axes]]:
     figure.subplots_adjust(left=0.055, right=0.99, top=0.92, wspace=0.2)
     axes = [figure.add_subplot(1, len(titles), 1 + place) for place in range(len(titles))]
     for axis, title in zip(axes, titles, strict=True):
-        axis.set_title(title, color=INK, fontsize=10, loc="left")
-        axis.tick_params(colors=INK, labelsize=_SMALL, length=0)
-        axis.grid(axis="y", color=INK, alpha=0.25, linewidth=0.6)
-        axis.set_axisbelow(True)
-        axis.patch.set_visible(False)
-        for name, spine in axis.spines.items():
-            spine.set_visible(name == "bottom")
-            spine.set_color(INK)
+        plain_axis(axis, title)
     return figure, axes
+
+
+def plain_axis(axis: Axes, title: str) -> None:
+    """Give a panel its title and the look of all figures."""
+    axis.set_title(title, color=INK, fontsize=10, loc="left")
+    axis.tick_params(colors=INK, labelsize=SMALL, length=0)
+    axis.grid(axis="y", color=INK, alpha=0.25, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.patch.set_visible(False)
+    for name, spine in axis.spines.items():
+        spine.set_visible(name == "bottom")
+        spine.set_color(INK)
 
 
 def _legend_below(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
@@ -94,7 +99,7 @@ def _legend_below(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
         ncols=min(len(handles), _LEGEND_COLUMNS),
         frameon=False,
         labelcolor=INK,
-        fontsize=_SMALL,
+        fontsize=SMALL,
     )
 
 
@@ -114,7 +119,7 @@ def _explain_dashes(axis: Axes, columns: Sequence[str]) -> None:
             Line2D([], [], color=INK, linestyle=dashes, label=column)
             for column, dashes in zip(columns, _DASHES, strict=False)
         ]
-        axis.legend(handles=lines, frameon=False, labelcolor=INK, fontsize=_SMALL)
+        axis.legend(handles=lines, frameon=False, labelcolor=INK, fontsize=SMALL)
 
 
 def _draw_sizes(axis: Axes, folds: pd.DataFrame) -> None:
@@ -124,9 +129,9 @@ def _draw_sizes(axis: Axes, folds: pd.DataFrame) -> None:
     ):
         places = np.arange(len(counts)) + 0.4 * shift - 0.2
         bars = axis.bar(places, counts, 0.36, color=colour, label=name)
-        axis.bar_label(bars, color=INK, fontsize=_SMALL, padding=1)
+        axis.bar_label(bars, color=INK, fontsize=SMALL, padding=1)
     axis.margins(y=0.2)
-    axis.legend(frameon=False, labelcolor=INK, fontsize=_SMALL, ncols=2, loc="upper right")
+    axis.legend(frameon=False, labelcolor=INK, fontsize=SMALL, ncols=2, loc="upper right")
 
 
 def _draw_strata(axis: Axes, folds: pd.DataFrame) -> list[Patch]:

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.atomic_files import write_atomic
+from pipeline.checks.file_findings import file_problems
 from pipeline.checks.finding import Finding
 from pipeline.checks.findings import find_problems
 from pipeline.checks.misreadings import find_misreadings, needs_choice
-from pipeline.checks.unmatched_files import find_leftovers, find_unusable, near_misses
-from pipeline.checks.volume_findings import spacing_problems, volume_facts
+from pipeline.checks.unmatched_files import find_unusable, near_misses
+from pipeline.checks.volume_findings import shape_problems, spacing_problems, volume_facts
 from pipeline.config import DataConfig, FrameConfig
 from pipeline.data.catalog import Catalog, NoImagesError, Part, Sample, list_samples
 from pipeline.data.groups import groups_or_error
@@ -34,6 +35,7 @@ from pipeline.data.masks.registry import mask_format
 from pipeline.data.names import refuse_unwritable
 from pipeline.data.stamps import Stamps, stat_of
 from pipeline.data.tables import read_own_table
+from pipeline.data.volume_masks import mask_rules
 from pipeline.errors import ArtefactError, DataError
 from pipeline.manifests import fingerprint, is_as_written, is_fresh, read_manifest, write_manifest
 from pipeline.stages import demo
@@ -101,10 +103,11 @@ def run(context: StageContext) -> Survey:
         findings += find_misreadings(catalog, records, experiment.data)
     if is_new or context.asked == "check":
         findings += _doubts(catalog, experiment.data)
-        findings += find_leftovers(catalog, experiment.data)
+        findings += file_problems(catalog, experiment.data)
         findings += step_misfits(context)
         volumes = volume_facts(catalog, experiment.data)
         findings += spacing_problems(volumes)
+        findings += shape_problems(volumes, experiment.models)
         if volumes:
             columns = ["part", "volumes", "slices", "spacing (Z × Y × X)"]
             context.reporter.table("volumes", columns, [each.row for each in volumes])
@@ -162,7 +165,7 @@ def _records(context: StageContext, catalog: Catalog) -> tuple[list[Record], boo
         for each in catalog.by_id[part].values()
     ]
     read = data.model_copy(update={"group": None, "drop": (), "frame": FrameConfig()})
-    rules = fingerprint(VERSION, read)
+    rules = fingerprint(VERSION, read, *mask_rules(data))
     current = fingerprint(rules, stamps)
     known = _known(workspace.index) if _is_usable(context, rules) else {}
     is_complete = all((part, sample_id) in known for part, sample_id, _ in stamps)

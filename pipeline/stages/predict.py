@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import pandas as pd
 
 from pipeline.atomic_files import sweep, write_atomic
 from pipeline.config import DataConfig
-from pipeline.data.catalog import Sample, folders_of, patterns_of
-from pipeline.data.image_sources.band_files import has_band_files
+from pipeline.data.catalog import Sample, patterns_of
+from pipeline.data.image_sources.image_files import has_several_files
 from pipeline.data.image_sources.registry import image_source
+from pipeline.data.name_patterns import folders_of
 from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room, disk_errors_reported
 from pipeline.errors import DataError
@@ -31,6 +32,7 @@ from pipeline.prediction.mask_files import AREAS, PredictedMaskFiles
 from pipeline.prediction.mask_sink import ClassArea, predict_masks
 from pipeline.prediction.mask_stacks import stack_masks, stack_paths
 from pipeline.stages.context import StageContext
+from pipeline.stages.parts.map_ranges import whole_ranges
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def run(context: StageContext, folder: Path, request: PredictRequest) -> pd.Data
     areas = _predict(context, finished, blend, files, samples)
     for volume, slices in slices_by_volume(samples, data).items():
         stack_masks(files, volume, slices)
-    by_file = not has_band_files(data) and data.volume is None
+    by_file = not has_several_files(data) and data.volume is None
     table = _table(areas, {each.id: each.image.name if by_file else each.id for each in samples})
     write_atomic(request.out / AREAS, table.to_csv(index=False))
     context.done("predict", f"masks of {len(samples)} image(s)", request.out, started)
@@ -86,15 +88,9 @@ def _predict(
 ) -> list[ClassArea]:
     """The areas of all classes of all images, whose masks are written."""
     devices = len(context.machine.devices)
-    size = -(-len(samples) // devices)
-    starts = range(0, len(samples), size)
     jobs = [
-        Job(
-            f"predict {start}",
-            predict_masks,
-            (job_of(finished, blend, files, samples[start : start + size]),),
-        )
-        for start in starts
+        Job(f"predict {number}", predict_masks, (job_of(finished, blend, files, some),))
+        for number, some in enumerate(_shares(samples, finished.experiment.data, devices))
     ]
     for path in {path.parent for sample in samples for path in files.paths(sample.id)}:
         sweep(path)
@@ -105,6 +101,16 @@ def _predict(
         assert isinstance(areas, list)
         found += areas
     return found
+
+
+def _shares(
+    samples: Sequence[Sample], data: DataConfig, devices: int
+) -> Iterator[Sequence[Sample]]:
+    """Nearly even parts, a device each, that cut no volume."""
+    by_id = {sample.id: sample for sample in samples}
+    groups = list(slices_by_volume(samples, data).values()) or [[each] for each in by_id]
+    for ids in whole_ranges(groups, list(map(len, groups)), devices):
+        yield [by_id[each] for each in ids]
 
 
 def _check_targets(

@@ -17,7 +17,7 @@ from pipeline.reports.scorecard import scorecard_markdown, scorecard_table
 from pipeline.stages import align, check, ensemble, folds, infer, submit
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.leaderboard import recorded
-from pipeline.stages.parts import report, report_cases
+from pipeline.stages.parts import report, report_bands, report_cases
 from pipeline.submission.private_score import private_score
 
 
@@ -41,6 +41,7 @@ def run(context: StageContext) -> pd.DataFrame:
         context.experiment.model_copy(update={"track": ()}),
         test_maps.content if test_maps else None,
         [align.fingerprint_of(context, part) for part in PARTS],
+        *([report_bands.VERSION] if context.experiment.data.bands is not None else []),
     )
     fresh = is_fresh(workspace.report_manifest, made_from)
     if not fresh:

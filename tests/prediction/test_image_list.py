@@ -63,7 +63,7 @@ def test_a_missing_band_is_named(scenes: tuple[DataConfig, Path]) -> None:
     data, folder = scenes
     (nir,) = [path for path in folder.rglob("*.npy") if "nir" in str(path) and "b_2" in str(path)]
     nir.unlink()
-    with pytest.raises(DataError, match=r"1 file\(s\) of bands are missing.*b_2: the band nir \("):
+    with pytest.raises(DataError, match=r"1 file\(s\) of images are missing.*b_2: the band nir \("):
         list_images([str(folder)], data)
 
 

@@ -280,7 +280,7 @@ def test_a_file_that_is_of_no_band_is_named(kelp: Path, tmp_path: Path) -> None:
     data = {"images": "s/{id}/{band}.npy", "bands": ["red", "nir"], "test": None}
     raw = kelp_experiment(kelp, data=data)
     source = image_source(open_run(raw, quiet=True).context("check").experiment.data)
-    with pytest.raises(DataError, match="the files of its other bands are not known"):
+    with pytest.raises(DataError, match="the other files of its image are not known"):
         source.read(tmp_path / "x.npy")
 
 

@@ -51,6 +51,7 @@ def test_from_volumes_to_stacks_of_masks(
         data=data,
         models={"a": {"decoder": "unet", **TINY}},
         train={"epochs": 1, "steps": 2, "ema": None},
+        infer={"axes": ["z", "x"], "tta": ["identity"]},
     )
     Path("tubes.yaml").write_text(yaml.safe_dump({**raw, "name": "tubes"}))
     assert _make("all") == 0, capsys.readouterr().err

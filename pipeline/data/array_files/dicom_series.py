@@ -53,6 +53,8 @@ class SeriesPixels:
     slices: tuple[ArrayFile, ...]
     dtype: np.dtype[Any]
     no_data: float | None
+    directions: tuple[float, ...] | None
+    """Of rows and columns, six cosines; None: not said, or slices are not in order of place."""
 
     def read(self, start: int, stop: int, plane: int) -> NDArray[Any]:
         one = self.slices[plane]
@@ -77,13 +79,15 @@ def open_series(paths: Sequence[Path]) -> ArrayFile:
     _require_same(slices)
     ordered, step, notes = _in_order(slices)
     first = ordered[0].array
+    placed = all(each.position is not None for each in ordered)
+    directions = ordered[0].directions if placed else None
     arrays = tuple(each.array for each in ordered)
     no_data = next((each.no_data for each in arrays if each.no_data is not None), None)
     stored = np.result_type(*(each.dtype for each in arrays))
     with errors_named(first.path.parent):
         return described(
             first.path.parent,
-            SeriesPixels(arrays, stored, no_data),
+            SeriesPixels(arrays, stored, no_data, directions),
             axes=f"Z{first.axes}",
             shape=(len(arrays), *first.shape),
             stored=stored,

@@ -22,6 +22,8 @@ def type_read(stored: np.dtype[Any]) -> np.dtype[Any]:
     float64, which keeps them up to 2^53; `read_as` refuses larger ones that are changed by
     it. RefusedError for what is no number, and for complex numbers.
     """
+    if stored.kind == "T":  # texts, which have no byte order
+        raise RefusedError("holds texts, which are no numbers of pixels; save it as float32")
     native = stored.newbyteorder("=")
     if native in _KEPT:
         return native
@@ -32,13 +34,18 @@ def type_read(stored: np.dtype[Any]) -> np.dtype[Any]:
     if native.kind in _INTEGERS:
         return np.dtype(np.float64)
     if native.kind == "c":
-        raise RefusedError(
-            f"holds complex numbers ({native}); save their amplitude (and phase, as a second "
-            "band) as float32"
-        )
+        raise complex_refused(str(native))
     if native.hasobject:
         raise RefusedError("holds Python objects, which are never read; save it as plain numbers")
     raise RefusedError(f"holds {native}, which are no numbers of pixels; save it as float32")
+
+
+def complex_refused(kind: str) -> RefusedError:
+    """The error for complex pixels. kind: of number."""
+    return RefusedError(
+        f"holds complex numbers ({kind}); save their amplitude (and phase, as a second band) as "
+        "float32"
+    )
 
 
 def read_as(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

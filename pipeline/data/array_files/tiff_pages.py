@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.array_files.layout import Layout, may_be_bands, named_layout
+from pipeline.data.array_files.tiff_numbers import open_tiff
 from pipeline.data.pages import RefusedError
 
 if TYPE_CHECKING:
@@ -96,9 +97,7 @@ def tiff_of(path: Path, axes: str | None) -> Tiff:
 
 @lru_cache(maxsize=8)
 def _parsed(path: Path, axes: str | None, changed: int, size: int) -> Tiff:
-    import tifffile
-
-    with tifffile.TiffFile(path, _multifile=False) as file:
+    with open_tiff(path) as file:
         main, notes = _main_series(file)
         if any(page is None for page in main) or main.is_multifile or main.transform is not None:
             raise RefusedError("refers to pages in other files; save the image as one file")

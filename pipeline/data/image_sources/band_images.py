@@ -15,8 +15,8 @@ from pipeline.config import DataConfig
 from pipeline.config.bands import COLOURS
 from pipeline.data.array_files.array_file import ArrayFile
 from pipeline.data.array_files.registry import open_array
-from pipeline.data.image_sources.band_files import files_of
 from pipeline.data.image_sources.band_rows import BandRows, marked, with_derived
+from pipeline.data.image_sources.image_files import files_of
 from pipeline.data.image_sources.source import Examined, PixelRows, Pixels
 from pipeline.data.image_sources.stack_files import StackFiles
 from pipeline.data.image_sources.stacked_rows import StackedRows
@@ -32,8 +32,8 @@ STRETCH = (2, 98)
 class BandImages:
     """The bands of `data.bands` and `data.derive`, in this order; see `ImageSource`.
 
-    Where each band has a file of its own, the first one's stands for the image, and bands of
-    another resolution are brought to its.
+    Where an image has several files, the first one stands for it, and bands of another resolution
+    are brought to its.
     """
 
     data: DataConfig
@@ -122,6 +122,10 @@ class BandImages:
                 f"{image.dtype}; convert it, or give the path of its file"
             )
         return with_derived(marked(image, (self.data.no_data,)), names, self.data.derive)
+
+    def types(self, path: Path) -> tuple[np.dtype[Any], ...]:
+        """Of the numbers in each file of an image, from its header."""
+        return tuple(file.dtype for file in self._rows(path).files)
 
     def _rows(self, path: Path) -> BandRows:
         data = self.data

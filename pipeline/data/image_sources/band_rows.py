@@ -21,8 +21,9 @@ Values = NDArray[np.float32]
 class BandRows:
     """An image HWC float32 as `PixelRows`.
 
-    files: one for all bands, or one a band; names: of the bands in them; derived: expressions of
-    further ones; no_data: the value that means it, besides those that files name and NaN.
+    files: each of one band or more, in the order of `names`, those of all bands; derived:
+    expressions of further ones; no_data: the value that means it, besides those that files name and
+    NaN.
     """
 
     files: tuple[ArrayFile, ...]
@@ -32,18 +33,20 @@ class BandRows:
 
     def __post_init__(self) -> None:
         for file in self.files:
-            count = file.shape[-1] if file.axes.endswith("C") else 1
-            expected = len(self.names) if len(self.files) == 1 else 1
             if "Z" in file.axes:
                 raise DataError(
                     f"{file.path} holds {file.shape[0]} slices, not one image; to make each of "
                     "them an image, set data.volume: {}"
                 )
-            if count != expected:
-                raise DataError(
-                    f"{file.path} has {count} channel(s), and data.bands names "
-                    f"{expected}: {', '.join(self.names)}"
-                )
+        counts = [file.shape[-1] if file.axes.endswith("C") else 1 for file in self.files]
+        if sum(counts) != len(self.names):
+            found = [f"{file.path} has {count} channel(s)"
+                     for file, count in zip(self.files, counts, strict=True)
+                     if count > 1 or len(self.files) != len(self.names)]  # fmt: skip
+            raise DataError(
+                f"{', '.join(found)}, and data.bands names {len(self.names)}: "
+                f"{', '.join(self.names)}"
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import pandas as pd
 
 from pipeline.data.catalog import Part
+from pipeline.data.stacks import ids_by_stack
 from pipeline.ensemble.outputs import plane_names
 from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output
+from pipeline.inference.other_axes import further_axes
 from pipeline.inference.sinks import Sink
 from pipeline.inference.tiled import VERSION as TILES
 from pipeline.manifests import fingerprint, fingerprints_with, is_fresh, named_files
@@ -21,7 +24,7 @@ from pipeline.member_id import MemberId
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
-from pipeline.stages.parts.map_ranges import even_ranges, number_of_ranges
+from pipeline.stages.parts.map_ranges import number_of_ranges, whole_ranges
 from pipeline.stages.train import Member
 from pipeline.workspace import MapPart
 
@@ -113,14 +116,14 @@ class Predicting:
 
         Of out-of-fold maps, those of the chosen folds: the other members may not be trained yet.
         """
-        digests, folds = self.survey.digests, self.context.folds()
+        digests, folds = self._digests(model, part), self.context.folds()
         if part == "test":
             source_of = fingerprints_with(self._checksums(model, self._folds(part)))
-            return {each: source_of(digests["test", each]) for each in self.ids("test")}
+            return {each: source_of(digests[each]) for each in self.ids("test")}
         of_fold = {fold: fingerprints_with(self._checksums(model, [fold])) for fold in folds}
         chosen = self.table[self.table["fold"].isin(folds)]
         return {
-            each: of_fold[fold](digests["train", each])
+            each: of_fold[fold](digests[each])
             for each, fold in zip(chosen["id"], chosen["fold"], strict=True)
         }
 
@@ -148,7 +151,7 @@ class Predicting:
         """
         jobs = {}
         for models, ids in self.together(pending, used):
-            for number, some in enumerate(self._split(ids, part, share)):
+            for number, some in enumerate(self._split(ids, part, share, models)):
                 jobs[f"{what} {','.join(models)} {number}"] = InferJob(
                     outputs=tuple(self._output(model, used) for model in models),
                     sink=sink_of(models),
@@ -191,12 +194,40 @@ class Predicting:
 
         return dict(sorted(jobs.items(), key=lambda named: -work(named[1])))
 
-    def _split(self, ids: Sequence[str], part: MapPart, share: int) -> list[Sequence[str]]:
-        """Contiguous ranges of nearly as many pixels each."""
-        shapes = [self.survey.sizes[SOURCE[part], each] for each in ids]
+    def _split(
+        self, ids: Sequence[str], part: MapPart, share: int, models: Sequence[str]
+    ) -> list[list[str]]:
+        """Ranges of nearly as many pixels each, and of whole volumes where a model predicts these
+        along several axes.
+        """
+        whole = any(self._along_axes(model) for model in models)
+        groups = list(self._by_volume(ids).values()) if whole else [[each] for each in ids]
+        sizes = self.survey.sizes
+        pixels = [sum(prod(sizes[SOURCE[part], each]) for each in group) for group in groups]
         count = number_of_ranges(len(ids), len(self.context.machine.devices), share)
-        pixels = [height * width for height, width in shapes]
-        return [ids[some] for some in even_ranges(pixels, count)]
+        return whole_ranges(groups, pixels, count)
+
+    def _along_axes(self, model: str) -> bool:
+        """True if what a slice's map shows depends on all slices of its volume."""
+        experiment = self.context.experiment
+        return bool(further_axes(experiment.models[model].infer, experiment.data))
+
+    def _by_volume(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        order = self.context.experiment.data.order
+        assert order is not None
+        return ids_by_stack(ids, order)
+
+    def _digests(self, model: str, part: MapPart) -> dict[str, str]:
+        """Id → what changes with any image that the map of this one is made from."""
+        source = SOURCE[part]
+        own = {each: digest for (of, each), digest in self.survey.digests.items() if of == source}
+        if not self._along_axes(model):
+            return own
+        found: dict[str, str] = {}
+        for ids in self._by_volume(list(own)).values():
+            together = fingerprint([own[each] for each in ids])
+            found |= dict.fromkeys(ids, together)
+        return found
 
     def _output(self, model: str, used: Sequence[int]) -> Output:
         return Output(self.context.experiment.models[model], self._weights(model, used))

@@ -24,6 +24,14 @@ def number_of_ranges(images: int, devices: int, share: int = 1) -> int:
     return min(images, max(-(-devices // share), min(fine, images // WORTH_A_RANGE)))
 
 
+def whole_ranges(
+    groups: Sequence[Sequence[str]], sizes: Sequence[int], count: int
+) -> list[list[str]]:
+    """The ids of nearly even ranges that cut no group. sizes: of each group."""
+    ranges = even_ranges(sizes, min(count, len(groups)))
+    return [[each for group in groups[some] for each in group] for some in ranges]
+
+
 def even_ranges(sizes: Sequence[int], count: int) -> list[slice]:
     """Contiguous ranges, none of them empty, of nearly the same total; `count` ≤ len(sizes)."""
     ends = np.cumsum(sizes, dtype=np.int64)

@@ -17,6 +17,7 @@ from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.infer import Inferred
 from pipeline.stages.parts import (
     report_alignment,
+    report_bands,
     report_cases,
     report_classes,
     report_provenance,
@@ -63,6 +64,7 @@ def render(
         *_choices(ensembled),
         _worths(ensembled),
         _folds(context, survey, fold_table),
+        *report_bands.sections(context, survey),
         *_alignment(context, survey),
         report_provenance.section(context, ensembled),
     ]

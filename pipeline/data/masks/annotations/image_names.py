@@ -30,7 +30,7 @@ class ImageName:
 
 def image_name(data: DataConfig, sample_id: str) -> ImageName:
     """The name of the training image with that id."""
-    pattern = data.of_first_band(data.images)
+    pattern = data.of_first_file(data.images)
     return ImageName(sample_id, named_file(data.root, pattern, sample_id), data.root)
 
 
