@@ -10,6 +10,7 @@ from pydantic_core import PydanticKnownError
 
 from pipeline.config.auxiliary import Auxiliaries
 from pipeline.config.base import Block
+from pipeline.config.scales import Scales
 
 ReferenceUse = Literal["concat", "difference", "siamese", "none"]
 
@@ -41,6 +42,9 @@ class ModelSpec(Block):
     """Use of the aligned reference, where the data has one. concat: its channels after those of the
     image; difference: the image, and by how much it differs; siamese: one encoder sees each of the
     two, and their features are joined; none: the image alone."""
+    scales: Scales | None = None
+    """The network at several sizes of the image, such as `{at: [1, 0.5]}`, see
+    [Scales](models.md#scales); null: at one."""
     auxiliary: Auxiliaries = ()
     """What is learned beside the masks, such as `[{name: deep_supervision}, {name: centre}]`, see
     [Auxiliary outputs](auxiliary.md)."""
@@ -60,6 +64,15 @@ class ModelSpec(Block):
         if name is None and info.data.get("network", "") is None:
             raise PydanticKnownError("missing")
         return name
+
+    @model_validator(mode="after")
+    def _one_kind_of_supervision(self) -> Self:
+        if self.scales is not None and self.auxiliary:
+            raise ValueError(
+                "scales: a network at several scales has no auxiliary outputs; leave out "
+                "`auxiliary`, or `scales`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _is_one_network(self) -> Self:
@@ -89,4 +102,7 @@ class ModelSpec(Block):
     @property
     def title(self) -> str:
         """What people call it: `segnet`, `resnet34 in unet`."""
-        return self.network or f"{self.encoder} in {self.decoder}"
+        one = self.network or f"{self.encoder} in {self.decoder}"
+        if self.scales is None:
+            return one
+        return f"{one} at {', '.join(f'{each:g}' for each in self.scales.at)}"

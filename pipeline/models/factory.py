@@ -11,6 +11,7 @@ from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.architecture import architecture_of
 from pipeline.models.auxiliary.heads import AuxiliaryHeads
+from pipeline.models.auxiliary.levels import tapped_channels
 from pipeline.models.auxiliary.target import Column
 from pipeline.models.decoders.parts import LIGHT, Decoder, Features
 from pipeline.models.decoders.registry import build_parts, wants_hybrid_dilation
@@ -21,6 +22,7 @@ from pipeline.models.image_input import ImageInput
 from pipeline.models.networks.network import Network
 from pipeline.models.networks.registry import build_network
 from pipeline.models.reference import input_shape
+from pipeline.models.scales import AttentionToScale
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.models.whole_checkpoint import load_whole, whole_weights
 
@@ -37,6 +39,9 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
         model = _whole_network(spec, kind, classes, channels)
     else:
         model = _grafted(spec, kind, classes, channels, load=whole is None)
+    if spec.scales is not None:
+        _, channels_of_map, stride = tapped_channels(model.decoder, (), model.encoder)
+        model.scales = AttentionToScale(spec.scales, channels_of_map, stride)
     if whole is not None:
         load_whole(model, whole, allow_partial=spec.allow_partial)
     return model

@@ -28,6 +28,7 @@ _OURS = {
     "decoder.": "decoder.",
     "head.": "segmentation_head.",
 }
+_BANDS, _SCALES = "bands.", "scales."
 # SMP wraps the networks that it takes from timm
 _WRAPPED = "encoder.model."
 
@@ -65,9 +66,11 @@ def load_whole(
 
     Raises ConfigError as `load_weights` does.
     """
-    own = {key: each for key, each in model.state_dict().items() if key.startswith("bands.")}
-    # bands are measured when it is trained; heads of auxiliary outputs are of one training alone
     given = {key: each for key, each in weights.state.items() if not key.startswith(OUTPUTS)}
+    # bands are measured when it is trained; heads of auxiliary outputs are of one training alone;
+    # what was trained at one scale has no attention yet
+    kept = _BANDS if any(key.startswith(_SCALES) for key in given) else (_BANDS, _SCALES)
+    own = {key: each for key, each in model.state_dict().items() if key.startswith(kept)}
     weights = replace(weights, state={**own, **given})
     load_weights(
         model, weights, whole=frozenset(), allow_partial=allow_partial, kind="encoder and decoder"
