@@ -32,7 +32,8 @@ class ModelSpec(Block):
     """null: random weights; pretrained: from an installed package that carries them, then from
     timm's cache or hub (the network of a factory is used unchanged); or the path of a file or of
     a folder of files. A file may hold an encoder, or a whole model: of SMP (unet, unetplusplus,
-    manet) or of a run. A whole network has no pretrained ones: null is its default."""
+    manet; fpn, upernet, pspnet, deeplabv3plus with options: {align: smp}) or of a run. A whole
+    network has no pretrained ones: null is its default."""
     allow_partial: bool = False
     """true: load the weights that fit and list those that do not; false: refuse."""
     output_stride: Literal[8, 16, 32] | None = None

@@ -14,7 +14,7 @@ from pipeline.models.auxiliary.heads import AuxiliaryHeads
 from pipeline.models.auxiliary.levels import tapped_channels
 from pipeline.models.auxiliary.target import Column
 from pipeline.models.decoders.parts import LIGHT, Decoder, Features
-from pipeline.models.decoders.registry import build_parts, wants_hybrid_dilation
+from pipeline.models.decoders.registry import build_parts, wants_hybrid_dilation, wants_whole_stages
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam
@@ -67,6 +67,7 @@ def _grafted(
         output_stride=_wanted_stride(spec, kind),
         strict=spec.output_stride is not None,
         hybrid=wants_hybrid_dilation(spec.options),
+        whole_stages=wants_whole_stages(spec.options),
     )
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)
