@@ -27,6 +27,7 @@ def experiment_problems(experiment: Experiment) -> Iterator[str]:
     yield from _multiclass_problems(experiment)
     for name in experiment.models:
         yield from _band_problems(experiment, name)
+        yield from _crf_problems(experiment, name)
     yield from dict.fromkeys(_loss_problems(experiment))
     yield from auxiliary_problems(experiment)
     yield from _init_problems(experiment)
@@ -108,6 +109,15 @@ def _band_problems(experiment: Experiment, name: str) -> Iterator[str]:
         yield (
             f"models.{name}.infer.tta: scale, brightness and gamma are for 8-bit RGB, and "
             "not for data.bands"
+        )
+
+
+def _crf_problems(experiment: Experiment, name: str) -> Iterator[str]:
+    crf, multiclass = experiment.models[name].crf_rnn, experiment.data.multiclass
+    if crf is not None and crf.exclusive != multiclass:
+        wanted = str(multiclass).lower()
+        yield (
+            f"models.{name}.crf_rnn.exclusive: data.multiclass is {wanted}; set exclusive: {wanted}"
         )
 
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticKnownError
 
 from pipeline.config.auxiliary import Auxiliaries
 from pipeline.config.base import Block
+from pipeline.config.crf_rnn import CrfRnn
 from pipeline.config.scales import Scales
 
 ReferenceUse = Literal["concat", "difference", "siamese", "none"]
@@ -46,6 +47,9 @@ class ModelSpec(Block):
     scales: Scales | None = None
     """The network at several sizes of the image, such as `{at: [1, 0.5]}`, see
     [Scales](models.md#scales); null: at one."""
+    crf_rnn: CrfRnn | None = None
+    """A mean field as the network's last layers, such as `{radius: 5}`, see
+    [CRF as layers](models.md#crf-as-layers); null: none."""
     auxiliary: Auxiliaries = ()
     """What is learned beside the masks, such as `[{name: deep_supervision}, {name: centre}]`, see
     [Auxiliary outputs](auxiliary.md)."""

@@ -13,6 +13,7 @@ from pipeline.models.architecture import architecture_of
 from pipeline.models.auxiliary.heads import AuxiliaryHeads
 from pipeline.models.auxiliary.levels import tapped_channels
 from pipeline.models.auxiliary.target import Column
+from pipeline.models.crf_rnn import CrfRnnLayers
 from pipeline.models.decoders.parts import LIGHT, Decoder, Features
 from pipeline.models.decoders.registry import build_parts, wants_hybrid_dilation, wants_whole_stages
 from pipeline.models.encoder import Encoder
@@ -42,6 +43,8 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
     if spec.scales is not None:
         _, channels_of_map, stride = tapped_channels(model.decoder, (), model.encoder)
         model.scales = AttentionToScale(spec.scales, channels_of_map, stride)
+    if spec.crf_rnn is not None:
+        model.crf = CrfRnnLayers(spec.crf_rnn, classes)
     if whole is not None:
         load_whole(model, whole, allow_partial=spec.allow_partial)
     return model

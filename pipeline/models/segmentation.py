@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from pipeline.config.limits import SMALLEST_SIDE
 from pipeline.models.auxiliary.heads import AuxiliaryHeads, Features
 from pipeline.models.auxiliary.levels import tapped
 from pipeline.models.band_input import BandInput
+from pipeline.models.crf_rnn import CrfRnnLayers
 from pipeline.models.decoders.parts import Parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.image_input import ImageInput
@@ -65,11 +67,13 @@ class SegmentationModel(nn.Module):
         self.auxiliary_weight = parts.auxiliary_weight
         self.outputs: AuxiliaryHeads | None = None
         self.scales: AttentionToScale | None = None
+        self.crf: CrfRnnLayers | None = None
 
     @property
     def step(self) -> int:
         """H and W that are multiples of it need no padding."""
-        return self.encoder.step * (self.scales.step if self.scales else 1)
+        step = self.encoder.step * (self.scales.step if self.scales else 1)
+        return math.lcm(step, self.crf.stride) if self.crf else step
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor] | Trained:
         _check(images, self.in_channels)
@@ -86,6 +90,8 @@ class SegmentationModel(nn.Module):
             logits, by_scale = self.scales(
                 [each.decoded for each in passes], [each.logits for each in passes]
             )
+        if self.crf is not None:
+            logits = self.crf(logits, self._normalised(padded))
         logits = logits[..., :height, :width]
         assert logits.shape[2:] == images.shape[2:], f"logits {logits.shape} of {images.shape}"
         deepest = features[-1] if features else decoded
@@ -102,6 +108,12 @@ class SegmentationModel(nn.Module):
             cropped = [each[..., :height, :width] for each in by_scale]
             return Trained(logits, auxiliary, {}, cropped)
         return logits if auxiliary is None else (logits, auxiliary)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        """The image without its reference, as the encoder normalises it."""
+        own = images[:, : self.encoder.image_channels]
+        mean, std = (_of_all(each, own.shape[1]) for each in (self.encoder.mean, self.encoder.std))
+        return (own - mean) / std
 
     def _pass(self, padded: Tensor) -> Pass:
         features = self.encoder(padded)

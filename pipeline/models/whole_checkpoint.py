@@ -34,7 +34,7 @@ _OURS = {
     "decoder.": "decoder.",
     "head.": "segmentation_head.",
 }
-_BANDS, _SCALES = "bands.", "scales."
+_ADDED = ("scales.", "crf.")
 # SMP wraps the networks that it takes from timm
 _WRAPPED = "encoder.model."
 _OWN_DENSENET = "encoder.features.denseblock"
@@ -105,8 +105,9 @@ def load_whole(
     """
     given = {key: each for key, each in weights.state.items() if not key.startswith(OUTPUTS)}
     # bands are measured when it is trained; heads of auxiliary outputs are of one training alone;
-    # what was trained at one scale has no attention yet
-    kept = _BANDS if any(key.startswith(_SCALES) for key in given) else (_BANDS, _SCALES)
+    # what was trained at one scale, or without a mean field, has no attention, or none, yet
+    missing = [each for each in _ADDED if not any(key.startswith(each) for key in given)]
+    kept = ("bands.", *missing)
     own = {key: each for key, each in model.state_dict().items() if key.startswith(kept)}
     weights = replace(weights, state={**own, **given})
     load_weights(

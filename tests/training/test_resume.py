@@ -57,10 +57,11 @@ def test_a_stop_in_mid_epoch_changes_no_byte(
 
 
 @pytest.mark.slow
-def test_a_stop_changes_no_byte_of_a_network_at_several_scales(discs: Path, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "model": {"scales": {"at": [1, 0.5]}}, "batch": 2, "steps": 3, "epochs": 1,
-    }  # fmt: skip
+@pytest.mark.parametrize("model", [{"scales": {"at": [1, 0.5]}}, {"crf_rnn": {"radius": 2}}])
+def test_a_stop_changes_no_byte_of_a_network_with_more_layers(
+    discs: Path, tmp_path: Path, model: dict[str, Any]
+) -> None:
+    settings: dict[str, Any] = {"model": model, "batch": 2, "steps": 3, "epochs": 1}
     whole = train_job(discs, tmp_path / "whole", **settings)
     train_member(whole, job_context(tmp_path))
     broken = train_job(discs, tmp_path / "broken", **settings)
