@@ -112,7 +112,7 @@ def test_it_stands_behind_any_network(more: dict[str, Any]) -> None:
         assert network(torch.rand(1, channels.total, 50, 41)).shape == (1, 2, 50, 41)
 
 
-@pytest.mark.parametrize("wish", ["torchscript", "onnx"])
+@pytest.mark.parametrize("wish", ["onnx", pytest.param("torchscript", marks=pytest.mark.slow)])
 def test_it_is_exported_for_any_size(tmp_path: Path, wish: str) -> None:
     if wish == "onnx":
         pytest.importorskip("onnx")

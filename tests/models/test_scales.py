@@ -107,7 +107,9 @@ def test_the_attention_has_the_papers_two_layers() -> None:
     assert parameter_count(network) - parameter_count(plain) == added
 
 
-@pytest.mark.parametrize("wish", ["torchscript", "onnx", "state_dict"])
+@pytest.mark.parametrize(
+    "wish", ["onnx", "state_dict", pytest.param("torchscript", marks=pytest.mark.slow)]
+)
 def test_it_is_exported_for_any_size(tmp_path: Path, wish: str) -> None:
     if wish == "onnx":
         pytest.importorskip("onnx")

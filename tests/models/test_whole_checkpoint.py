@@ -79,7 +79,10 @@ ALIGNED = [
     (smp.PSPNet, "pspnet", "resnet18", "resnet18", {"align": "smp"}, {}),
     (smp.PSPNet, "pspnet", "tu-resnet18", "resnet18", {"align": "smp"}, {"allow_partial": True}),
     (smp.DeepLabV3Plus, "deeplabv3plus", "resnet18", "resnet18", {"align": "smp"}, {}),
-    (smp.DeepLabV3Plus, "deeplabv3plus", "resnet50", "resnet50", {"align": "smp"}, {}),
+    pytest.param(
+        smp.DeepLabV3Plus, "deeplabv3plus", "resnet50", "resnet50", {"align": "smp"}, {},
+        marks=pytest.mark.slow,
+    ),
     (smp.DeepLabV3Plus, "deeplabv3plus", "tu-resnet18", "resnet18", {"align": "smp_timm"}, {}),
     (
         partial(smp.DeepLabV3Plus, encoder_output_stride=8),
