@@ -165,8 +165,12 @@ class Run:
         context = self.context("masks")
         stores, recipe = infer.run(context).oof, ensemble.run(context).recipe
         members = {name: stores[name] for name in recipe.names}
-        read = reader_of(members)
-        return ById(next(iter(members.values())).ids, lambda id: recipe.decide(read(id)))
+        read, pictures = reader_of(members), self.images()
+
+        def decide(id: str) -> NDArray[np.bool_]:
+            return recipe.decide(read(id), lambda: pictures[id])
+
+        return ById(next(iter(members.values())).ids, decide)
 
     def _last_score(self, member: MemberPaths) -> float:
         return float(pd.read_csv(member.history)["score"].iloc[-1])

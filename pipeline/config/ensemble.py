@@ -27,7 +27,8 @@ class EnsembleConfig(Block):
     """Steps to try, in this order: names, or `{name: minimum_area, values: [0.001, 0.01]}`. A step
     is kept only if the nested score gains. `by` has a step look at an
     [auxiliary output](auxiliary.md#in-post-processing) of the models: `{name: gate, by: presence}`,
-    `{name: watershed, by: centre}`."""
+    `{name: watershed, by: centre}`. `guided_filter`, `dense_crf`, `grabcut` and `graph_cut` look at
+    the image and have [settings](stages.md#ensemble): `{name: dense_crf, colour: [5, 13]}`."""
     accumulate: bool = False
     """true: sum the test maps straight into one store instead of keeping a store a model, see
     [Storage](storage.md#many-models-little-disk)."""

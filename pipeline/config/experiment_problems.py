@@ -28,6 +28,7 @@ def experiment_problems(experiment: Experiment) -> Iterator[str]:
     for name in experiment.models:
         yield from _band_problems(experiment, name)
         yield from _axis_problems(experiment, name)
+        yield from _crf_problems(experiment, name)
     yield from dict.fromkeys(_loss_problems(experiment))
     yield from auxiliary_problems(experiment)
     yield from _init_problems(experiment)
@@ -128,6 +129,15 @@ def _axis_problems(experiment: Experiment, name: str) -> Iterator[str]:
         yield f"{place} and data.frame do not go together: it moves slices along one axis alone"
     if experiment.ensemble.used_outputs:
         yield f"{place}: auxiliary outputs are those of one axis; leave out steps with by"
+
+
+def _crf_problems(experiment: Experiment, name: str) -> Iterator[str]:
+    crf, multiclass = experiment.models[name].crf_rnn, experiment.data.multiclass
+    if crf is not None and crf.exclusive != multiclass:
+        wanted = str(multiclass).lower()
+        yield (
+            f"models.{name}.crf_rnn.exclusive: data.multiclass is {wanted}; set exclusive: {wanted}"
+        )
 
 
 def _augment_problems(experiment: Experiment, place: str, train: TrainConfig) -> Iterator[str]:

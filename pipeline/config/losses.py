@@ -178,6 +178,16 @@ class SkeletonRecall(RegionTerm):
     """Pixels by which the true skeleton is widened on each side."""
 
 
+class Affinity(LossTerm):
+    """Affinity fields."""
+
+    name: Literal["affinity"]
+    size: Literal[3, 5, 7] = 3
+    """Side of the neighbourhood: the eight neighbours are 1, 2 or 3 pixels away."""
+    margin: float = Field(3, ge=0.01, le=10)
+    """Divergence at which neighbours across a boundary are far enough apart."""
+
+
 PARAMETRISED: tuple[type[LossTerm], ...] = (
     Bce,
     Ce,
@@ -192,6 +202,7 @@ PARAMETRISED: tuple[type[LossTerm], ...] = (
     Hausdorff,
     ClDice,
     SkeletonRecall,
+    Affinity,
 )
 """The blocks of losses that have parameters."""
 

@@ -10,6 +10,8 @@ from pydantic_core import PydanticKnownError
 
 from pipeline.config.auxiliary import Auxiliaries
 from pipeline.config.base import Block
+from pipeline.config.crf_rnn import CrfRnn
+from pipeline.config.scales import Scales
 
 ReferenceUse = Literal["concat", "difference", "siamese", "none"]
 
@@ -31,7 +33,8 @@ class ModelSpec(Block):
     """null: random weights; pretrained: from an installed package that carries them, then from
     timm's cache or hub (the network of a factory is used unchanged); or the path of a file or of
     a folder of files. A file may hold an encoder, or a whole model: of SMP (unet, unetplusplus,
-    manet) or of a run. A whole network has no pretrained ones: null is its default."""
+    manet; fpn, upernet, pspnet, deeplabv3plus with options: {align: smp}) or of a run. A whole
+    network has no pretrained ones: null is its default."""
     allow_partial: bool = False
     """true: load the weights that fit and list those that do not; false: refuse."""
     output_stride: Literal[8, 16, 32] | None = None
@@ -41,6 +44,12 @@ class ModelSpec(Block):
     """Use of the aligned reference, where the data has one. concat: its channels after those of the
     image; difference: the image, and by how much it differs; siamese: one encoder sees each of the
     two, and their features are joined; none: the image alone."""
+    scales: Scales | None = None
+    """The network at several sizes of the image, such as `{at: [1, 0.5]}`, see
+    [Scales](models.md#scales); null: at one."""
+    crf_rnn: CrfRnn | None = None
+    """A mean field as the network's last layers, such as `{radius: 5}`, see
+    [CRF as layers](models.md#crf-as-layers); null: none."""
     auxiliary: Auxiliaries = ()
     """What is learned beside the masks, such as `[{name: deep_supervision}, {name: centre}]`, see
     [Auxiliary outputs](auxiliary.md)."""
@@ -60,6 +69,15 @@ class ModelSpec(Block):
         if name is None and info.data.get("network", "") is None:
             raise PydanticKnownError("missing")
         return name
+
+    @model_validator(mode="after")
+    def _one_kind_of_supervision(self) -> Self:
+        if self.scales is not None and self.auxiliary:
+            raise ValueError(
+                "scales: a network at several scales has no auxiliary outputs; leave out "
+                "`auxiliary`, or `scales`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _is_one_network(self) -> Self:
@@ -89,4 +107,7 @@ class ModelSpec(Block):
     @property
     def title(self) -> str:
         """What people call it: `segnet`, `resnet34 in unet`."""
-        return self.network or f"{self.encoder} in {self.decoder}"
+        one = self.network or f"{self.encoder} in {self.decoder}"
+        if self.scales is None:
+            return one
+        return f"{one} at {', '.join(f'{each:g}' for each in self.scales.at)}"

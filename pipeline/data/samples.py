@@ -80,8 +80,12 @@ class SampleReader:
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
         """The image below the sample's mask: HWC uint8 RGB of the image's own size."""
+        return self.picture_of(self.source.read(sample.image))
+
+    def picture_of(self, pixels: Pixels) -> NDArray[np.uint8]:
+        """The same of pixels as their source reads them."""
         frame = self.data.frame.model_copy(update={"pad": 0})
-        return into_frame(self.source.shown(self.source.read(sample.image)), frame)
+        return into_frame(self.source.shown(pixels), frame)
 
     def own_size(self, image: PixelRows) -> Size:
         """H, W of the sample that `image` was read from."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ from pipeline.ensemble.blending.kernel import blend, decide, decide_runs
 from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.blending.stream import SummedMaps
 from pipeline.ensemble.outputs import Outputs, by_label, part_of
-from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
+from pipeline.ensemble.postprocessing.registry import apply_steps
+from pipeline.ensemble.postprocessing.step import ChosenStep, Settings
+from pipeline.ensemble.postprocessing.view import Picture, View
 
 BlendInput = Sequence[NDArray[Any]] | SummedMaps
 """One image's stored map CHW by each model, or the sum of these maps."""
@@ -60,15 +62,22 @@ class Recipe:
         weights = list(self.weights.values())
         return by_label(blend(planes, weights, self.mean, threads=1), self.outputs)
 
-    def decide(self, maps: BlendInput) -> NDArray[np.bool_]:
-        """The decision CHW of one image, after post-processing."""
+    def decide(
+        self, maps: BlendInput, picture: Callable[[], Picture] | None = None
+    ) -> NDArray[np.bool_]:
+        """The decision CHW of one image, after post-processing.
+
+        picture: reads the image as people see it, called if a step looks at it. DataError where
+        one does, and there is none.
+        """
         weights, own = list(self.weights.values()), self._own(maps)
         decision = decide(
             own, weights, self.thresholds, multiclass=self.multiclass, mean=self.mean, threads=1
         )
         if not self.steps:
             return decision
-        return apply_steps(decision, self.blend(maps), self.steps, self._outputs(maps))
+        view = None if picture is None else View(self.thresholds, picture)
+        return apply_steps(decision, self.blend(maps), self.steps, self._outputs(maps), view)
 
     def runs(self, maps: BlendInput, order: RleOrder) -> list[Runs] | None:
         """The decision as runs, a class each, without a mask; None when steps need the mask."""
@@ -88,9 +97,20 @@ class Recipe:
 
 def steps_as_yaml(steps: Sequence[ChosenStep]) -> list[dict[str, Any]]:
     """How `ensemble.yaml` writes steps."""
-    return [{"name": step.name, "value": step.value} for step in steps]
+    return [
+        {"name": step.name, "value": step.value, **settings_as_yaml(step.settings)}
+        for step in steps
+    ]
+
+
+def settings_as_yaml(settings: Settings) -> dict[str, dict[str, float]]:
+    """Nothing for a step without settings."""
+    return {"settings": dict(settings)} if settings else {}
 
 
 def steps_from_yaml(items: Sequence[Mapping[str, Any]]) -> tuple[ChosenStep, ...]:
     """The steps that `steps_as_yaml` wrote."""
-    return tuple(ChosenStep(str(item["name"]), float(item["value"])) for item in items)
+    return tuple(
+        ChosenStep(str(item["name"]), float(item["value"]), tuple(item.get("settings", {}).items()))
+        for item in items
+    )

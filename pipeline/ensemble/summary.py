@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.recipe import steps_as_yaml
+from pipeline.ensemble.recipe import settings_as_yaml, steps_as_yaml
 from pipeline.ensemble.scoring import by_fold
 from pipeline.ensemble.search.interval import score_interval
 from pipeline.ensemble.search.model_value import MemberWorth, difference
@@ -46,7 +46,13 @@ def facts_of_choice(oof: Oof, chosen: Chosen, classes: Sequence[str]) -> dict[st
         for rule, choice in chosen.choices.items()
     }
     tried = [
-        {"name": each.name, "value": each.value, "gain": each.gain, "error": each.error}
+        {
+            "name": each.name,
+            "value": each.value,
+            **settings_as_yaml(each.settings),
+            "gain": each.gain,
+            "error": each.error,
+        }
         for each in chosen.step_trials
     ]
     return {

@@ -32,7 +32,7 @@ class ExportedNetwork(nn.Module):
         """scale: the divisor of pixel values (`ImageSource.scale`)."""
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.step = math.lcm(PADDING_MULTIPLE, *(network.encoder.step for network in networks))
+        self.step = math.lcm(PADDING_MULTIPLE, *(network.step for network in networks))
         self.multiclass, self.scale, self._mean = multiclass, scale, mean
         self.eval()
 

@@ -11,9 +11,11 @@ from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
 from pipeline.models.architecture import architecture_of
 from pipeline.models.auxiliary.heads import AuxiliaryHeads
+from pipeline.models.auxiliary.levels import tapped_channels
 from pipeline.models.auxiliary.target import Column
+from pipeline.models.crf_rnn import CrfRnnLayers
 from pipeline.models.decoders.parts import LIGHT, Decoder, Features
-from pipeline.models.decoders.registry import build_parts, wants_hybrid_dilation
+from pipeline.models.decoders.registry import build_parts, wants_hybrid_dilation, wants_whole_stages
 from pipeline.models.encoder import Encoder
 from pipeline.models.grafting.build import Wish, make_graft
 from pipeline.models.grafting.stitch import make_stitched, parse_seam
@@ -21,6 +23,7 @@ from pipeline.models.image_input import ImageInput
 from pipeline.models.networks.network import Network
 from pipeline.models.networks.registry import build_network
 from pipeline.models.reference import input_shape
+from pipeline.models.scales import AttentionToScale
 from pipeline.models.segmentation import SegmentationModel
 from pipeline.models.whole_checkpoint import load_whole, whole_weights
 
@@ -37,6 +40,11 @@ def build_model(spec: ModelSpec, *, classes: int, channels: Channels = RGB) -> S
         model = _whole_network(spec, kind, classes, channels)
     else:
         model = _grafted(spec, kind, classes, channels, load=whole is None)
+    if spec.scales is not None:
+        _, channels_of_map, stride = tapped_channels(model.decoder, (), model.encoder)
+        model.scales = AttentionToScale(spec.scales, channels_of_map, stride)
+    if spec.crf_rnn is not None:
+        model.crf = CrfRnnLayers(spec.crf_rnn, classes)
     if whole is not None:
         load_whole(model, whole, allow_partial=spec.allow_partial)
     return model
@@ -62,6 +70,7 @@ def _grafted(
         output_stride=_wanted_stride(spec, kind),
         strict=spec.output_stride is not None,
         hybrid=wants_hybrid_dilation(spec.options),
+        whole_stages=wants_whole_stages(spec.options),
     )
     seam = parse_seam(spec.encoder)
     graft = make_graft(spec.encoder, wish) if seam is None else make_stitched(seam, wish)

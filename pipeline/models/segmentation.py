@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -11,10 +13,12 @@ from pipeline.config.limits import SMALLEST_SIDE
 from pipeline.models.auxiliary.heads import AuxiliaryHeads, Features
 from pipeline.models.auxiliary.levels import tapped
 from pipeline.models.band_input import BandInput
+from pipeline.models.crf_rnn import CrfRnnLayers
 from pipeline.models.decoders.parts import Parts
 from pipeline.models.encoder import Encoder
 from pipeline.models.image_input import ImageInput
 from pipeline.models.padding import repeat_to_multiple
+from pipeline.models.scales import AttentionToScale
 
 
 class Trained(NamedTuple):
@@ -25,6 +29,17 @@ class Trained(NamedTuple):
     """Of the decoder's own auxiliary head, where it has one."""
     outputs: dict[str, Any]
     """By label: a tensor, or one a level."""
+    scales: Sequence[Tensor] = ()
+    """Logits of each scale by itself, where these are trained too."""
+
+
+class Pass(NamedTuple):
+    """What the network computes of images at one scale."""
+
+    features: list[Tensor]
+    levels: list[Tensor]
+    decoded: Tensor
+    logits: Tensor
 
 
 class SegmentationModel(nn.Module):
@@ -32,7 +47,8 @@ class SegmentationModel(nn.Module):
 
     Values are 0..1 for images in colour; a network that is shown bands normalises them itself.
     In training a model with an auxiliary head returns (logits, auxiliary logits) of the same
-    shape, the second to be weighted by `auxiliary_weight`; with `outputs`, `Trained`.
+    shape, the second to be weighted by `auxiliary_weight`; with `outputs`, and with scales that are
+    trained by themselves, `Trained`.
     """
 
     def __init__(
@@ -50,18 +66,33 @@ class SegmentationModel(nn.Module):
         self.auxiliary = parts.auxiliary
         self.auxiliary_weight = parts.auxiliary_weight
         self.outputs: AuxiliaryHeads | None = None
+        self.scales: AttentionToScale | None = None
+        self.crf: CrfRnnLayers | None = None
+
+    @property
+    def step(self) -> int:
+        """H and W that are multiples of it need no padding."""
+        step = self.encoder.step * (self.scales.step if self.scales else 1)
+        return math.lcm(step, self.crf.stride) if self.crf else step
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor] | Trained:
         _check(images, self.in_channels)
         if self.bands is not None:
             images = self.bands(images)
         height, width = images.shape[2:]
-        padded = repeat_to_multiple(images, self.encoder.step)
-        features = self.encoder(padded)
-        wanted = () if self.outputs is None or not self.training else self.outputs.taps
-        with tapped(self.decoder, wanted) as levels:
-            decoded = self.decoder([self.encoder.shown(padded), *features])
-        logits: Tensor = self.head(decoded)[..., :height, :width]
+        padded = repeat_to_multiple(images, self.step)
+        if self.scales is None:
+            features, levels, decoded, logits = self._pass(padded)
+            by_scale = []
+        else:
+            passes = [self._pass(each) for each in self.scales.sizes_of(padded)]
+            features, levels, decoded, _ = passes[0]
+            logits, by_scale = self.scales(
+                [each.decoded for each in passes], [each.logits for each in passes]
+            )
+        if self.crf is not None:
+            logits = self.crf(logits, self._normalised(padded))
+        logits = logits[..., :height, :width]
         assert logits.shape[2:] == images.shape[2:], f"logits {logits.shape} of {images.shape}"
         deepest = features[-1] if features else decoded
         given = Features(levels, decoded, deepest, padded.shape[2:], images.shape[2:])
@@ -73,7 +104,23 @@ class SegmentationModel(nn.Module):
             auxiliary = self.auxiliary(features[-2])[..., :height, :width]
         if self.outputs is not None:
             return Trained(logits, auxiliary, self.outputs(given))
+        if self.scales is not None and self.scales.supervise:
+            cropped = [each[..., :height, :width] for each in by_scale]
+            return Trained(logits, auxiliary, {}, cropped)
         return logits if auxiliary is None else (logits, auxiliary)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        """The image without its reference, as the encoder normalises it."""
+        own = images[:, : self.encoder.image_channels]
+        mean, std = (_of_all(each, own.shape[1]) for each in (self.encoder.mean, self.encoder.std))
+        return (own - mean) / std
+
+    def _pass(self, padded: Tensor) -> Pass:
+        features = self.encoder(padded)
+        wanted = () if self.outputs is None or not self.training else self.outputs.taps
+        with tapped(self.decoder, wanted) as levels:
+            decoded = self.decoder([self.encoder.shown(padded), *features])
+        return Pass(features, levels, decoded, self.head(decoded))
 
 
 def _of_all(statistic: Tensor, channels: int) -> Tensor:

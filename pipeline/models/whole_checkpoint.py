@@ -1,7 +1,7 @@
 """Checkpoints of whole models, ours and those of segmentation-models-pytorch, as starting weights.
 
 SMP's hold where it has the same encoder and decoder, and names the encoder's tensors as timm does
-(its ResNets, VGGs, DenseNets, `timm-efficientnet-*`, and every `tu-*`).
+(its ResNets and VGGs, and most `tu-*`).
 """
 
 from __future__ import annotations
@@ -9,27 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from torch import Tensor
 
 from pipeline.config import ModelSpec
 from pipeline.errors import ConfigError
+from pipeline.models.architecture import architecture_of
 from pipeline.models.auxiliary.heads import OUTPUTS
+from pipeline.models.decoders.registry import DECODERS
 from pipeline.models.grafting.loading import load_weights
 from pipeline.models.grafting.weights import PRETRAINED, PretrainedWeights, read_tensors
+from pipeline.models.options import options_of
 from pipeline.models.segmentation import SegmentationModel
 
 _SAME_OUTPUT = frozenset({"unet", "unetplusplus", "manet"})
 """Decoders that compute the same here and in SMP from the same tensors. Our others are aligned
-otherwise (corners, strides), so SMP's tensors would fit and mean something else."""
+otherwise (corners, strides), so SMP's tensors would fit and mean something else, unless the option
+`align` has them compute as SMP does."""
+_ALIGN = "align"
 
 _OURS = {
     "encoder.graft.backbone.": "encoder.",
     "decoder.": "decoder.",
     "head.": "segmentation_head.",
 }
+_ADDED = ("scales.", "crf.")
 # SMP wraps the networks that it takes from timm
 _WRAPPED = "encoder.model."
+_OWN_DENSENET = "encoder.features.denseblock"
 
 
 def whole_weights(spec: ModelSpec) -> PretrainedWeights | None:
@@ -49,13 +57,43 @@ def whole_weights(spec: ModelSpec) -> PretrainedWeights | None:
     is_smp = any(key.startswith(_OURS["head."]) for key in state)
     if not is_smp and not any(key.startswith("encoder.graft.") for key in state):
         return None
-    if is_smp and spec.decoder not in _SAME_OUTPUT:
-        raise ConfigError(
-            f"weights {spec.weights} are a whole SMP model; decoder {spec.decoder!r} would give "
-            f"other outputs with them than SMP does. {', '.join(sorted(_SAME_OUTPUT))} take such "
-            "files; for the encoder alone, save its state_dict by itself"
-        )
+    if is_smp:
+        _require_same_output(spec, state)
     return PretrainedWeights(from_smp(state) if is_smp else state, spec.weights)
+
+
+def _require_same_output(spec: ModelSpec, state: Mapping[str, Tensor]) -> None:
+    """ConfigError where the model would compute something else from SMP's tensors than SMP does."""
+    refused, alone = (
+        f"weights {spec.weights} are a whole SMP model; ",
+        ("for the encoder alone, save its state_dict by itself"),
+    )
+    if any(key.startswith(_OWN_DENSENET) for key in state):
+        raise ConfigError(
+            f"{refused}its DenseNet gives the decoder other features than encoder "
+            f"{spec.encoder!r} here; {alone}"
+        )
+    if spec.decoder in _SAME_OUTPUT:
+        return
+    known, chosen = options_of(architecture_of(spec).build), spec.options.get(_ALIGN)
+    if _ALIGN not in known:
+        raise ConfigError(
+            f"{refused}decoder {spec.decoder!r} would give other outputs with them than SMP does. "
+            f"{', '.join(sorted(_SAME_OUTPUT))} take such files, and with options: {{align: smp}} "
+            f"{', '.join(_alignable())}; {alone}"
+        )
+    wrapped = any(key.startswith(_WRAPPED) for key in state)
+    values = get_args(known[_ALIGN][0])
+    wanted = "smp_timm" if wrapped and "smp_timm" in values else "smp"
+    if chosen != wanted:
+        raise ConfigError(
+            f"{refused}decoder {spec.decoder!r} gives the outputs of SMP with options: "
+            f"{{align: {wanted}}}, and other ones without; set it, or {alone}"
+        )
+
+
+def _alignable() -> list[str]:
+    return [name for name, each in DECODERS.items() if _ALIGN in options_of(each.build)]
 
 
 def load_whole(
@@ -65,9 +103,12 @@ def load_whole(
 
     Raises ConfigError as `load_weights` does.
     """
-    own = {key: each for key, each in model.state_dict().items() if key.startswith("bands.")}
-    # bands are measured when it is trained; heads of auxiliary outputs are of one training alone
     given = {key: each for key, each in weights.state.items() if not key.startswith(OUTPUTS)}
+    # bands are measured when it is trained; heads of auxiliary outputs are of one training alone;
+    # what was trained at one scale, or without a mean field, has no attention, or none, yet
+    missing = [each for each in _ADDED if not any(key.startswith(each) for key in given)]
+    kept = ("bands.", *missing)
+    own = {key: each for key, each in model.state_dict().items() if key.startswith(kept)}
     weights = replace(weights, state={**own, **given})
     load_weights(
         model, weights, whole=frozenset(), allow_partial=allow_partial, kind="encoder and decoder"

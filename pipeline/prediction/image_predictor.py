@@ -83,13 +83,21 @@ class ImagePredictor:
         """CHW of one image. means: where it is a slice."""
         path = image if isinstance(image, Path) else Path()
         sums, recipe = self._sums(self._seen(image), path, means), self._blend.recipe
-        return recipe.blend(sums) if probabilities else recipe.decide(sums)
+        if probabilities:
+            return recipe.blend(sums)
+        return recipe.decide(sums, lambda: self._picture(image))
 
     def _seen(self, image: NDArray[Any] | str | Path) -> PixelRows:
         """What networks are shown of it."""
         if isinstance(image, str | Path):
             return self._reader.rows(Sample(Path(image).stem, Path(image)))
         return into_frame(self._reader.source.given(np.asarray(image)), self._reader.data.frame)
+
+    def _picture(self, image: NDArray[Any] | str | Path) -> NDArray[np.uint8]:
+        """As people are shown it, for steps that look at it."""
+        if isinstance(image, str | Path):
+            return self._reader.picture(Sample(Path(image).stem, Path(image)))
+        return self._reader.picture_of(self._reader.source.given(np.asarray(image)))
 
     def _sums(self, seen: PixelRows, path: Path, means: AxisMeans) -> SummedMaps:
         """The sums of all models; in a temporary file where a model predicts in tiles."""

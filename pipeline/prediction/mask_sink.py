@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,12 +89,13 @@ class MaskSink:
     ) -> None:
         """room: makes the array CHW for probabilities."""
         recipe = self.blend.recipe
-        decision = recipe.decide(sums)
+        picture = partial(self.reader.picture, self.samples[each])
+        decision = recipe.decide(sums, picture)
         self.files.write(each, decision)
         if self.files.probabilities:
             self.files.write_probabilities(each, recipe.blend(sums, room()))
         if self.files.overlay:
-            self.files.write_overlay(each, self.reader.picture(self.samples[each]), decision)
+            self.files.write_overlay(each, picture(), decision)
         for name, plane in zip(self.files.classes, decision, strict=True):
             area = ClassArea(each, name, float(plane.mean()), count_components(plane))
             self.areas.append(area)

@@ -46,7 +46,13 @@ def named_thresholds(thresholds: Mapping[str, float]) -> str:
 
 def named_steps(steps: Sequence[Mapping[str, Any]]) -> str:
     """The post-processing steps in their order, each with its value."""
-    return ", ".join(f"{step['name']} {step['value']:g}" for step in steps) or "none"
+    return ", ".join(f"{step['name']} {_numbers(step)}" for step in steps) or "none"
+
+
+def _numbers(step: Mapping[str, Any]) -> str:
+    """A step's value, and its settings."""
+    settings = ", ".join(f"{name} {each:g}" for name, each in step.get("settings", {}).items())
+    return f"{step['value']:g}" + (f" ({settings})" if settings else "")
 
 
 def choice_lines(facts: Facts) -> list[str]:
@@ -125,7 +131,7 @@ def step_table(facts: Facts) -> tuple[list[str], Rows]:
     rows = [
         [
             each["name"],
-            "none helps" if each["value"] is None else f"{each['value']:g}",
+            "none helps" if each["value"] is None else _numbers(each),
             _gain(each),
             "kept" if each["name"] in kept else "left out",
         ]

@@ -14,7 +14,7 @@ from pipeline.ensemble.members import check_members, reader_of
 from pipeline.ensemble.recipe import BlendInput
 from pipeline.errors import DataError
 from pipeline.manifests import fingerprint
-from pipeline.stages import check, ensemble, infer
+from pipeline.stages import align, check, ensemble, infer
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext, once
 from pipeline.stages.ensemble import Ensembled
@@ -42,8 +42,12 @@ def run(context: StageContext) -> Path:
         planned = plan_submission(context.experiment, [each.id for each in survey.of("test")])
         images = list(dict.fromkeys(row.id for row in planned.rows))
         test.check(images)
+        reader, samples = align.run(context), survey.catalog.by_id["test"]
         decisions = SubmittedDecisions(
-            ensembled.recipe, test.read, lambda each: survey.sizes["test", each]
+            ensembled.recipe,
+            test.read,
+            lambda each: survey.sizes["test", each],
+            lambda each: reader.picture(samples[each]),
         )
         with context.reporter.track("submit", len(images)) as advance:
             written = planned.write(path, decisions, advance)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.config import SubmissionConfig
+from pipeline.config.choices import RleOrder
+from pipeline.data.rle import Runs
 from pipeline.ensemble.recipe import BlendInput, Recipe
 from pipeline.reporting import Advance
 from pipeline.size import Size
@@ -22,6 +28,17 @@ class SubmittedDecisions:
     read: Callable[[str], BlendInput]
     size_of: Callable[[str], Size]
     """Of the image itself."""
+    picture: Callable[[str], NDArray[np.uint8]] | None = None
+    """The image as people see it, for steps that look at it."""
+
+    def runs(self, id: str, order: RleOrder) -> list[Runs] | None:
+        """The decision as runs, a class each; None when steps need the mask."""
+        return None if self.recipe.steps else self.recipe.runs(self.read(id), order)
+
+    def decide(self, id: str) -> NDArray[np.bool_]:
+        """The decision CHW of one image, after post-processing."""
+        picture = None if self.picture is None else partial(self.picture, id)
+        return self.recipe.decide(self.read(id), picture)
 
 
 @dataclass(frozen=True)

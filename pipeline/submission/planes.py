@@ -12,19 +12,19 @@ from pipeline.config import SubmissionConfig
 from pipeline.data import rle
 from pipeline.data.rle import Runs
 from pipeline.ensemble.postprocessing.instances import connected_instances
-from pipeline.ensemble.recipe import BlendInput, Recipe
 from pipeline.size import Size
+from pipeline.submission.format import SubmittedDecisions
 
 
 def runs_of_image(
-    recipe: Recipe, maps: BlendInput, settings: SubmissionConfig
+    decisions: SubmittedDecisions, id: str, settings: SubmissionConfig
 ) -> list[Sequence[Runs]]:
     """For each class, the runs of each of its rows (one, or one an instance)."""
     if settings.rows != "instance" and settings.size is None:
-        runs = recipe.runs(maps, settings.order)
+        runs = decisions.runs(id, settings.order)
         if runs is not None:
             return [[each] for each in runs]
-    decision = recipe.decide(maps)
+    decision = decisions.decide(id)
     if settings.rows == "instance":
         planes = [list(_objects(labels, settings.size)) for labels in connected_instances(decision)]
     else:

@@ -60,7 +60,7 @@ class RleTable:
         """The runs of row after row; rows of one image that follow each other share a decision."""
 
         def decided(each: str) -> list[Sequence[Runs]]:
-            return runs_of_image(decisions.recipe, decisions.read(each), self.settings)
+            return runs_of_image(decisions, each, self.settings)
 
         images = [(each, list(of_it)) for each, of_it in groupby(self.rows, lambda row: row.id)]
         found = ordered(decided, [each for each, _ in images])

@@ -155,10 +155,12 @@ class Learner:
             return loss(output) * share
         logits, auxiliary = output[:2]
         whole = loss(logits)
+        for each in output.scales if isinstance(output, Trained) else ():
+            whole = whole + loss(each)
         if auxiliary is not None:
             whole = whole + self.plain.auxiliary_weight * loss(auxiliary)
         whole = whole * share
-        if isinstance(output, Trained):
+        if isinstance(output, Trained) and output.outputs:
             targets = {label: self._upload(each) for label, each in batch.targets.items()}
             whole = whole + self.auxiliary.add(output.outputs, targets, truth, loss, known)
         return whole

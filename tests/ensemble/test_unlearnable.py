@@ -11,8 +11,9 @@ import pytest
 
 from pipeline.data.ground_truth import Truth
 from pipeline.ensemble.blending.kernel import blend, decide
-from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps, get_step
+from pipeline.ensemble.postprocessing.registry import apply_steps, get_step
 from pipeline.ensemble.postprocessing.search import Decisions
+from pipeline.ensemble.postprocessing.step import ChosenStep
 from pipeline.ensemble.search import oof, sampling
 from pipeline.ensemble.search.evidence import Evidence
 from pipeline.ensemble.search.nested import Procedure

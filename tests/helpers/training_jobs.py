@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,21 @@ from pipeline.training.member import TrainJob
 from tests.helpers.competitions import TINY, context
 
 
-def train_job(discs: Path, folder: Path, decoder: str = "linknet", **training: Any) -> TrainJob:
+def train_job(
+    discs: Path,
+    folder: Path,
+    decoder: str = "linknet",
+    model: Mapping[str, Any] | None = None,
+    **training: Any,
+) -> TrainJob:
+    """model: further keys of it."""
     blocks = {
         "size": [32, 32], "epochs": 2, "batch": 4, "ema": 0.9, "lr": 3e-3, "validate": {"every": 1},
         **training,
     }  # fmt: skip
-    stage = context(discs, folder, train=blocks, models={"a": {"decoder": decoder, **TINY}})
+    stage = context(
+        discs, folder, train=blocks, models={"a": {"decoder": decoder, **TINY, **(model or {})}}
+    )
     (job,) = decoded_samples.placed(stage, [train.list_jobs(stage)[MemberId("a", 0)]])
     return job
 

@@ -34,6 +34,7 @@ OPTIONS: list[tuple[str, dict[str, object]]] = [
     ("unetplusplus", {"scse": True, "non_local": True}),
     ("dpt", {"scse": True, "non_local": True}),
     ("pspnet", {"tail": "published"}),
+    ("pspnet", {"align": "smp"}),
 ]
 IDS = ["-".join([name, *map(str, options.values())]) for name, options in OPTIONS]
 UPSAMPLINGS = ("transposed", "bilinear", "resize", "shuffle")

@@ -20,7 +20,8 @@ from pipeline.data.catalog import list_samples
 from pipeline.data.decoded import DiskCache, decode
 from pipeline.ensemble.members import reader_of
 from pipeline.ensemble.postprocessing.instances import connected_instances
-from pipeline.ensemble.postprocessing.registry import ChosenStep, apply_steps
+from pipeline.ensemble.postprocessing.registry import apply_steps
+from pipeline.ensemble.postprocessing.step import ChosenStep
 from pipeline.errors import ConfigError, DataError, InterruptedRunError
 from pipeline.inference.job import load_network
 from pipeline.known_names import name_checks

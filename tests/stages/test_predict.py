@@ -11,14 +11,21 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.api import Run
 from pipeline.config import build_experiment, load_experiment
 from pipeline.data import rle
+from pipeline.ensemble.postprocessing.dense_crf import dense_crf
+from pipeline.ensemble.postprocessing.step import ChosenStep
+from pipeline.ensemble.postprocessing.view import likelihood
 from pipeline.errors import ArtefactError, DataError, MaskmillError
+from pipeline.metrics import get_metric
 from pipeline.prediction.finished_run import read_finished_run
 from pipeline.prediction.image_predictor import ImagePredictor
-from pipeline.stages import ensemble, predict, submit, train
+from pipeline.reporting import SilentReporter
+from pipeline.stages import ensemble, predict, scorecard, submit, train
 from tests.helpers.competitions import context, draw_discs, experiment, raw_experiment
 
+DICE = get_metric("dice")
 BLOCKS: dict[str, Any] = {
     "train": {"epochs": 1, "ema": None},
     "ensemble": {"weights": {"a": 1, "b": 0}},
@@ -75,6 +82,45 @@ def test_masks_are_those_of_the_submission(
             pixels = np.asarray(picture)
         assert pixels.dtype == np.uint8 and set(np.unique(pixels)) <= {0, 255}
         assert np.array_equal(pixels > 0, mask), each
+
+
+def test_a_step_that_looks_at_the_image_acts_alike_everywhere(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the search, the submission, the scorecard and predictions of files and arrays."""
+    root, workspace = finished
+    shutil.copytree(workspace, tmp_path / "work")
+    step = ChosenStep("dense_crf", 10.0, (("colour", 20.0), ("reach", 0.2)))
+    monkeypatch.setattr("pipeline.ensemble.search.selection.search_steps", lambda *_: ((step,), ()))
+    wish = {"postprocess": ["dense_crf"], "threshold": 0.475}  # amid what the network says
+    blocks = {**BLOCKS, "ensemble": {**BLOCKS["ensemble"], **wish}}
+    stage = context(root, tmp_path / "work", **blocks)
+    submitted = _masks_of_submission(submit.run(stage))
+    request = predict.PredictRequest((str(root / "test"),), tmp_path / "masks")
+    predict.run(stage, tmp_path / "work/runs/discs", request)
+    run = read_finished_run(tmp_path / "work/runs/discs")
+    assert run.recipe.steps == (step,)
+    predictor, changed = ImagePredictor(run, "cpu"), 0
+    for each, mask in submitted.items():
+        path = root / f"test/{each}.png"
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        assert np.array_equal(np.asarray(Image.open(tmp_path / f"masks/{each}.png")) > 0, mask)
+        assert np.array_equal(predictor(path)[0], mask)
+        assert np.array_equal(predictor(pixels)[0], mask)
+        likely = predictor(path, probabilities=True)
+        before = likely >= run.recipe.thresholds[0]
+        after = dense_crf(
+            likelihood(before, likely, run.recipe.thresholds), pixels, 10, colour=20, reach=0.2
+        )
+        assert (after[0] != mask).mean() < 0.01, "stored maps are rounded"
+        changed += int((before[0] != mask).sum())
+    assert changed
+    scorecard.run(stage)
+    scores = pd.read_csv(tmp_path / "work/runs/discs/oof_scores.csv")
+    api = Run(stage.experiment, stage.workspace, SilentReporter())
+    masks, truths = api.oof_masks(), api.truths()
+    dice = [DICE.measure(masks[each], truths[each]) for each in scores["id"]]
+    assert DICE.per_image(np.stack(dice)) == pytest.approx(scores["score"].to_numpy())
 
 
 def test_a_run_that_was_moved_predicts_without_data_maps_and_weightless_members(

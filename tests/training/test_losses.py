@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -367,6 +368,37 @@ def test_skeleton_recall_is_kirchhoffs(multiclass: bool) -> None:
     assert float(loss) == pytest.approx(float(1 - recall.mean()), abs=1e-5)
 
 
+@pytest.mark.parametrize("multiclass", [False, True])
+@pytest.mark.parametrize(("size", "margin"), [(3, 3), (5, 1)])
+def test_affinity_is_kes_with_one_size(multiclass: bool, size: int, margin: float) -> None:
+    logits, truth = batch(multiclass)
+    p, inside = probabilities(logits, multiclass), truth.planes.numpy() >= 0.5
+    valid, reach = truth.valid.numpy()[:, 0] > 0, size // 2
+    found: list[dict[bool, list[float]]] = [{True: [], False: []} for _ in range(SHAPE[1])]
+    for n, y, x in np.argwhere(valid):
+        for v, u in itertools.product((y - reach, y, y + reach), (x - reach, x, x + reach)):
+            there = 0 <= v < SHAPE[2] and 0 <= u < SHAPE[3] and (v, u) != (y, x)
+            if not there or not valid[n, v, u]:
+                continue
+            for c in range(SHAPE[1]):
+                i, j = p[n, c, y, x], p[n, c, v, u]
+                divergence = j * np.log(j / i) + (1 - j) * np.log((1 - j) / (1 - i))
+                apart = bool(inside[n, c, y, x] != inside[n, c, v, u])
+                found[c][apart].append(max(0, margin - divergence) if apart else divergence)
+    expected = np.mean([np.mean(each[True]) + np.mean(each[False]) for each in found])
+    loss = value_of([{"name": "affinity", "size": size, "margin": margin}], logits, truth)
+    assert float(loss) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_affinity_takes_crops_smaller_than_its_neighbourhood() -> None:
+    logits, truth = (
+        torch.randn(1, 1, 2, 2),
+        Truth(torch.eye(2)[None, None], torch.ones(1, 1, 2, 2), False),
+    )
+    assert float(value_of([{"name": "affinity", "size": 7}], logits, truth)) == 0
+    assert float(value_of("affinity", logits, truth)) > 0
+
+
 # --- what all losses promise
 
 
@@ -376,6 +408,7 @@ EVERY: list[dict[str, Any]] = [{"name": name} for name in LOSSES] + [
     {"name": "focal", "gamma": 0.1}, {"name": "focal", "gamma": 0},
     {"name": "focal_tversky", "gamma": 10, "batch": False}, {"name": "dice", "squared": True},
     {"name": "hausdorff", "one_sided": True}, {"name": "hausdorff", "alpha": 0.1},
+    {"name": "affinity", "size": 7, "margin": 0.5},
     *({"name": name, "batch": False} for name in
       ("dice", "jaccard", "mcc", "lovasz", "boundary_dou", "cldice", "skeleton_recall")),
 ]  # fmt: skip
@@ -438,7 +471,9 @@ def test_the_right_answer_costs_least(term: dict[str, Any], multiclass: bool) ->
     logits, truth = batch(multiclass)
     right = 20 * truth.planes - 10
     costs = [float(value_of([term], each, truth)) for each in (right, logits, -right)]
-    assert costs[0] < costs[1] < costs[2]
+    assert costs[0] < costs[1]
+    if term["name"] != "affinity":  # which sees boundaries, and not what is on which side
+        assert costs[1] < costs[2]
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name != "ce"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning_fabric
+import pandas as pd
 import pytest
 import torch
 from lightning_fabric.plugins import MixedPrecision
@@ -53,6 +54,32 @@ def test_a_stop_in_mid_epoch_changes_no_byte(
     torch.rand(17)  # whatever else the process draws
     train_member(broken, job_context(tmp_path))
     assert member_bytes(broken.paths.folder) == member_bytes(whole.paths.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [{"scales": {"at": [1, 0.5]}}, {"crf_rnn": {"radius": 2}}])
+def test_a_stop_changes_no_byte_of_a_network_with_more_layers(
+    discs: Path, tmp_path: Path, model: dict[str, Any]
+) -> None:
+    settings: dict[str, Any] = {"model": model, "batch": 2, "steps": 3, "epochs": 1}
+    whole = train_job(discs, tmp_path / "whole", **settings)
+    train_member(whole, job_context(tmp_path))
+    broken = train_job(discs, tmp_path / "broken", **settings)
+    with pytest.raises(InterruptedRunError):
+        train_member(broken, job_context(tmp_path, StopAtStep(1)))
+    train_member(broken, job_context(tmp_path))
+    assert member_bytes(broken.paths.folder) == member_bytes(whole.paths.folder)
+
+
+def test_the_loss_of_each_scale_is_added(discs: Path, tmp_path: Path) -> None:
+    """At first all maps are alike, so that two scales and the whole cost three times as much."""
+    losses = {}
+    for supervise in (True, False):
+        model = {"scales": {"at": [1, 0.5], "supervise": supervise}}
+        job = train_job(discs, tmp_path / str(supervise), model=model, lr=1e-9, epochs=1, steps=1)
+        train_member(job, job_context(tmp_path))
+        losses[supervise] = float(pd.read_csv(job.paths.history)["loss"].iloc[0])
+    assert losses[True] == pytest.approx(3 * losses[False], rel=0.1)
 
 
 class StopInValidation(StopFlag):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from pipeline.ensemble.blending.kernel import blend as blended
 from pipeline.ensemble.blending.kernel import decide
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.ensemble.outputs import Outputs, by_label
-from pipeline.ensemble.postprocessing.registry import ChosenStep, Step, apply_steps
+from pipeline.ensemble.postprocessing.registry import apply_steps
+from pipeline.ensemble.postprocessing.step import ChosenStep, Settings, Step
+from pipeline.ensemble.postprocessing.view import View
 from pipeline.ensemble.search.evidence import Numbers
 from pipeline.ensemble.search.oof import OofSource
 from pipeline.ensemble.search.resampling import paired_error
@@ -26,7 +29,8 @@ Key = tuple[str, tuple[float, ...], tuple[float, ...], Steps]
 @dataclass(frozen=True)
 class StepTrial:
     """One step that was tried: the value that all maps would choose (None: better without it), by
-    how much the nested score rises with it, that gain's standard error, and whether it was kept.
+    how much the nested score rises with it, that gain's standard error, and whether it was kept;
+    settings: those of the value.
     """
 
     name: str
@@ -34,6 +38,7 @@ class StepTrial:
     gain: float
     error: float
     kept: bool
+    settings: Settings = ()
 
 
 @dataclass(frozen=True)
@@ -73,18 +78,17 @@ class Decisions:
         self, id: str, blend: Blend, steps: Steps, step: Step | None
     ) -> list[ImageStatistics]:
         weights = tuple(blend.weights[name] for name in self.source.names)
-        values = step.candidates if step else ()
-        tried = [steps, *((*steps, ChosenStep(step.name, each)) for each in values if step)]
+        tried = [steps, *((*steps, each) for each in (step.choices if step else ()))]
         keys: list[Key] = [(id, weights, blend.thresholds, each) for each in tried]
         if any(key not in self.known for key in keys):
             maps, truth = self.source.maps(id), self.source.truth(id)
-            outputs = self._outputs(id, weights)
+            outputs, view = self._outputs(id, weights), self._view(id, blend)
             probability = blended(maps, weights, self.source.mean, threads=1)
             decision = decide(maps, weights, blend.thresholds, mean=self.source.mean, threads=1)
-            decision = apply_steps(decision, probability, steps, outputs)
+            decision = apply_steps(decision, probability, steps, outputs, view)
             for key, each in zip(keys, tried, strict=True):
                 if key not in self.known:
-                    after = apply_steps(decision, probability, each[len(steps) :], outputs)
+                    after = apply_steps(decision, probability, each[len(steps) :], outputs, view)
                     self.known[key] = self.metric.measure(after, truth)
         return [self.known[key] for key in keys]
 
@@ -93,6 +97,13 @@ class Decisions:
             return {}
         planes = self.source.output_maps(id)
         return by_label(blended(planes, weights, self.source.mean, threads=1), self.source.outputs)
+
+    def _view(self, id: str, blend: Blend) -> View | None:
+        """The image is decoded once for all that is tried on it, and only if a step asks."""
+        picture = self.source.picture
+        if picture is None:
+            return None
+        return View(tuple(blend.thresholds), cache(lambda: picture(id)))
 
 
 def search_steps(
@@ -126,8 +137,7 @@ def search_steps(
         gain = float(metric.aggregate(after) - metric.aggregate(nested))
         error = paired_error(metric, after, nested, groups)
         keep = best > 0 and gain > max(GAIN, error)
-        value = step.candidates[best - 1] if best else None
-        trials.append(StepTrial(step.name, value, gain, error, keep))
+        trials.append(_trial(step, best, gain, error, keep))
         if keep:
             kept, part_steps, nested = _extended(kept, step, best), extended, after
     return kept, tuple(trials)
@@ -135,4 +145,11 @@ def search_steps(
 
 def _extended(steps: Steps, step: Step, best: int) -> Steps:
     """The steps and, unless row 0 (without it) was best, one more."""
-    return (*steps, ChosenStep(step.name, step.candidates[best - 1])) if best else steps
+    return (*steps, step.choices[best - 1]) if best else steps
+
+
+def _trial(step: Step, best: int, gain: float, error: float, kept: bool) -> StepTrial:
+    if not best:
+        return StepTrial(step.name, None, gain, error, kept)
+    choice = step.choices[best - 1]
+    return StepTrial(step.name, choice.value, gain, error, kept, choice.settings)

@@ -26,7 +26,8 @@ class OofSource:
 
     names: the members; ids: the images; maps(id): a quantised CHW map a member, in the order of
     `names`; truth(id): what is true of the image. outputs: of the auxiliary ones that steps look
-    at, the labels; output_maps(id): their planes, as `maps`.
+    at, the labels; output_maps(id): their planes, as `maps`. picture(id): the image as people see
+    it, for steps that look at it.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class OofSource:
     multiclass: bool = False
     outputs: tuple[str, ...] = ()
     output_maps: Callable[[str], Sequence[NDArray[Any]]] = field(default=lambda id: ())
+    picture: Callable[[str], NDArray[np.uint8]] | None = None
 
     def scaled(self, maps: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """Each member's map as the integers that are summed, (C, pixels) uint8 or uint16.

@@ -113,7 +113,7 @@ class AuxiliaryHeads(nn.ModuleDict):
         """Of those with a value a class, what the network puts out beside its masks in use."""
         levels = sum(each.levels for each in outputs if isinstance(each, DeepSupervision))
         self.taps: Sequence[Tap] = decoder[0][:levels]
-        by_level, last = tapped_channels(decoder[1], self.taps, encoder)
+        by_level, last, _ = tapped_channels(decoder[1], self.taps, encoder)
         deepest = encoder.channels[-1] if encoder.channels else last
         left = iter(columns)
         self.labels = {slot: output.label for slot, output in slots(outputs)}

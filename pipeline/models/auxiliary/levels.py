@@ -57,8 +57,9 @@ def _hook(module: nn.Module, tap: Tap, found: dict[Tap, Tensor]) -> Any:
 
 def tapped_channels(
     decoder: nn.Module, taps: Sequence[Tap], encoder: Encoder | ImageInput
-) -> tuple[list[int], int]:
-    """The channels of each tap, and those of the decoder's map, without computing anything.
+) -> tuple[list[int], int, int]:
+    """The channels of each tap, those of the decoder's map, and how much smaller than the image
+    that is, without computing anything.
 
     encoder: the one whose features the decoder is given, or what gives it the image alone.
     """
@@ -69,4 +70,4 @@ def tapped_channels(
         features.append(torch.empty(1, count, side, side, device="meta"))
     with torch.no_grad(), tapped(shadow, taps) as found:
         last = shadow(features)
-    return [each.shape[1] for each in found], last.shape[1]
+    return [each.shape[1] for each in found], last.shape[1], _SIDE // last.shape[2]

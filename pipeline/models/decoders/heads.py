@@ -10,16 +10,18 @@ _AUXILIARY_CHANNELS = 256
 _AUXILIARY_DROPOUT = 0.1
 
 
-def head(channels: int, classes: int, kernel: int, scale: int = 1) -> nn.Sequential:
+def head(
+    channels: int, classes: int, kernel: int, scale: int = 1, *, corners: bool = False
+) -> nn.Sequential:
     """N x c x H/scale x W/scale -> logits N x classes x H x W.
 
-    Corners are not aligned: aligning them would stretch the map against the image.
+    corners: aligned when the map is enlarged, which stretches it against the image; as SMP does.
     """
     convolution = nn.Conv2d(channels, classes, kernel, padding=kernel // 2)
     initialize_head(convolution)
     if scale == 1:
         return nn.Sequential(convolution)
-    enlarge = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=False)
+    enlarge = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=corners)
     return nn.Sequential(convolution, enlarge)
 
 

@@ -94,3 +94,8 @@ def build_parts(
 def wants_hybrid_dilation(options: Mapping[str, object]) -> bool:
     """Whether a decoder with these options wants its encoder dilated by hybrid rates."""
     return bool(options.get("hdc", False))
+
+
+def wants_whole_stages(options: Mapping[str, object]) -> bool:
+    """Whether a decoder with these options wants stages dilated from their first layer on."""
+    return options.get("align") == "smp"

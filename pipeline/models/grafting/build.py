@@ -30,7 +30,8 @@ class Wish:
 
     weights, allow_partial: as in ModelSpec. in_channels: of one image.
     output_stride: the deepest stride; strict: an error where it cannot be had, else 32 will do.
-    hybrid: dilated by the rates of hybrid dilated convolution.
+    hybrid: dilated by the rates of hybrid dilated convolution. whole_stages: dilated from the first
+    layer of a stage on.
     """
 
     weights: str | None = None
@@ -39,6 +40,7 @@ class Wish:
     output_stride: int = LEVELS[-1]
     strict: bool = False
     hybrid: bool = False
+    whole_stages: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _run(backbone: nn.Module, size: tuple[int, int]) -> None:
 
 
 def _dilated(name: str, backbone: nn.Module, plan: Plan, wish: Wish) -> Plan:
-    dilated = dilated_plan(backbone, plan, wish.output_stride, wish.hybrid)
+    dilated = dilated_plan(backbone, plan, wish.output_stride, wish.hybrid, wish.whole_stages)
     if dilated is None and wish.strict:
         raise ConfigError(
             f"encoder {name!r} cannot be dilated to output stride {wish.output_stride}; "

@@ -24,11 +24,16 @@ HYBRID_RATES = {2: (1, 2, 5, 9), 4: (5, 9, 17)}
 
 
 def dilate(
-    backbone: nn.Module, trace: Trace, output_stride: int, hybrid: bool = False
+    backbone: nn.Module,
+    trace: Trace,
+    output_stride: int,
+    hybrid: bool = False,
+    whole_stages: bool = False,
 ) -> Callable[[], None]:
     """Change strides into dilations beyond `output_stride`; returns what undoes it.
 
-    hybrid: the convolutions of a stage take HYBRID_RATES in turn.
+    hybrid: the convolutions of a stage take HYBRID_RATES in turn. whole_stages: the layer that
+    halved is dilated as those behind it, as segmentation-models-pytorch does.
     """
     in_turn = {shrinking: cycle(rates) for shrinking, rates in HYBRID_RATES.items()}
     changed: list[tuple[nn.Module, dict[str, Any]]] = []
@@ -39,6 +44,8 @@ def dilate(
         if reduction >= output_stride and isinstance(module, nn.Conv2d):
             rate = reduction // output_stride
             shrinking = _reduction(event.shape, trace.size) // output_stride
+            if whole_stages:
+                rate = max(rate, shrinking)
             if hybrid and shrinking in in_turn and _has_centre(module):
                 rate = next(in_turn[shrinking])
             settings = _dilated_convolution(module, rate)

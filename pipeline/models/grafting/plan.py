@@ -93,12 +93,16 @@ def _at_levels(taps: Sequence[Tap], zoom: Fraction) -> dict[int, Tap]:
 
 
 def dilated_plan(
-    backbone: nn.Module, plan: Plan, output_stride: int, hybrid: bool = False
+    backbone: nn.Module,
+    plan: Plan,
+    output_stride: int,
+    hybrid: bool = False,
+    whole_stages: bool = False,
 ) -> Plan | None:
     """Dilate the stages beyond `output_stride` and plan again; None, undone, where it fails."""
     if plan.tile or plan.zoom != 1 or not {output_stride, 16, 32} <= set(plan.levels):
         return None
-    undo = dilate(backbone, trace(backbone, plan.probe), output_stride, hybrid)
+    undo = dilate(backbone, trace(backbone, plan.probe), output_stride, hybrid, whole_stages)
     try:
         traced = trace(backbone, plan.probe)
         events = events_by_name(traced)

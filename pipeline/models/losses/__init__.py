@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.losses import LossTerm
+from pipeline.models.losses.affinity import affinity
 from pipeline.models.losses.bce import bce
 from pipeline.models.losses.boundary import boundary
 from pipeline.models.losses.boundary_dou import boundary_dou
@@ -47,6 +48,7 @@ LOSSES: dict[str, Loss] = {
     "hausdorff": hausdorff,
     "cldice": cldice,
     "skeleton_recall": skeleton_recall,
+    "affinity": affinity,
 }
 
 

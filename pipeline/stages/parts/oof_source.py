@@ -35,4 +35,5 @@ def oof_source(
         multiclass=experiment.data.multiclass,
         outputs=experiment.ensemble.used_outputs,
         output_maps=lambda each: [one[classes:] for one in read(each)],
+        picture=lambda each: reader.picture(samples[each]),
     )

@@ -63,9 +63,8 @@ def scored(
         sample = survey.catalog.by_id["train"][each]
         image = reader.picture(sample)
         truth = reader.truth(sample, (image.shape[0], image.shape[1]))
-        panels = truth_panels(
-            image, truth, ensembled.recipe.decide(read(each)), list(colours.values())
-        )
+        decision = ensembled.recipe.decide(read(each), lambda: image)
+        panels = truth_panels(image, truth, decision, list(colours.values()))
         return Case(each, f"{score:.4f}", panels)
 
     worst, best = worst_and_best(len(ranked))
@@ -95,10 +94,11 @@ def tested(context: StageContext, survey: Survey, maps: TestMaps, ensembled: Ens
     samples = survey.catalog.by_id["test"]
 
     def case(sample: Sample) -> Case:
-        decision = ensembled.recipe.decide(maps.read(sample.id))
+        image = reader.picture(sample)
+        decision = ensembled.recipe.decide(maps.read(sample.id), lambda: image)
         shares = zip(colours, decision.mean(axis=(1, 2)), strict=True)
         covered = ", ".join(f"{name} {share:.1%}" for name, share in shares)
-        panels = prediction_panels(reader.picture(sample), decision, list(colours.values()))
+        panels = prediction_panels(image, decision, list(colours.values()))
         return Case(sample.id, covered, panels)
 
     ids = sorted(samples)

@@ -72,7 +72,8 @@ def _counted(
 
     def count(each: str) -> ImageCounts:
         truth = reader.truth(samples[each], survey.sizes["train", each])
-        return count_image(ensembled.recipe.decide(read(each)), truth, multiclass)
+        decision = ensembled.recipe.decide(read(each), lambda: reader.picture(samples[each]))
+        return count_image(decision, truth, multiclass)
 
     with context.reporter.track("scorecard", len(ids)) as advance:
         for counts in ordered(count, ids):

@@ -10,8 +10,10 @@ import pytest
 from scipy import ndimage
 
 from pipeline.data.ground_truth import Truth
-from pipeline.ensemble.postprocessing.registry import STEPS, ChosenStep, apply_steps, get_step
+from pipeline.ensemble.postprocessing.registry import STEPS, apply_steps, get_step
 from pipeline.ensemble.postprocessing.search import Decisions
+from pipeline.ensemble.postprocessing.step import ChosenStep
+from pipeline.ensemble.postprocessing.view import View
 from pipeline.ensemble.search.disputed_pixels import find_disputed
 from pipeline.ensemble.search.evidence import Evidence
 from pipeline.ensemble.search.nested import Procedure
@@ -21,6 +23,7 @@ from tests.helpers.synthetic_members import source
 
 DICE = get_metric("dice")
 EIGHT = np.ones((3, 3))
+IMAGE_STEPS = [name for name, step in STEPS.items() if step.refine is not None]
 
 
 def picture(seed, classes=2, size=(40, 50)):
@@ -29,6 +32,14 @@ def picture(seed, classes=2, size=(40, 50)):
     noise = [cv2.GaussianBlur(rng.normal(size=size), (0, 0), 1.3) * 4 for _ in range(classes)]
     probability = (1 / (1 + np.exp(-np.stack(noise)))).astype(np.float32)
     return probability >= 0.6, probability
+
+
+def applied(choice, decision, probability):
+    """A step on its own; those that look at the image see noise."""
+    pytest.importorskip((STEPS[choice.name].extra or ("numpy",))[0])
+    noise = np.random.default_rng(0).integers(0, 256, (*decision.shape[1:], 3), np.uint8)
+    view = View((0.6,) * len(decision), lambda: noise)
+    return apply_steps(decision, probability, [choice], {}, view)
 
 
 def components(plane, structure=EIGHT):
@@ -41,12 +52,12 @@ def components(plane, structure=EIGHT):
 def test_every_step_leaves_its_arguments_alone_and_treats_classes_apart(name, seed):
     decision, probability = picture(seed)
     before = decision.copy(), probability.copy()
-    for value in STEPS[name].candidates:
-        after = STEPS[name].function(decision, probability, value)
+    for choice in STEPS[name].choices:
+        after = applied(choice, decision, probability)
         assert after.dtype == np.bool_ and after.shape == decision.shape
         for plane in range(2):
             one = slice(plane, plane + 1)
-            alone = STEPS[name].function(decision[one], probability[one], value)
+            alone = applied(choice, decision[one], probability[one])
             assert (alone[0] == after[plane]).all()
     assert (decision == before[0]).all() and (probability == before[1]).all()
 
@@ -54,15 +65,15 @@ def test_every_step_leaves_its_arguments_alone_and_treats_classes_apart(name, se
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_leaves_an_empty_plane_empty(name):
     nothing, low = np.zeros((1, 8, 9), bool), np.full((1, 8, 9), 0.05, np.float32)
-    for value in STEPS[name].candidates:
-        assert not STEPS[name].function(nothing, low, value).any()
+    for choice in STEPS[name].choices:
+        assert not applied(choice, nothing, low).any()
 
 
-@pytest.mark.parametrize("name", ["fill_holes", "keep_largest", "minimum_area"])
+@pytest.mark.parametrize("name", ["fill_holes", "keep_largest", "minimum_area", *IMAGE_STEPS])
 def test_a_full_plane_stays_full(name):
     full, high = np.ones((1, 8, 9), bool), np.ones((1, 8, 9), np.float32)
-    for value in STEPS[name].candidates:
-        assert STEPS[name].function(full, high, value).all()
+    for choice in STEPS[name].choices:
+        assert applied(choice, full, high).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
