@@ -3,10 +3,11 @@
 from pipeline.config.alignment import AlignSettings
 from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.augmentation import AugmentConfig, JitterConfig
-from pipeline.config.data import DataConfig, FrameConfig
+from pipeline.config.data import DataConfig
 from pipeline.config.ensemble import EnsembleConfig
 from pipeline.config.experiment import Experiment, ModelConfig, slug
 from pipeline.config.folds import FoldsConfig
+from pipeline.config.frame import FrameConfig
 from pipeline.config.inference import InferConfig, TileConfig
 from pipeline.config.label_maps import LabelMapFiles
 from pipeline.config.loading import build_experiment, load_experiment

@@ -11,7 +11,8 @@ from pipeline.config.bands import COLOURS, BandName, of_neighbour
 from pipeline.config.base import Block
 from pipeline.config.colours import Colour
 from pipeline.config.data_problems import band_problems, class_problems, mask_problems
-from pipeline.config.limits import PixelValue, Shift
+from pipeline.config.frame import FrameConfig
+from pipeline.config.limits import PixelValue
 from pipeline.config.mask_source import MaskSource
 from pipeline.config.patterns import (
     FilePath,
@@ -33,21 +34,6 @@ def _one_line(name: str) -> str:
 
 ClassName = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 """It stands in tables, in reports and in the names of rows."""
-
-
-class FrameConfig(Block):
-    """Moves image and reference to their masks, for training and inference alike.
-
-    For offsets of masks that `borders` has measured: a scale above all, because a shift
-    that is the same everywhere a network learns by itself.
-    """
-
-    scale: float = Field(1, ge=0.5, le=2)
-    """Factor about the centre of the image."""
-    shift: tuple[Shift, Shift] = (0, 0)
-    """Pixels to the right and down."""
-    pad: int = Field(0, ge=0, le=1024)
-    """Pixels of reflected image (reflect-101) around the image; predictions are cropped back."""
 
 
 class DataConfig(Block):

@@ -19,6 +19,7 @@ WORDS = (
 )  # fmt: skip
 KEYS = st.sampled_from(WORDS)
 MODEL = {"decoder": "unet", "encoder": "vgg16"}
+TWO_TESTED = {"classes": ["a", "b"], "test": "test/{id}.png"}
 EXCLUSIVE = {
     "data": {"classes": ["a", "b"], "multiclass": True},
     "submission": {"rows": "class", "key": "{id}_{class}"},
@@ -186,9 +187,9 @@ def test_whoever_knows_a_kind_of_name_is_asked_and_answers_with_the_key() -> Non
         ({"ensemble": {"weights": {"b": 1}}}, "names ['b'], but the models are ['a']"),
         ({"ensemble": {"weights": {"a": 0}}}, "ensemble.weights sum to zero"),
         ({"ensemble": {"threshold": [0.1, 0.2]}}, "ensemble.threshold has 2 values for 1 classes"),
-        ({"data": {"classes": ["a", "b"]}}, "submission.rows: image allows one class only"),
+        ({"data": TWO_TESTED}, "submission.rows: image allows one class only"),
         (
-            {"data": {"classes": ["a", "b"]}, "submission": {"rows": "instance"}},
+            {"data": TWO_TESTED, "submission": {"rows": "instance"}},
             "submission.rows: instance allows one class only",
         ),
         ({"submission": {"rows": "class"}}, "the class in the key, such as key: '{id}_{class}'"),
@@ -248,3 +249,7 @@ def test_keys_are_called_what_yaml_calls_them() -> None:
         "train.validat: no such key; did you mean validate?",
     ]
     assert experiment(train={"validate": None}).train.validate_.every == "auto"
+
+
+def test_without_test_images_nothing_is_asked_of_a_submission() -> None:
+    assert experiment(data={"classes": ["a", "b"]}).data.test is None

@@ -238,6 +238,7 @@ def test_held_out_images_are_predicted_from_decoded_samples(
         np.testing.assert_array_equal(found.read_raw(each), expected.read_raw(each))
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_named_when_the_training_ends(
     samples: tuple[Sample, ...], tmp_path: Path, decoded_ids: list[str]
 ) -> None:

@@ -19,7 +19,7 @@ from pipeline.known_names import name_checks
 from tests.helpers.fuzz_rounds import Record, for_minutes, mutated, report, some
 
 FOLDER = Path(__file__).parents[2] / "configs"
-CONFIGS = [FOLDER / f"{name}.yaml" for name in ("own", "demo", "carvana", "camvid")]
+CONFIGS = [FOLDER / f"{name}.yaml" for name in ("own", "demo", "presets/carvana", "camvid")]
 ODD: list[Any] = [
     None,
     True,

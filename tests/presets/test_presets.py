@@ -68,7 +68,9 @@ def test_each_preset_has_a_miniature() -> None:
 @pytest.mark.parametrize("slug", sorted(MINIATURES))
 def test_check_takes_the_genuine_layout(slug: str, tmp_path: Path) -> None:
     MINIATURES[slug](tmp_path / "data")
-    run = open_run(FOLDER / f"{slug}.yaml", data=tmp_path / "data", folder=tmp_path, quiet=True)
+    run = open_run(
+        FOLDER / f"{slug}.yaml", data=tmp_path / "data", folder=tmp_path, jobs=1, quiet=True
+    )
     parts = run.check()["part"]
     assert (parts == "train").sum() >= 3
     assert (parts == "test").any() == (slug in RULES)
@@ -83,7 +85,7 @@ def test_check_takes_the_genuine_layout(slug: str, tmp_path: Path) -> None:
 )
 def test_a_submission_keeps_the_rules(slug: str, tmp_path: Path) -> None:
     MINIATURES[slug](tmp_path / "data")
-    run = open_run(_small(slug), data=tmp_path / "data", folder=tmp_path, quiet=True)
+    run = open_run(_small(slug), data=tmp_path / "data", folder=tmp_path, jobs=1, quiet=True)
     assert not run.scorecard().empty
     if slug in RULES:
         RULES[slug].check(run.submit())

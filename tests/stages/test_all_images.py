@@ -25,6 +25,8 @@ from pipeline.training.length import training_length
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs, said
 from tests.helpers.run_contents import contents
 
+pytestmark = pytest.mark.slow
+
 
 def staged(root: Path, workspace: Path, every: bool = True, asked: str = "") -> StageContext:
     return context(root, workspace, asked=asked, **ONE_MODEL, folds={"count": 2, "all": every})

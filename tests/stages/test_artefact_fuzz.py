@@ -30,7 +30,13 @@ def _finish(root: Path, workspace: Path, blocks: dict[str, Any]) -> None:
     scorecard.run(context(root, workspace, **blocks))
 
 
-@pytest.fixture(scope="module", params=[ONE_MODEL, ACCUMULATED], ids=["maps", "sums"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(ONE_MODEL, id="maps"),
+        pytest.param(ACCUMULATED, id="sums", marks=pytest.mark.slow),
+    ],
+)
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root, workspace = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("workspace")
     draw_discs(root, count=6, test=4)

@@ -60,6 +60,7 @@ def test_one_model_is_measured_alone_and_its_repair_named(stage: StageContext) -
     assert re.search(r"a: data\.frame=\{scale: \d\.\d+, shift: \[-(1\.0|0\.9)", said), said
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_exist_is_an_error(stage: StageContext) -> None:
     ensemble.run(stage)
     with pytest.raises(ConfigError, match="MODEL=c: no model 'c'"):

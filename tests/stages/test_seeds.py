@@ -35,6 +35,8 @@ from pipeline.workspace import MapPart
 from tests.helpers.competitions import TINY, context, draw_discs, experiment, said
 from tests.helpers.run_contents import contents
 
+pytestmark = pytest.mark.slow
+
 SHORT: dict[str, Any] = {"epochs": 1, "ema": None}
 FOLDERS = ["fold0", "fold0-seed1", "fold1", "fold1-seed1", "all", "all-seed1"]
 

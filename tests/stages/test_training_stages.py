@@ -97,6 +97,7 @@ def test_the_hours_that_are_told_count_larger_crops_as_longer(discs: Path, tmp_p
     assert projection.work == pytest.approx(2 * (4 + 2 * second / first))
 
 
+@pytest.mark.slow
 def test_the_sheet_has_a_strip_for_each_stage(discs: Path, tmp_path: Path) -> None:
     stage = _stage(discs, tmp_path)
     train.run(stage)

@@ -80,6 +80,7 @@ def test_models_of_one_experiment_are_trained_in_their_order(place: Path) -> Non
     assert train.run(again) == members and "trained" not in said(again)
 
 
+@pytest.mark.slow
 def test_a_source_that_is_trained_again_makes_stale_what_started_from_it(place: Path) -> None:
     train.run(_other(place))
     fresh = train.list_jobs(_other(place))
@@ -246,6 +247,7 @@ def test_a_start_that_cannot_be_leaves_the_fold_table_alone(place: Path) -> None
     assert folds.run(_stage(place, "new", x=LINKNET)) is not None
 
 
+@pytest.mark.slow
 def test_a_member_of_all_images_starts_from_one_of_all_images(place: Path) -> None:
     models = {"b": {**LINKNET, "init": "a"}, "a": LINKNET}
     blocks: dict[str, Any] = {"train": SHORT, "folds": {"count": 2, "all": True}}

@@ -62,6 +62,7 @@ def test_what_needs_an_encoder_is_refused_before_training(
         train.run(context(root, tmp_path, **settings))
 
 
+@pytest.mark.slow
 def test_it_starts_from_another_one(root: Path, tmp_path: Path) -> None:
     models = {"first": WHOLE, "second": {**WHOLE, "init": "first"}}
     stage = context(root, tmp_path, train={"epochs": 1, "ema": None, "lr": 1e-12}, models=models)

@@ -72,6 +72,7 @@ def test_a_dropped_reference_stays_blank() -> None:
         assert len(np.unique(pixels[..., 3:])) == 1
 
 
+@pytest.mark.slow
 def test_a_training_applies_them_and_resumes_with_the_same_bytes(tmp_path: Path) -> None:
     draw_discs(tmp_path / "discs", count=16)
     members = {}

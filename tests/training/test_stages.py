@@ -74,6 +74,7 @@ def test_epochs_and_steps_are_counted_over_all_stages(whole: TrainJob) -> None:
     assert '"step": 7' in header.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_a_training_of_one_stage_is_the_one_without_stages(discs: Path, tmp_path: Path) -> None:
     one = train_job(discs, tmp_path / "one", stages=[{"length": 3, "epochs": 2}])
     none = train_job(discs, tmp_path / "none", length=3)

@@ -78,6 +78,7 @@ def test_by_default_a_training_of_carvana_s_shape_spends_a_twentieth_on_scores()
     assert scored.count >= 8
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_not_scored_has_no_score_and_the_weights_are_the_same(
     discs: Path, tmp_path: Path
 ) -> None:
