@@ -100,7 +100,7 @@ def test_a_sum_lacks_nobody(tmp_path: Path) -> None:
         sums.read_sums("a")
 
 
-@pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [73, pytest.param(1, marks=pytest.mark.slow)])
 def test_kill_at_any_line(fast_folder: Path, step: int) -> None:
     members, few = list(WEIGHTS)[:2], IDS[:4]
     lines = count_lines(lambda: fill(create(fast_folder / "whole", ids=few), members))

@@ -72,7 +72,7 @@ def test_a_map_whose_bands_stop_is_not_done(tmp_path: Path, codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["raw", "blosc2"])
-@pytest.mark.parametrize("step", [53, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [107, pytest.param(1, marks=pytest.mark.slow)])
 def test_kill_at_any_line(fast_folder: Path, codec: str, step: int) -> None:
     whole = fast_folder / "whole"
     create(whole, FEW, codec=codec)

@@ -52,7 +52,7 @@ def check_kill(folder: Path, line: int, codec: str, whole: dict[str, bytes]) -> 
 
 
 @pytest.mark.parametrize("codec", ["raw", "blosc2"])
-@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [59, pytest.param(1, marks=pytest.mark.slow)])
 def test_kill_at_any_line(fast_folder: Path, codec: str, step: int) -> None:
     whole = fast_folder / "whole"
     lines = count_lines(lambda: fill(create(whole, FEW, codec=codec), FEW, 2))

@@ -19,7 +19,7 @@ FAST = (
     "inception_v3",
     "densenet121",
     "test_convnext",
-    "swin_tiny_patch4_window7_224",
+    pytest.param("swin_tiny_patch4_window7_224", marks=pytest.mark.slow),
     "test_vit",
     "vgg11_bn",
     "tf_efficientnet_lite0",

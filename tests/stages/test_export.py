@@ -32,7 +32,10 @@ def _export(finished: tuple[Path, Path], out: Path, wish: str, fold: int | None 
     return export.run(stage, finished[1] / "runs/discs", request)
 
 
-@pytest.mark.parametrize(("wish", "fold"), [("torchscript", None), ("state_dict", 1), ("onnx", 0)])
+@pytest.mark.parametrize(
+    ("wish", "fold"),
+    [pytest.param("torchscript", None, marks=pytest.mark.slow), ("state_dict", 1), ("onnx", 0)],
+)
 def test_a_file_and_its_card(
     finished: tuple[Path, Path], tmp_path: Path, wish: str, fold: int | None
 ) -> None:

@@ -122,7 +122,7 @@ def test_a_leaderboard_score_reaches_the_scorecard(copied: tuple[Path, Path]) ->
 @pytest.mark.parametrize(
     ("blocks", "redone"),
     [
-        ({"train": {"lr": 2e-3}}, "train"),
+        pytest.param({"train": {"lr": 2e-3}}, "train", marks=pytest.mark.slow),
         ({"infer": {"tta": ["identity"]}}, "infer"),
         ({"ensemble": {"weights": "equal"}}, "ensemble"),
         ({"submission": {"order": "row"}}, "submit"),

@@ -164,7 +164,7 @@ def test_areas_probabilities_and_overlays_agree_with_the_masks(
         assert np.array_equal(predictor(tmp_path / row.image, probabilities=True), probabilities)
 
 
-@pytest.mark.parametrize("multiclass", [True, False])
+@pytest.mark.parametrize("multiclass", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_several_classes(tmp_path: Path, multiclass: bool) -> None:
     """One file with a palette where classes exclude each other, else one a class."""
     draw_discs(tmp_path / "data", classes=2)

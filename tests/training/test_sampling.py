@@ -224,7 +224,8 @@ def _ids(discs: Path) -> list[str]:
     return sorted(path.stem for path in (discs / "images").iterdir())
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_stop_changes_no_byte(discs: Path, tmp_path: Path, workers: int) -> None:
     _weigh(discs, {each: str(1 + n % 3) for n, each in enumerate(_ids(discs))})
     sample = {"foreground": 0.5, "classes": "balanced", "weights": {"csv": "w.csv"}}

@@ -46,7 +46,6 @@ def whole(discs: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainJob:
     ("steps", "workers"),
     [
         (3, 0),  # exactly between the stages
-        (4, 0),  # in mid-epoch of the second one
         *(
             pytest.param(steps, workers, marks=pytest.mark.slow)
             for steps in range(1, 7)
