@@ -17,8 +17,15 @@ _LARGEST = 1e30
 
 
 def check_expression(text: str, known: Sequence[str]) -> None:
-    """Raise ValueError for what is no arithmetic, and for names that are none of `known`."""
+    """Raise ValueError for what is no arithmetic, for names that are none of `known`, and for
+    numbers that are names as well.
+    """
+    written = text.strip()
     for node in ast.walk(parse_expression(text)):
+        if isinstance(node, ast.Constant) and (
+            (number := ast.get_source_segment(written, node)) in known
+        ):
+            raise ValueError(f"{text!r}: {number} is a number, and the name of a band; rename it")
         if isinstance(node, ast.Name) and node.id not in known:
             nearest = did_you_mean(node.id, known)
             raise ValueError(f"{text!r}: there is no band {node.id!r}{nearest}")

@@ -56,3 +56,9 @@ def test_whatever_is_written_is_a_band_or_an_error(text: str) -> None:
         return
     value = evaluate(text, {"a": A, "b": B})
     assert value.shape == A.shape and not np.isinf(value).any()
+
+
+def test_a_number_that_is_also_a_band_is_refused() -> None:
+    with pytest.raises(ValueError, match="24 is a number, and the name of a band"):
+        check_expression("24 - nir", ("24", "nir"))
+    check_expression("25 - nir", ("24", "nir"))
