@@ -86,7 +86,9 @@ def predict_range(job: InferJob, context: JobContext) -> None:
     with job.sink.claim([sample.id for sample in job.samples]), ThreadPoolExecutor(1) as writer:
         pending = job.sink.pending()  # less than all where a worker died half way
         samples = [sample for sample in job.samples if sample.id in pending]
-        for part in parts_of(job, samples, predictors, context):
+        models = [output.model.infer for output in job.outputs]
+        outputs = list(zip(predictors, models, strict=True))
+        for part in parts_of(outputs, job.reader, samples, job.sink.folder, context):
             _predict_part(job, part, predictors, context, writer)
     context.stop.check()
 

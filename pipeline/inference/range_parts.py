@@ -6,17 +6,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.config import InferConfig
 from pipeline.data.catalog import Sample
+from pipeline.data.samples import SampleReader
 from pipeline.data.volumes import split_slice
 from pipeline.execution.executor import JobContext
 from pipeline.inference.other_axes import AxisMeans, axis_means, further_axes
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.sinks import ModelMaps
-
-if TYPE_CHECKING:
-    from pipeline.inference.job import InferJob
 
 WRITE_BYTES = 32 * 2**20
 """Maps wait in memory up to this size, and are flushed to disk together."""
@@ -38,11 +36,17 @@ class Part:
 
 
 def parts_of(
-    job: InferJob, samples: Sequence[Sample], predictors: Sequence[Predictor], context: JobContext
+    outputs: Sequence[tuple[Predictor, InferConfig]],
+    reader: SampleReader,
+    samples: Sequence[Sample],
+    folder: Path,
+    context: JobContext,
 ) -> Iterator[Part]:
-    """All samples at once; volume by volume where a model predicts along several axes."""
-    models = [output.model.infer for output in job.outputs]
-    if not any(further_axes(infer, job.reader.data) for infer in models):
+    """All samples at once; volume by volume where a model predicts along several axes.
+
+    folder: for temporary files of the other axes' maps.
+    """
+    if not any(further_axes(infer, reader.data) for _, infer in outputs):
         yield Part(samples, 0, len(samples), AxisMeans())
         return
     volumes: dict[Path, list[Sample]] = {}
@@ -55,9 +59,7 @@ def parts_of(
             context.stop.check()
             context.progress.update(done, len(samples), text)
 
-        outputs = list(zip(predictors, models, strict=True))
-        folder, cores = job.sink.folder, context.cores
-        means = axis_means(outputs, job.reader, volume, folder, cores, said)
+        means = axis_means(outputs, reader, volume, folder, context.cores, said)
         yield Part(slices, done, len(samples), means)
         done += len(slices)
 
