@@ -11,7 +11,7 @@ from pipeline.data.listing import listed
 from pipeline.errors import DataError
 from pipeline.proposal.families import families_of
 from pipeline.proposal.keys import Ids
-from pipeline.proposal.looks import Looker, Reader
+from pipeline.proposal.looks import Reader
 from pipeline.proposal.nothing_found import nothing_found
 from pipeline.proposal.pairs import (
     Families,
@@ -39,7 +39,7 @@ class Layout:
 
     tree: Tree
     families: Families
-    reader: Looker
+    reader: Reader
     tables: tuple[Table, ...]
     problems: tuple[str, ...]
     images: Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -54,39 +54,35 @@ class Look:
         return self.drawings > self.photos
 
 
-class Looker(Protocol):
-    """Looks into files below a folder, by their paths there."""
-
-    read: set[str]
-    """Those that were."""
-
-    def look(self, paths: Sequence[str]) -> Look: ...
-
-
 class Reader:
-    """Reads files, and counts them."""
+    """Reads files below a folder, by their paths there, and counts them."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self.read: set[str] = set()
 
     def look(self, paths: Sequence[str]) -> Look:
         """A look at files below the root, as far as they are not too large together."""
         look, left = Look(), MOST_PIXELS
         for name in paths:
-            path = self._root / name
             self.read.add(name)
             look.files += 1
             try:
-                with opened(path) as stream:
-                    size = size_in_header(stream, path)
-                left -= size[0] * size[1]
-                look.sizes.append(size)
-                if left >= 0:
-                    _add(look, read_bytes(path), path)
+                left = self.look_into(look, name, left)
             except DataError as error:
                 look.problems.append(str(error))
         return look
+
+    def look_into(self, look: Look, name: str, left: int) -> int:
+        """Add a file to the look, its pixels if it has at most `left`; the number left after it."""
+        path = self.root / name
+        with opened(path) as stream:
+            size = size_in_header(stream, path)
+        left -= size[0] * size[1]
+        look.sizes.append(size)
+        if left >= 0:
+            _add(look, read_bytes(path), path)
+        return left
 
 
 def _add(look: Look, data: bytes, path: Path) -> None:

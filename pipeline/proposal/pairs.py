@@ -9,7 +9,7 @@ from functools import cached_property
 
 from pipeline.data.name_patterns import as_regex
 from pipeline.proposal.families import Family
-from pipeline.proposal.looks import Look, Looker
+from pipeline.proposal.looks import Look, Reader
 from pipeline.proposal.readings import Reading, readings_of
 
 MOST_FAMILIES = 40
@@ -30,7 +30,7 @@ class Pair:
 class Families:
     """The families of a folder, with what their names and a few of their files say."""
 
-    def __init__(self, families: Sequence[Family], reader: Looker) -> None:
+    def __init__(self, families: Sequence[Family], reader: Reader) -> None:
         self.all = list(families)[:MOST_FAMILIES]
         self.looks = {id(each): reader.look(each.sample(_FILES)) for each in self.all}
 

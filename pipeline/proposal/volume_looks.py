@@ -15,7 +15,7 @@ from pipeline.data.array_files.array_file import ArrayFile
 from pipeline.data.volumes import stored_volume
 from pipeline.errors import DataError
 from pipeline.proposal.findings import Sureness
-from pipeline.proposal.looks import FEW, FLAT, MOST_PIXELS, Look, flat_share
+from pipeline.proposal.looks import FEW, FLAT, Look, Reader, flat_share
 from pipeline.proposal.volume_tree import DICOM, FOLDER, as_stored
 
 _SLICES = 5  # of a volume
@@ -35,38 +35,26 @@ class Volumes:
     """That these are slices, and no bands or objects."""
 
 
-class VolumeReader:
-    """`looks.Reader` for volumes, by their names in a `volume_tree`."""
+class VolumeReader(Reader):
+    """Reads a few slices of volumes, by their names in a `volume_tree`."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self.read: set[str] = set()
-
-    def look(self, paths: Sequence[str]) -> Look:
-        """A look at a few slices of each, as far as they are not too large together."""
-        look, left = Look(), MOST_PIXELS
-        for name in paths:
-            self.read.add(name)
-            look.files += 1
-            try:
-                volume = stored_volume(self._root / as_stored(name))
-                height, width = volume.plane_shape[:2]
-                look.sizes.append((height, width))
-                step = max(1, volume.planes // _SLICES)
-                for plane in range(step // 2, volume.planes, step):
-                    left -= height * width
-                    if left >= 0:
-                        _add(look, volume.read(plane=plane))
-            except DataError as error:
-                look.problems.append(str(error))
-        return look
+    def look_into(self, look: Look, name: str, left: int) -> int:
+        volume = stored_volume(self.root / as_stored(name))
+        height, width = volume.plane_shape[:2]
+        look.sizes.append((height, width))
+        step = max(1, volume.planes // _SLICES)
+        for plane in range(step // 2, volume.planes, step):
+            left -= height * width
+            if left >= 0:
+                _add(look, volume.read(plane=plane))
+        return left
 
     def volumes(self, paths: Sequence[str]) -> Volumes:
         """What they are, from their headers."""
         opened: list[ArrayFile] = []
         for name in paths:
             try:
-                opened.append(stored_volume(self._root / as_stored(name)))
+                opened.append(stored_volume(self.root / as_stored(name)))
             except DataError:
                 continue  # as `check` will say
         slices = tuple(sorted(each.planes for each in opened))
