@@ -259,7 +259,7 @@ def test_settings_are_written_and_read_back():
 
 
 def coloured(images=6):
-    """Maps whose errors the images of their truths can mend."""
+    """Maps whose errors can be corrected by looking at the images."""
     data = source(3, images=images, members=2, noise=1.5, size=(40, 40))
     rng = np.random.default_rng(0)
     truths = {}
