@@ -78,13 +78,20 @@ predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT
 export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0|all] [SEED=0] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,seed,SEED) $(call option,format,FORMAT) $(call option,out,OUT)
 
-# pip compiles on one core, and tests as well. These large parts are imported seldom or never.
-UNUSED := /(tests?|testing|pip|setuptools|_inductor|debugpy|mypy|lexers|algorithms|physics)/
+# pip unpacks and compiles on one core, and tests compile as well. These large parts are imported
+# seldom or never.
+UNUSED := /(tests?|testing|pip|uv|setuptools|_inductor|_vendor|debugpy|mypy|mypyc|lexers|algorithms|physics|blosc2|sr|transformers|quantization|fontTools|IPython|aiohttp|tornado|jedi|distutils|experimental|combinatorics)/
+# uv installs the same set on all cores, but knows nothing of pip's settings beyond the index.
 environment: $(STAMP)    ## build .venv from requirements.txt
 .venv/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Maskmill needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv .venv
+	index="$${PIP_INDEX_URL:-$$(.venv/bin/python -m pip config get global.index-url 2>/dev/null)}"; \
+	export UV_CACHE_DIR=.venv/.cache $${index:+UV_DEFAULT_INDEX="$$index"}; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile uv && \
+	.venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.txt || \
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	rm -rf .venv/.cache
 	.venv/bin/python -m compileall -qq -j 0 -x '$(UNUSED)' .venv/lib || true
 	@touch $@
 
