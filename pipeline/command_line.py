@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline import __version__, finished_commands
-from pipeline.config.base import shortened
+from pipeline import __version__
 from pipeline.errors import ConfigError
 from pipeline.shipped_configs import DEMO
-from pipeline.stages.context import BY_MEMBER
-from pipeline.suggestions import did_you_mean
+from pipeline.stage_names import BY_MEMBER, OF_FINISHED_RUNS
+from pipeline.suggestions import did_you_mean, shortened
 
 COMMANDS = {
     "all": "every stage, in order",
@@ -73,7 +72,7 @@ def command_parser(program: str) -> argparse.ArgumentParser:
             command.add_argument("--fold", type=_fold, help="only this fold, or all")
         if name == "borders":
             command.add_argument("--model", dest="measured", help="only these models, or blend")
-        if name in finished_commands.NAMES:
+        if name in OF_FINISHED_RUNS:
             _add_finished_run(command, name)
         if name == "leaderboard":
             command.add_argument("--score", default="", help="e.g. 0.9961")

@@ -16,7 +16,6 @@ from pipeline.prediction.named_images import matches
 from pipeline.stages.context import StageContext
 from pipeline.workspace import Workspace
 
-NAMES = ("predict", "export")
 Open = Callable[[Experiment, Workspace], StageContext]
 
 

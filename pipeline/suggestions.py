@@ -1,9 +1,12 @@
-"""The nearest valid names to one that a user mistyped: the only home of "did you mean"."""
+"""How messages show what a user wrote: shortened, with the nearest valid names ("did you mean")."""
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
 
 from pipeline.errors import ConfigError
 
@@ -33,6 +36,13 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         nearest = ", ".join(nearest_names(name, known))
         raise ConfigError(f"unknown {kind} {name!r}; the nearest names are {nearest}")
+
+
+def shortened(value: Any) -> str:
+    """`value` as it may stand in a message."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother, short.maxlong = 1, 60, 60, 40
+    return short.repr(str(value) if isinstance(value, Path) else value)
 
 
 def _likeness(name: str, other: str) -> float:

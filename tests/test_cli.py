@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pipeline import __version__, cli, command_line, finished_commands
+from pipeline import __version__, cli, command_line, finished_commands, stage_names
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs, raw_experiment, said
 
 REPOSITORY = Path(__file__).parents[1]
@@ -24,8 +25,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_the_parser_starts_at_once() -> None:
+    """`maskmill predict --help` within a second: nothing large is imported to parse."""
+    _imports_none_of("pipeline.cli", "numpy", "pandas", "pydantic", "rich", "psutil", "torch")
+
+
+@pytest.mark.slow
+def test_prediction_imports_no_training_library() -> None:
+    """So that a notebook needs none of them."""
+    training = ("albumentations", "lightning_fabric", "matplotlib", "torchmetrics", "tensorboardX")
+    _imports_none_of("pipeline.stages.predict", *training, "sklearn", "jinja2")
+
+
+def _imports_none_of(module: str, *large: str) -> None:
+    code = f"import sys, {module}; print(*({{*{large}}} & {{*sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert not done.stdout.strip()
+
+
 @pytest.mark.parametrize(
-    "command", sorted({*command_line.COMMANDS} - {"all", *finished_commands.NAMES})
+    "command", sorted({*command_line.COMMANDS} - {"all", *stage_names.OF_FINISHED_RUNS})
 )
 def test_every_command_has_its_module(command: str) -> None:
     """It is imported by the command's name, so a module that moves is not missed before it runs."""

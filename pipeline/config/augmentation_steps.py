@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pipeline.config.base import shortened
+from pipeline.suggestions import shortened
 
 MOST_STEPS = 50
 USUAL = 0.5

@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.config.base import Block, shortened
+from pipeline.config.base import Block
 from pipeline.config.patterns import FilePath
 from pipeline.config.tables import refuse_twice
-from pipeline.suggestions import did_you_mean
+from pipeline.suggestions import did_you_mean, shortened
 
 if TYPE_CHECKING:
     from pipeline.config.experiment import Experiment

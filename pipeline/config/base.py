@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
@@ -108,10 +106,3 @@ def flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield from flat_keys(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def shortened(value: Any) -> str:
-    """`value` as it may stand in a message."""
-    short = reprlib.Repr()
-    short.maxlevel, short.maxstring, short.maxother, short.maxlong = 1, 60, 60, 40
-    return short.repr(str(value) if isinstance(value, Path) else value)

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.base import shortened
 from pipeline.config.experiment import MOST_MODELS, Experiment
 from pipeline.config.merging import LENGTHS, merged
 from pipeline.config.mistakes import describe_mistakes
@@ -18,6 +17,7 @@ from pipeline.config.reading import parse_yaml, read_yaml
 from pipeline.config.recipes import recipe_blocks
 from pipeline.config.yaml_loader import MOST_DEPTH
 from pipeline.errors import ConfigError
+from pipeline.suggestions import shortened
 
 Checks = Mapping[str, Callable[[Any], object]]
 

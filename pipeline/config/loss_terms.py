@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer
 
-from pipeline.config.base import shortened
 from pipeline.config.losses import AnyTerm, Ce, Focal, LossTerm, WeightedTerm
-from pipeline.suggestions import did_you_mean
+from pipeline.suggestions import did_you_mean, shortened
 
 MOST_TERMS = 20
 _EXAMPLE = "{name: tversky, alpha: 0.3, weight: 0.5}"

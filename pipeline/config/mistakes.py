@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.base import fields_by_key, is_block, shortened
+from pipeline.config.base import fields_by_key, is_block
 from pipeline.config.training_stage import MERGED_BLOCKS
-from pipeline.suggestions import did_you_mean
+from pipeline.suggestions import did_you_mean, shortened
 
 Path = tuple[Any, ...]
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.base import shortened
 from pipeline.config.yaml_loader import MOST_DEPTH, StrictLoader
 from pipeline.errors import ConfigError
-from pipeline.suggestions import did_you_mean
+from pipeline.suggestions import did_you_mean, shortened
 
 _MOST_BYTES = 2**19
 _MOST_VALUES = 10**5

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.config.base import Block, shortened
+from pipeline.config.base import Block
 from pipeline.config.choices import (
     CacheWish,
     PrecisionWish,
@@ -21,6 +21,7 @@ from pipeline.config.choices import (
 from pipeline.config.merging import LENGTHS
 from pipeline.config.optimisation import AverageConfig
 from pipeline.config.training_stage import MOST_STAGES, LearningConfig, StageConfig, completed
+from pipeline.suggestions import shortened
 
 MOST_WORKERS = 256
 MOST_MIB = 2**22

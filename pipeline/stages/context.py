@@ -20,14 +20,11 @@ from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.locks import hold
 from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.reporting import Reporter, duration
+from pipeline.stage_names import BY_MEMBER, ORDER
 from pipeline.stages.parts import timings
 from pipeline.workspace import Workspace
 
 Result = TypeVar("Result")
-
-ORDER = ("demo", "check", "align", "folds", "train", "infer", "ensemble", "submit", "scorecard")
-BY_MEMBER = ("train", "infer")
-"""The stages that can be asked for some models or one fold alone: MODEL=, FOLD=."""
 
 
 @dataclass

@@ -14,9 +14,8 @@ import albumentations as A
 from pydantic import ValidationError
 
 from pipeline.config.augmentation_steps import AugmentStep
-from pipeline.config.base import shortened
 from pipeline.errors import ConfigError
-from pipeline.suggestions import check_name, did_you_mean
+from pipeline.suggestions import check_name, did_you_mean, shortened
 
 _NEEDS_BOXES = "needs boxes, and there are masks only"
 _CHANGES_MASKS = "changes what is an object in a mask by itself"

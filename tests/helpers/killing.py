@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline import cli
-from pipeline.stages.context import ORDER
+from pipeline.stage_names import ORDER
 
 REDONE = ["runs/discs/a/maps", "runs/discs/b/fold1", "runs/discs/ensemble.json", "submissions",
           "runs/discs/a/fold0", "runs/discs/index.json", "runs/discs"]  # fmt: skip

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.config.base import shortened
 from pipeline.ensemble.postprocessing.step import Step
 from pipeline.errors import ConfigError
-from pipeline.suggestions import did_you_mean
+from pipeline.suggestions import did_you_mean, shortened
 
 MOST_VALUES = 100
 GREATEST = 1e6  # more objects than keep_largest could ever keep; the other values are shares

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config.base import flat_keys, shortened
+from pipeline.config.base import flat_keys
+from pipeline.suggestions import shortened
 
 _SHOWN = 4
 

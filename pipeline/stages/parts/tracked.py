@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from itertools import groupby
 
 from pipeline.config import ModelConfig
-from pipeline.stages.context import ORDER, StageContext
+from pipeline.stage_names import ORDER
+from pipeline.stages.context import StageContext
 from pipeline.tracking import TRACKERS
 from pipeline.tracking.follower import Orders
 from pipeline.tracking.following import following, usable
