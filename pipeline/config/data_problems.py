@@ -34,6 +34,7 @@ def class_problems(data: DataConfig) -> Iterator[str]:
 def mask_problems(data: DataConfig) -> Iterator[str]:
     if not isinstance(data.masks, str):
         yield from data.masks.problems(len(data.classes))
+    yield from _missing_problems(data)
     if (data.multiclass or data.void is not None) and not data.has_values:
         key = "multiclass: true" if data.multiclass else f"void: {data.void}"
         yield f"{key} needs masks with one file of pixel values per image"
@@ -47,6 +48,18 @@ def mask_problems(data: DataConfig) -> Iterator[str]:
         yield "soft: true needs masks by a pattern, with {class} in it for several classes"
     elif data.has_colours and not data.has_values:
         yield "classes: colours need masks with one file per image"
+
+
+def _missing_problems(data: DataConfig) -> Iterator[str]:
+    if data.without_mask == "error":
+        return
+    masks, wish = data.masks, f"without_mask: {data.without_mask}"
+    if isinstance(masks, AnnotationFiles):
+        yield f"{wish} is for files of masks; annotations have masks.missing: empty"
+    elif not isinstance(masks, str | LabelMapFiles):
+        yield f"{wish} is for files of masks, and a table says itself which masks are empty"
+    elif data.without_mask == "empty" and data.multiclass:
+        yield f"{wish} leaves pixels without a class, and multiclass: true needs one for each"
 
 
 def band_problems(data: DataConfig) -> Iterator[str]:

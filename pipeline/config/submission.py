@@ -19,7 +19,8 @@ CLASS = "{class}"
 
 
 class SubmissionConfig(RowKeys):
-    """The format of the submission, see [Submission formats](competitions.md#submission-formats)."""
+    """The format of the submission, see
+    [Submission formats](competitions.md#submission-formats)."""
 
     format: str = "rle"
     """Format of the file. rle: a table of run lengths; masks: mask files in a folder, zip or tar;

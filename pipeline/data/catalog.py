@@ -45,6 +45,9 @@ class Catalog:
     masks_without_image: tuple[str, ...]
     dropped_in_vain: tuple[str, ...] = ()
     """Ids of `data.drop` that no training image has."""
+    without_mask: tuple[str, ...] = ()
+    """Training images that are left out since they have no mask: ids, of volumes where images are
+    their slices."""
 
     @cached_property
     def by_id(self) -> dict[str, dict[str, Sample]]:
@@ -69,6 +72,13 @@ def list_samples(data: DataConfig) -> Catalog:
     )
     lone = tuple(sorted(set(masks) - set(images)))
     known = set(images)
+    bare = tuple(sorted(known - set(masks))) if data.without_mask == "drop" else ()
+    left_out = set(bare)
+    images = {each: paths for each, paths in images.items() if each not in left_out}
+    if not images:
+        raise NoImagesError(
+            f"data.without_mask: drop leaves no image: no mask matches {mask_format(data).pattern}"
+        )
     if data.volume is not None:
         whole = {each: paths for each, paths in images.items() if each not in data.drop}
         images, masks, test = slices_of(whole, masks, test, data)
@@ -80,6 +90,7 @@ def list_samples(data: DataConfig) -> Catalog:
         duplicates=tuple(_claimed_twice(kept) + _claimed_twice(test)),
         masks_without_image=lone,
         dropped_in_vain=tuple(sorted(set(data.drop) - known)),
+        without_mask=bare,
     )
 
 
