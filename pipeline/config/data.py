@@ -51,8 +51,8 @@ class DataConfig(Block):
     (`csv`), files of an annotation tool (`annotations`), or files that number objects
     (`label_map`)."""
     without_mask: Literal["error", "drop", "empty"] = "error"
-    """Training images for which no mask file is found. drop: they are left out, and their number
-    is told; empty: nothing is on them. For masks in files of their own."""
+    """Training images that no mask file, row or list of annotations is about. drop: they are left
+    out, and their number is told; empty: nothing is on them (for masks in files of their own)."""
     test: ImagePattern | None = None
     """Pattern of the test images, or a list as that of `images`; null: cross-validation only."""
     bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)

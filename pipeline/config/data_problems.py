@@ -10,6 +10,7 @@ from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.expressions import check_expression
 from pipeline.config.label_maps import LabelMapFiles
 from pipeline.config.patterns import ImagePattern
+from pipeline.config.tables import MaskTable
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig
@@ -51,14 +52,16 @@ def mask_problems(data: DataConfig) -> Iterator[str]:
 
 
 def _missing_problems(data: DataConfig) -> Iterator[str]:
-    if data.without_mask == "error":
-        return
     masks, wish = data.masks, f"without_mask: {data.without_mask}"
+    if data.without_mask == "drop" and isinstance(masks, MaskTable) and data.volume is not None:
+        yield f"{wish} leaves out whole volumes, and the rows of a table are about slices"
+    if data.without_mask != "empty":
+        return
     if isinstance(masks, AnnotationFiles):
         yield f"{wish} is for files of masks; annotations have masks.missing: empty"
-    elif not isinstance(masks, str | LabelMapFiles):
+    elif isinstance(masks, MaskTable):
         yield f"{wish} is for files of masks, and a table says itself which masks are empty"
-    elif data.without_mask == "empty" and data.multiclass:
+    elif data.multiclass:
         yield f"{wish} leaves pixels without a class, and multiclass: true needs one for each"
 
 

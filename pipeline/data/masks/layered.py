@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -46,6 +46,9 @@ class Layered:
     @property
     def readings(self) -> Mapping[str, MaskSource]:
         return self.masks.readings
+
+    def lacks(self, sample_id: str, files: Sequence[Path]) -> bool:
+        return self.masks.lacks(sample_id, files)
 
     def expect(self, ids: Collection[str]) -> None:
         self.masks.expect(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pipeline.checks.mask_findings import mask_problems
 from pipeline.data.catalog import NoImagesError, list_samples
 from pipeline.data.masks.registry import mask_format
 from pipeline.errors import ConfigError, DataError
-from tests.helpers.data_folders import experiment, save
+from tests.helpers.data_folders import experiment, save, write
 
 SIZE = (4, 6)
 MASKS = {
@@ -58,6 +59,18 @@ def test_nothing_is_on_images_without_mask(masks: Any, tmp_path: Path) -> None:
     assert said["data.without_mask"] == "2 image(s) have no mask, so nothing is on them: b, d"
 
 
+def test_rows_and_lists_tell_which_images_have_masks(tmp_path: Path) -> None:
+    for each in "abc":
+        save(tmp_path / f"images/{each}.png", np.zeros((*SIZE, 3), np.uint8))
+    write(tmp_path / "t.csv", "ImageId,EncodedPixels\nc,\n a,1 2\n")
+    square = [[[0, 0], [4, 0], [4, 4], [0, 4]]]
+    lines = [{"id": each, "annotations": [{"type": "car", "coordinates": square}]} for each in "ac"]
+    write(tmp_path / "p.jsonl", "\n".join(map(json.dumps, lines)))
+    for masks in ({"csv": "t.csv"}, {"annotations": "p.jsonl"}):
+        catalog = list_samples(experiment(tmp_path, masks=masks, without_mask="drop").data)
+        assert ([each.id for each in catalog.train], catalog.without_mask) == (["a", "c"], ("b",))
+
+
 def test_by_default_an_image_needs_a_mask(tmp_path: Path) -> None:
     chosen = some_masked(tmp_path, "masks/{id}.png")
     catalog = list_samples(chosen.data)
@@ -71,14 +84,18 @@ def test_where_no_image_has_a_mask_the_pattern_is_wrong(tmp_path: Path) -> None:
     chosen = some_masked(tmp_path, "mask/{id}_m.png", without_mask="drop")
     for each in (tmp_path / "mask").iterdir():
         each.unlink()
-    with pytest.raises(NoImagesError, match=r"drop leaves no image: no mask matches mask/\{id\}_m"):
+    with pytest.raises(NoImagesError, match=r"drop leaves no image; none is in mask/\{id\}_m"):
         list_samples(chosen.data)
 
 
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({"masks": {"csv": "t.csv"}, "without_mask": "drop"}, "a table says itself"),
+        ({"masks": {"csv": "t.csv"}, "without_mask": "empty"}, "a table says itself"),
+        (
+            {"masks": {"csv": "t.csv"}, "without_mask": "drop", "bands": ["x"], "volume": {}},
+            "are about slices",
+        ),
         (
             {"masks": {"annotations": "a.json"}, "without_mask": "empty"},
             "have masks.missing: empty",
