@@ -33,7 +33,7 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object], size: int = 0
             stream.flush()
             os.fsync(stream.fileno())
             Path(stream.name).replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise disk_error(error, path, size) from None
 
@@ -54,9 +54,7 @@ def replace_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
 @contextmanager
 def _temporary(path: Path) -> Iterator[BinaryIO]:
     """A file beside `path`, gone afterwards; locked, so that `sweep` knows that its owner lives."""
-    # a name of 255 bytes is the longest there is
-    name = f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    temporary = path.with_name(name)
+    temporary = temporary_beside(path)
     stream = _create_locked(temporary)
     try:
         yield stream
@@ -64,6 +62,12 @@ def _temporary(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         with suppress(OSError):  # what is still to be flushed to a full disk
             stream.close()
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name that `sweep` knows."""
+    # a name of 255 bytes is the longest there is
+    return path.with_name(f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
 
 
 def _create_locked(path: Path) -> BinaryIO:
@@ -77,11 +81,16 @@ def _create_locked(path: Path) -> BinaryIO:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files in `folder` that killed processes left, not those of live ones."""
+    """Remove the temporary files and folders in `folder` that killed processes left, not those of
+    live ones.
+    """
     for path in folder.glob(".*.tmp"):
-        with suppress(OSError), path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+        with suppress(OSError), opened_folder(path) if path.is_dir() else path.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def empty_folder(folder: Path) -> None:
@@ -96,12 +105,20 @@ def empty_folder(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+@contextmanager
+def opened_folder(folder: Path) -> Iterator[int]:
+    """A descriptor of a folder, which can be locked and flushed."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    with opened_folder(folder) as descriptor:
+        os.fsync(descriptor)
 
 
 def rename_damaged(path: Path) -> Path:

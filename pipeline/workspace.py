@@ -202,8 +202,9 @@ class Workspace:
     def submissions(self) -> Path:
         return self.root / "submissions" / self.name
 
-    def submission(self, label: str) -> Path:
-        return self.submissions / f"{label}.csv"
+    def submission(self, label: str, suffix: str = ".csv") -> Path:
+        """suffix: that of its format; "" for a folder."""
+        return self.submissions / f"{label}{suffix}"
 
     @property
     def decoded(self) -> Path:

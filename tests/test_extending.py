@@ -67,7 +67,7 @@ USES = {
     "Submission format": """
         import numpy as np
         from pathlib import Path
-        from pipeline.config import SubmissionConfig
+        from pipeline.config import DataConfig, SubmissionConfig
         from pipeline.ensemble.blending.means import ARITHMETIC
         from pipeline.ensemble.recipe import Recipe
         from pipeline.errors import DataError
@@ -78,11 +78,13 @@ USES = {
         recipe = Recipe({"m": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC)
         decisions = SubmittedDecisions(recipe, lambda id: [likely * (id == "b")], lambda id: (6, 8))
         settings = SubmissionConfig(format="boxes")
-        planned = FORMATS["boxes"].plan(settings, Path(), ["b", "c"], ["car"])
+        data = DataConfig(root=".", images="{id}.png", masks="m/{id}.png", classes=["car"])
+        planned = FORMATS["boxes"].plan(settings, data, ["b", "c"])
         assert planned.write(Path("s.csv"), decisions, lambda _: None).rows == 2
         assert Path("s.csv").read_text().splitlines()[1:] == ["b,3,2,5,3", "c,0,0,0,0"]
         try:
-            FORMATS["boxes"].plan(settings, Path(), ["b"], ["car", "bike"])
+            both = data.model_copy(update={"classes": {"car": 1, "bike": 2}})
+            FORMATS["boxes"].plan(settings, both, ["b"])
         except DataError as error:
             assert "one class" in str(error)
         else:

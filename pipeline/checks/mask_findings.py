@@ -19,6 +19,7 @@ def mask_problems(
         yield Finding(
             "warning", "data.masks", f"masks without image: {listed(catalog.masks_without_image)}"
         )
+    yield from _without_mask(catalog, experiment.data)
     yield from _ignore_problems(catalog, experiment.data)
     train = [record for record in records if record.part == "train" and not record.problem]
     yield from _palette_problems(train)
@@ -27,6 +28,19 @@ def mask_problems(
     if catalog.dropped_in_vain:
         text = f"no training image has the id {listed(catalog.dropped_in_vain)}"
         yield Finding("warning", "data.drop", text)
+
+
+def _without_mask(catalog: Catalog, data: DataConfig) -> Iterator[Finding]:
+    """How many images `data.without_mask` is about."""
+    if catalog.without_mask:
+        what = "volume(s)" if data.volume is not None else "image(s)"
+        count = len(catalog.without_mask)
+        text = f"{count:,} {what} have no mask, and are left out: {listed(catalog.without_mask)}"
+        yield Finding("warning", "data.without_mask", text)
+    empty = [each.id for each in catalog.train if not each.masks]
+    if data.without_mask == "empty" and empty:
+        text = f"{len(empty):,} image(s) have no mask, so nothing is on them: {listed(empty)}"
+        yield Finding("warning", "data.without_mask", text)
 
 
 def _ignore_problems(catalog: Catalog, data: DataConfig) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pipeline.data.names import runs_as_formula
 from pipeline.errors import DataError
 from pipeline.metrics import scores_objects
 from pipeline.submission.format import SubmissionFormat
-from pipeline.submission.registry import plan_submission
+from pipeline.submission.registry import plan_submission, submission_suffix
 
 
 def reference_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Finding]:
@@ -82,7 +82,8 @@ def submission_problems(catalog: Catalog, experiment: Experiment) -> Iterator[Fi
     except DataError as error:
         yield Finding("error", "submission", str(error))
         return
-    yield from _formulas(planned, experiment.submission)
+    if submission_suffix(experiment) == ".csv":
+        yield from _formulas(planned, experiment.submission)
 
 
 def _formulas(planned: SubmissionFormat, settings: SubmissionConfig) -> Iterator[Finding]:
@@ -91,7 +92,9 @@ def _formulas(planned: SubmissionFormat, settings: SubmissionConfig) -> Iterator
     cells = {
         "submission.key": keys,
         "submission.class": [row.class_name for row in planned.rows],
-        "submission.columns": [] if settings.sample else [*settings.columns, settings.class_ or ""],
+        "submission.columns": []
+        if settings.sample
+        else [*settings.columns, *settings.more_columns],
     }
     for key, texts in cells.items():
         if formulas := [text for text in dict.fromkeys(texts) if runs_as_formula(text)]:
@@ -101,6 +104,8 @@ def _formulas(planned: SubmissionFormat, settings: SubmissionConfig) -> Iterator
 
 def _order_problems(experiment: Experiment) -> Iterator[Finding]:
     """Conventions that differ between the given masks and the submission."""
+    if experiment.submission.format != "rle":
+        return
     for key, ours in mask_format(experiment.data).conventions.items():
         theirs = getattr(experiment.submission, key)
         if ours != theirs:

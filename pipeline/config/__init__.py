@@ -15,13 +15,14 @@ from pipeline.config.mask_source import MaskSource
 from pipeline.config.model import ModelSpec, ReferenceUse
 from pipeline.config.network_input import InputConfig
 from pipeline.config.submission import SubmissionConfig
-from pipeline.config.tables import GroupTable, MaskTable, RowKeys
+from pipeline.config.tables import CopiedTable, GroupTable, MaskTable, RowKeys
 from pipeline.config.training import TrainConfig
 
 __all__ = [
     "AlignSettings",
     "AnnotationFiles",
     "AugmentConfig",
+    "CopiedTable",
     "DataConfig",
     "EnsembleConfig",
     "Experiment",

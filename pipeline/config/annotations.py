@@ -13,7 +13,7 @@ from pipeline.config.base import Block
 from pipeline.config.choices import AnnotationFormat
 from pipeline.config.patterns import file_pattern, path_in_bounds
 
-ONE_FILE_AN_IMAGE = ("labelme", "yolo", "geojson")
+ONE_FILE_AN_IMAGE = ("labelme", "yolo", "geojson", "deepfashion2")
 """Formats that do not say which image they are about."""
 
 
@@ -26,7 +26,7 @@ class AnnotationFiles(Block):
     """null: told from the file."""
     class_: str | None = Field(None, alias="class")
     """Property (GeoJSON) or region attribute (VIA) that names the class; null: all regions are of
-    the one class. COCO, LabelMe and YOLO name it themselves."""
+    the one class. The other formats name it themselves."""
     match: Literal["file_name", "id"] = "file_name"
     """How an image is found in a COCO file: by its name there, or by its id there."""
     others: Literal["error", "skip", "void"] = "error"

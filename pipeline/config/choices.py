@@ -22,5 +22,13 @@ Motion = Literal["translation", "euclidean", "affine", "homography"]
 """Families of planar warps, each a part of the next."""
 CacheWish = int | Literal["auto", "disk", "memory", "off"]
 """Where decoded samples are kept; a number: MiB of memory."""
-AnnotationFormat = Literal["coco", "labelme", "via", "geojson", "yolo"]
+AnnotationFormat = Literal["coco", "labelme", "via", "geojson", "yolo", "jsonl", "deepfashion2"]
 """Whose files of polygons are read."""
+CellEncoding = Literal["runs", "json", "coco", "coco_zlib"]
+"""How a mask is written in a cell of a submission."""
+MaskDtype = Literal["uint8", "uint16", "int32", "float32"]
+"""The number type of submitted masks."""
+Pack = Literal["folder", "zip", "tar"]
+"""What holds the files of a submission."""
+PixelLayout = Literal["wide", "list", "long"]
+"""How labels of pixels stand in a table."""

@@ -50,6 +50,9 @@ class DataConfig(Block):
     object) or `masks/{class}/{id}.png` (one file a class); or a block: a table of run lengths
     (`csv`), files of an annotation tool (`annotations`), or files that number objects
     (`label_map`)."""
+    without_mask: Literal["error", "drop", "empty"] = "error"
+    """Training images that no mask file, row or list of annotations is about. drop: they are left
+    out, and their number is told; empty: nothing is on them (for masks in files of their own)."""
     test: ImagePattern | None = None
     """Pattern of the test images, or a list as that of `images`; null: cross-validation only."""
     bands: tuple[BandName, ...] | None = Field(None, min_length=1, max_length=256)

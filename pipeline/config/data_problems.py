@@ -10,6 +10,7 @@ from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.expressions import check_expression
 from pipeline.config.label_maps import LabelMapFiles
 from pipeline.config.patterns import ImagePattern
+from pipeline.config.tables import MaskTable
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig
@@ -34,6 +35,7 @@ def class_problems(data: DataConfig) -> Iterator[str]:
 def mask_problems(data: DataConfig) -> Iterator[str]:
     if not isinstance(data.masks, str):
         yield from data.masks.problems(len(data.classes))
+    yield from _missing_problems(data)
     if (data.multiclass or data.void is not None) and not data.has_values:
         key = "multiclass: true" if data.multiclass else f"void: {data.void}"
         yield f"{key} needs masks with one file of pixel values per image"
@@ -47,6 +49,20 @@ def mask_problems(data: DataConfig) -> Iterator[str]:
         yield "soft: true needs masks by a pattern, with {class} in it for several classes"
     elif data.has_colours and not data.has_values:
         yield "classes: colours need masks with one file per image"
+
+
+def _missing_problems(data: DataConfig) -> Iterator[str]:
+    masks, wish = data.masks, f"without_mask: {data.without_mask}"
+    if data.without_mask == "drop" and isinstance(masks, MaskTable) and data.volume is not None:
+        yield f"{wish} leaves out whole volumes, and the rows of a table are about slices"
+    if data.without_mask != "empty":
+        return
+    if isinstance(masks, AnnotationFiles):
+        yield f"{wish} is for files of masks; annotations have masks.missing: empty"
+    elif isinstance(masks, MaskTable):
+        yield f"{wish} is for files of masks, and a table says itself which masks are empty"
+    elif data.multiclass:
+        yield f"{wish} leaves pixels without a class, and multiclass: true needs one for each"
 
 
 def band_problems(data: DataConfig) -> Iterator[str]:

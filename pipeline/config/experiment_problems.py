@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.auxiliary import auxiliary_problems
 from pipeline.config.bands import own_name
 from pipeline.config.loss_terms import misfits
+from pipeline.config.submission_problems import misfits_of_data
 from pipeline.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def experiment_problems(experiment: Experiment) -> Iterator[str]:
     """One line each."""
     yield from _weights_problems(experiment)
     yield from _threshold_problems(experiment)
-    yield from _submission_problems(experiment)
+    yield from misfits_of_data(experiment.submission, experiment.data)
     yield from _reference_problems(experiment)
     yield from _dtype_problems(experiment)
     yield from _multiclass_problems(experiment)
@@ -70,15 +71,6 @@ def _multiclass_problems(experiment: Experiment) -> Iterator[str]:
         yield (
             "ensemble.threshold: multiclass maps are compared by probability ÷ threshold, so "
             "no threshold may be 0"
-        )
-
-
-def _submission_problems(experiment: Experiment) -> Iterator[str]:
-    data, rows = experiment.data, experiment.submission.rows
-    if data.test is not None and len(data.classes) > 1 and rows != "class":
-        yield (
-            f"submission.rows: {rows} allows one class only; for several classes set "
-            "rows: class and a key with {class} in it"
         )
 
 

@@ -105,3 +105,19 @@ class GroupTable(Block):
     def _columns_differ(self) -> Self:
         refuse_twice([self.id, self.group])
         return self
+
+
+class CopiedTable(Block):
+    """A table about the test images, from which columns of the submission are copied."""
+
+    csv: FilePath
+    """The file, below `data.root`."""
+    id: str = "id"
+    """Column of the ids."""
+    key: str = "{id}"
+    """Form of the keys in the id column: `{id}`, `{id}.jpg` …"""
+
+    @field_validator("key")
+    @classmethod
+    def _names_the_id(cls, key: str) -> str:
+        return with_placeholder(key, "{id}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal
 from pipeline.config import DataConfig
 from pipeline.config.patterns import ImagePattern
 from pipeline.data.array_files.zarr_marks import is_zarr_folder
+from pipeline.data.listing import listed
 from pipeline.data.masks.registry import mask_format
 from pipeline.data.name_patterns import fixed_letters, matching
 from pipeline.data.volume_slices import slices_of
@@ -45,6 +47,9 @@ class Catalog:
     masks_without_image: tuple[str, ...]
     dropped_in_vain: tuple[str, ...] = ()
     """Ids of `data.drop` that no training image has."""
+    without_mask: tuple[str, ...] = ()
+    """Training images that are left out since they have no mask: ids, of volumes where images are
+    their slices."""
 
     @cached_property
     def by_id(self) -> dict[str, dict[str, Sample]]:
@@ -69,6 +74,8 @@ def list_samples(data: DataConfig) -> Catalog:
     )
     lone = tuple(sorted(set(masks) - set(images)))
     known = set(images)
+    bare = _without_mask(images, masks, data)
+    images = {each: paths for each, paths in images.items() if each not in bare}
     if data.volume is not None:
         whole = {each: paths for each, paths in images.items() if each not in data.drop}
         images, masks, test = slices_of(whole, masks, test, data)
@@ -80,7 +87,22 @@ def list_samples(data: DataConfig) -> Catalog:
         duplicates=tuple(_claimed_twice(kept) + _claimed_twice(test)),
         masks_without_image=lone,
         dropped_in_vain=tuple(sorted(set(data.drop) - known)),
+        without_mask=tuple(sorted(bare)),
     )
+
+
+def _without_mask(
+    images: Mapping[str, object], masks: Mapping[str, tuple[Path, ...]], data: DataConfig
+) -> set[str]:
+    """The images that `data.without_mask` leaves out; NoImagesError where that is all of them."""
+    if data.without_mask != "drop":
+        return set()
+    source = mask_format(data)
+    bare = {each for each in images if source.lacks(each, masks.get(each, ()))}
+    if len(bare) == len(images):
+        where = source.pattern or listed([path.name for path in source.shared_files])
+        raise NoImagesError(f"data.without_mask: drop leaves no image; none is in {where}")
+    return bare
 
 
 def _found(data: DataConfig, pattern: ImagePattern | None) -> dict[str, tuple[Path, ...]]:

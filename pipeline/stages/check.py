@@ -125,7 +125,7 @@ def run(context: StageContext) -> Survey:
 def _planned_from(context: StageContext, catalog: Catalog) -> str:
     """Everything that the rows of a submission depend on."""
     experiment = context.experiment
-    sample = experiment.submission.sample
+    sample, copied = experiment.submission.sample, experiment.submission.copied_from
     return fingerprint(
         "sample/1",
         experiment.submission,
@@ -133,6 +133,7 @@ def _planned_from(context: StageContext, catalog: Catalog) -> str:
         experiment.data.test,
         experiment.data.class_names,
         [each.id for each in catalog.test],
+        *([stat_of(experiment.data.root / copied.csv)] if copied else []),
     )
 
 

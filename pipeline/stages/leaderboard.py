@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 
 from pipeline.atomic_files import write_atomic
@@ -46,7 +47,7 @@ def _note(context: StageContext, label: str | None) -> Path:
         )
     if label is None:
         return notes[-1]
-    wanted = Path(label).name.removesuffix(".csv").removesuffix(".yaml")
+    wanted = Path(label).name.split(".")[0]
     known = {path.stem: path for path in notes}
     if wanted not in known:
         raise ArtefactError(
@@ -57,9 +58,10 @@ def _note(context: StageContext, label: str | None) -> Path:
 
 def _written(note: Path) -> tuple[bool, int, str]:
     """When a submission was written, for sorting. Its note may have been touched since."""
-    submission = note.with_suffix(".csv")
-    sent = submission.is_file()
-    return sent, (submission if sent else note).stat().st_mtime_ns, note.stem
+    folder, label = note.parent, note.stem
+    others = [*folder.glob(f"{escape(label)}.*"), folder / label]
+    found = [each for each in others if each.exists() and each.suffix not in (".yaml", ".damaged")]
+    return bool(found), (found[0] if found else note).stat().st_mtime_ns, label
 
 
 def recorded(submission: Path, warn: Callable[[str], None]) -> float | None:

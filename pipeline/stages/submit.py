@@ -1,4 +1,4 @@
-"""submit: writes the blended test maps as rows in the competition's format."""
+"""submit: writes the blended test maps in the competition's format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic_files import file_checksum, write_atomic
+from pipeline.atomic_files import write_atomic
+from pipeline.atomic_folders import content_checksum
 from pipeline.ensemble.members import check_members, reader_of
 from pipeline.ensemble.recipe import BlendInput
 from pipeline.errors import DataError
@@ -21,7 +22,7 @@ from pipeline.stages.ensemble import Ensembled
 from pipeline.stages.parts import summed_maps
 from pipeline.stages.parts.notes import SCORE, Note, note_of, note_text, read_note, says
 from pipeline.submission.format import SubmittedDecisions, Written
-from pipeline.submission.registry import plan_submission
+from pipeline.submission.registry import plan_submission, submission_suffix
 
 
 @once
@@ -33,7 +34,8 @@ def run(context: StageContext) -> Path:
     test = _test_maps(context)
     started = time.monotonic()
     made_from = _fingerprint(context, survey, test, ensembled)
-    path = context.workspace.submission(made_from[:8])
+    suffix = submission_suffix(context.experiment)
+    path = context.workspace.submission(made_from[:8], suffix)
     with context.exclusive("submit"):
         note = read_note(note_of(path))
         if _is_whole(path, note, made_from, ensembled):
@@ -53,7 +55,8 @@ def run(context: StageContext) -> Path:
             written = planned.write(path, decisions, advance)
         _warn_of_uniform(context, written)
         _write_note(context, path, _facts(path, made_from, ensembled, written.rows), note)
-    made = f"{written.rows} row(s) of {len(images)} image(s)"
+    what = "row" if path.suffix == ".csv" else "mask"
+    made = f"{written.rows} {what}(s) of {len(images)} image(s)"
     context.done("submit", made, path, started)
     return path
 
@@ -82,15 +85,17 @@ def _fingerprint(
 ) -> str:
     submission, root = context.experiment.submission, context.experiment.data.root
     sample = root / submission.sample if submission.sample else None
-    if sample is not None and not sample.is_file():
+    if sample is not None and not sample.exists():
         raise DataError(f"submission.sample: there is no {sample}")
+    copied = submission.copied_from
     return fingerprint(
         "submit/2",
         submission,
-        file_checksum(sample) if sample else None,
+        content_checksum(sample) if sample else None,
         ensembled.fingerprint,
         test.content,
         survey.fingerprint("test"),
+        *([content_checksum(root / copied.csv)] if copied else []),
     )
 
 
@@ -98,9 +103,7 @@ def _is_whole(path: Path, note: Note, made_from: str, ensembled: Ensembled) -> b
     """True if the submission exists and its note is up to date."""
     rows = note.facts.get("rows")
     return (
-        path.is_file()
-        and type(rows) is int
-        and says(note, _facts(path, made_from, ensembled, rows))
+        path.exists() and type(rows) is int and says(note, _facts(path, made_from, ensembled, rows))
     )
 
 
@@ -126,7 +129,7 @@ def _facts(path: Path, made_from: str, ensembled: Ensembled, rows: int) -> dict[
     chosen = ("metric", "mean", "weights", "thresholds", "postprocess", "score")
     return {
         "fingerprint": made_from,
-        "checksum": file_checksum(path),
+        "checksum": content_checksum(path),
         "rows": rows,
         **{key: ensembled.facts[key] for key in chosen},
     }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import SubmissionConfig
+from pipeline.config import DataConfig, SubmissionConfig
 from pipeline.config.choices import RleOrder
 from pipeline.data.rle import Runs
 from pipeline.ensemble.recipe import BlendInput, Recipe
@@ -40,6 +40,10 @@ class SubmittedDecisions:
         picture = None if self.picture is None else partial(self.picture, id)
         return self.recipe.decide(self.read(id), picture)
 
+    def probabilities(self, id: str) -> NDArray[np.float32]:
+        """Blended probabilities CHW 0..1 of one image, before post-processing."""
+        return self.recipe.blend(self.read(id))
+
 
 @dataclass(frozen=True)
 class Written:
@@ -53,24 +57,41 @@ class Written:
 class SubmissionFormat(Protocol):
     """A submission before it is written."""
 
-    @classmethod
-    def plan(
-        cls, settings: SubmissionConfig, root: Path, ids: Sequence[str], classes: Sequence[str]
-    ) -> Self:
-        """Read the requirements. root: folder of the sample file; ids: the test images.
-
-        DataError when the sample file does not ask for the test images.
-        """
-        ...
-
     @property
     def rows(self) -> Sequence[Row]:
         """The requested images, in order."""
         ...
 
     def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
-        """Write the file whole and checked, or not at all; `advance` by image.
+        """Write the file (or folder) whole and checked, or not at all; `advance` by image.
 
-        DataError when the file would not be decoded to the same masks.
+        DataError when it would not be decoded to the same masks.
+        """
+        ...
+
+    def read(
+        self, path: Path, size_of: Callable[[str], Size]
+    ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """The id and the masks CHW of each image, as the file says them; all objects of a class
+        are one mask. size_of: H, W of an image. DataError where it says none.
+        """
+        ...
+
+
+class SubmissionKind(Protocol):
+    """A format, which plans the submissions of experiments."""
+
+    @classmethod
+    def suffix(cls, settings: SubmissionConfig) -> str:
+        """The ending of what is written, such as `.csv`; "" for a folder."""
+        ...
+
+    @classmethod
+    def plan(
+        cls, settings: SubmissionConfig, data: DataConfig, ids: Sequence[str]
+    ) -> SubmissionFormat:
+        """Read the requirements. ids: the test images.
+
+        DataError when the sample file, below `data.root`, does not ask for the test images.
         """
         ...

@@ -1,8 +1,9 @@
-"""The planes of a decision as runs, at the size that the competition counts in."""
+"""The planes of a decision as shapes, at the size that the competition counts in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,37 +17,85 @@ from pipeline.size import Size
 from pipeline.submission.format import SubmittedDecisions
 
 
-def runs_of_image(
+@dataclass(frozen=True)
+class Shape:
+    """A mask, or an object of one, of a class."""
+
+    runs: Runs
+    plane: int = 0
+    """The place of its class."""
+    score: float = 0.0
+    """Mean probability of its pixels, before post-processing; 0 where it has none, or nobody asks
+    for it."""
+
+
+def shapes_of_image(
     decisions: SubmittedDecisions, id: str, settings: SubmissionConfig
-) -> list[Sequence[Runs]]:
-    """For each class, the runs of each of its rows (one, or one an instance)."""
-    if settings.rows != "instance" and settings.size is None:
+) -> list[Sequence[Shape]]:
+    """For each class, its shapes: one, or one an instance."""
+    if settings.rows != "instance" and settings.size is None and not settings.is_scored:
         runs = decisions.runs(id, settings.order)
         if runs is not None:
-            return [[each] for each in runs]
+            return [[Shape(each, plane)] for plane, each in enumerate(runs)]
     decision = decisions.decide(id)
-    if settings.rows == "instance":
-        planes = [list(_objects(labels, settings.size)) for labels in connected_instances(decision)]
-    else:
-        planes = [[_resized(plane, settings.size)] for plane in decision]
-    return [[rle.runs_of(mask, settings.order) for mask in masks] for masks in planes]
+    probabilities = decisions.probabilities(id) if settings.is_scored else [None] * len(decision)
+    return [
+        list(_shapes(plane, place, settings, likely))
+        for place, (plane, likely) in enumerate(zip(decision, probabilities, strict=True))
+    ]
 
 
-def kind_of(runs: Sequence[Runs], size: Size) -> str:
-    """Of the runs of one row or of several objects: "empty", "everywhere" or "mask"."""
-    covered = sum(int(each[:, 1].sum()) for each in runs)
+def planes_at_size(decision: NDArray[np.bool_], size: Size | None) -> NDArray[np.bool_]:
+    """The decision CHW at the submitted size; None: its own."""
+    return decision if size is None else np.stack([_resized(plane, size) for plane in decision])
+
+
+def kind_of(shapes: Sequence[Shape], size: Size) -> str:
+    """Of the shapes of one row or of several objects: "empty", "everywhere" or "mask"."""
+    covered = sum(int(each.runs[:, 1].sum()) for each in shapes)
     return "empty" if not covered else "everywhere" if covered == size[0] * size[1] else "mask"
 
 
-def _objects(labels: NDArray[np.int32], size: Size | None) -> Iterator[NDArray[np.bool_]]:
-    """The objects at the submitted size: first separated, then resized, since the line
-    between two that touch is thinner than a pixel of a smaller image. They stay disjoint, because
-    a pixel goes to whom more than half of it belongs.
+def _shapes(
+    plane: NDArray[np.bool_],
+    place: int,
+    settings: SubmissionConfig,
+    likely: NDArray[np.float32] | None,
+) -> Iterator[Shape]:
+    if settings.rows == "instance":
+        labels = connected_instances(plane[None])[0]
+    else:
+        labels = plane.astype(np.int32)
+    scores = _means(labels, likely)
+    if settings.rows == "instance":
+        for number, mask in _objects(labels, settings.size):
+            yield Shape(rle.runs_of(mask, settings.order), place, scores[number])
+    else:
+        mask = _resized(plane, settings.size)
+        yield Shape(rle.runs_of(mask, settings.order), place, scores[1])
+
+
+def _means(labels: NDArray[np.int32], values: NDArray[np.float32] | None) -> list[float]:
+    """The mean of the values of each label from 0, and 0 for label 1 where nothing has it."""
+    least = max(1, int(labels.max(initial=0))) + 1
+    if values is None:
+        return [0.0] * least
+    count = np.bincount(labels.ravel(), minlength=least)
+    total = np.bincount(labels.ravel(), values.ravel(), minlength=least)
+    return [float(each) for each in total / np.maximum(1, count)]
+
+
+def _objects(
+    labels: NDArray[np.int32], size: Size | None
+) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Number and mask of the objects at the submitted size: first separated, then resized, since
+    the line between two that touch is thinner than a pixel of a smaller image. They stay disjoint,
+    because a pixel goes to whom more than half of it belongs.
     """
     for number in range(1, int(labels.max(initial=0)) + 1):
         mask = _resized(np.asarray(labels == number), size)
         if mask.any():
-            yield mask
+            yield number, mask
 
 
 def _resized(plane: NDArray[np.bool_], size: Size | None) -> NDArray[np.bool_]:

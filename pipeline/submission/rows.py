@@ -12,6 +12,7 @@ from pipeline.config import SubmissionConfig
 from pipeline.data.row_keys import Key, listed_keys, named, stripped, table_key
 from pipeline.data.tables import read_table
 from pipeline.errors import DataError
+from pipeline.submission.copied_cells import copied_cells
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Row:
     plane: int
     class_name: str = ""
     """Said in a column of its own, if there is one."""
+    copied: tuple[str, ...] = ()
+    """The cells of `submission.copied`."""
 
     @property
     def cells(self) -> Key:
@@ -67,9 +70,12 @@ def plan_rows(
         raise DataError(
             f"submission.key: {settings.key!r} gives two (image, class) pairs the same key"
         )
+    if settings.copied_from is not None:
+        found = copied_cells(settings, root, ids)
+        rows = {key: replace(row, copied=found[row.id]) for key, row in rows.items()}
     if settings.sample is None:
         first, last = settings.columns
-        header = TableHeader.of((first, *_class_column(settings), last))
+        header = TableHeader.of((first, *settings.more_columns, last))
         return list(rows.values()), header
     return _as_in_sample(root / settings.sample, rows, settings)
 
@@ -82,40 +88,53 @@ def _as_in_sample(
     cells = dict(zip(roles_of(table.header, settings), table.header, strict=True))
     said = table[cells["class"]] if "class" in cells else [""] * len(table)
     written = list(zip(table[cells["key"]], said, strict=True))
+    own = settings.copied if settings.copied_from is None else ()
+    copied = (
+        dict(zip(written, zip(*(table[each] for each in own), strict=True), strict=True))
+        if own
+        else {}
+    )
     if settings.rows == "instance":
         written = list(dict.fromkeys(written))
     by_stripped = {stripped(key): row for key, row in rows.items()}
     _compare(path, [stripped(key) for key in written], by_stripped, settings)
-    planned = [
-        replace(by_stripped[stripped(key)], key=key[0], class_name=key[1]) for key in written
-    ]
+    planned = [_row(by_stripped[stripped(key)], key, copied) for key in written]
     return planned, TableHeader(table.header, table.header_line, table.delimiter)
 
 
-def _class_column(settings: SubmissionConfig) -> tuple[str, ...]:
-    return (settings.class_,) if settings.class_ else ()
+def _row(row: Row, key: Key, copied: Mapping[Key, tuple[str, ...]]) -> Row:
+    return replace(row, key=key[0], class_name=key[1], copied=copied.get(key, row.copied))
 
 
 def _check_header(path: Path, header: Sequence[str], settings: SubmissionConfig) -> None:
-    if settings.class_ is None:
+    more = settings.more_columns
+    if not more:
         if len(header) != 2:
             raise DataError(
                 f"{path} has the header {list(header)}; a sample has an id and a mask column, and "
-                "if it has one for the class, name that as submission.class"
+                "if it has one for the class, name that as submission.class, others in "
+                "submission.copied, constant or score"
             )
-    elif len(header) != 3 or settings.class_ not in header:
+    elif len(header) != 2 + len(more) or not set(more) <= set(header):
+        asked = f"submission.class: {settings.class_}" if more == (settings.class_,) else ""
+        columns = "that column" if asked else f"the columns {', '.join(more)}"
         raise DataError(
-            f"{path} has the header {list(header)}; with submission.class: {settings.class_} it "
-            "has that column, an id and a mask column"
+            f"{path} has the header {list(header)}; with {asked or 'these settings'} it "
+            f"has {columns}, an id and a mask column"
         )
 
 
 def roles_of(names: Sequence[str], settings: SubmissionConfig) -> list[str]:
-    """The content of each column: id before mask unless `columns` swaps them, class anywhere."""
-    others = [name for name in names if name != settings.class_]
+    """The content of each column: id before mask unless `columns` swaps them, others anywhere.
+
+    "key", "mask", "class", "score", or the name of the column after "=".
+    """
+    own = {settings.class_: "class", settings.score: "score"}
+    own |= {each: f"={each}" for each in (*settings.constant, *settings.copied)}
+    others = [name for name in names if name not in own]
     swapped = tuple(others) == settings.columns[::-1]
     roles = iter(("mask", "key") if swapped else ("key", "mask"))
-    return ["class" if name == settings.class_ else next(roles) for name in names]
+    return [own[name] if name in own else next(roles) for name in names]
 
 
 def _compare(

@@ -133,6 +133,30 @@ def yolo(root: Path, images: Images, size: Size, classes: Sequence[str]) -> dict
     return {"annotations": "labels/{id}.txt"}
 
 
+def jsonl(root: Path, images: Images, size: Size, classes: Sequence[str]) -> dict[str, Any]:
+    lines = []
+    for name, shapes in images.items():
+        entries = [
+            {"type": each.name, "coordinates": [[*map(list, each.points)]]} for each in shapes
+        ]
+        lines.append(json.dumps({"id": name, "annotations": entries}))
+    write(root / "polygons.jsonl", "\n".join(lines) + "\n")
+    return {"annotations": "polygons.jsonl"}
+
+
+def deepfashion2(root: Path, images: Images, size: Size, classes: Sequence[str]) -> dict[str, Any]:
+    for name, shapes in images.items():
+        content: dict[str, Any] = {"source": "shop", "pair_id": 1}
+        for at, each in reversed(list(enumerate(shapes, start=1))):
+            flat = [number for point in each.points for number in point]
+            content[f"item{at}"] = {
+                "segmentation": [flat] if flat else [], "category_name": each.name,
+                "category_id": classes.index(each.name) + 1, "style": 0,
+            }  # fmt: skip
+        write(root / f"annos/{name}.json", json.dumps(content))
+    return {"annotations": "annos/{id}.json"}
+
+
 WRITERS: dict[str, Writer] = {
     "coco": coco,
     "labelme": labelme,
@@ -140,4 +164,6 @@ WRITERS: dict[str, Writer] = {
     "via-csv": via_csv,
     "geojson": geojson,
     "yolo": yolo,
+    "jsonl": jsonl,
+    "deepfashion2": deepfashion2,
 }

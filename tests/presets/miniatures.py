@@ -200,6 +200,7 @@ def voc(root: Path) -> None:
         painted = _striped(mask, range(3, 21))
         painted[:2] = 255
         put(root / f"SegmentationClass/{each}.png", painted, palette=True)
+    put(root / "JPEGImages/2008_000001.jpg", disc(9)[0])
 
 
 def cityscapes(root: Path) -> None:

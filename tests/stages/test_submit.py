@@ -16,7 +16,7 @@ from pipeline.ensemble.postprocessing.step import ChosenStep
 from pipeline.ensemble.recipe import Recipe
 from pipeline.stages import submit
 from pipeline.submission.format import SubmittedDecisions
-from pipeline.submission.planes import kind_of, runs_of_image
+from pipeline.submission.planes import kind_of, shapes_of_image
 from tests.helpers.competitions import ONE_MODEL, context, draw_discs
 
 
@@ -25,11 +25,12 @@ def rows(maps: np.ndarray, steps: tuple[ChosenStep, ...] = (), **keys: Any) -> l
     settings = SubmissionConfig.model_validate(keys)
     recipe = Recipe({"a": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC, steps=steps)
     size = settings.size or maps.shape[1:]
-    runs = runs_of_image(
+    shapes = shapes_of_image(
         SubmittedDecisions(recipe, lambda _: [maps], lambda _: size), "t", settings
     )
     return [
-        [rle.decode(rle.to_text(each), size, settings.order) for each in plane] for plane in runs
+        [rle.decode(rle.to_text(each.runs), size, settings.order) for each in plane]
+        for plane in shapes
     ]
 
 
@@ -69,8 +70,8 @@ def test_a_row_is_empty_everywhere_or_a_mask(values: tuple[int, int], kind: str,
     settings = SubmissionConfig.model_validate({"rows": how})
     recipe = Recipe({"a": 1.0}, (0.5,), multiclass=False, mean=ARITHMETIC)
     decisions = SubmittedDecisions(recipe, lambda _: [maps], lambda _: (6, 8))
-    (runs,) = runs_of_image(decisions, "t", settings)
-    assert kind_of(runs, (6, 8)) == kind
+    (shapes,) = shapes_of_image(decisions, "t", settings)
+    assert kind_of(shapes, (6, 8)) == kind
 
 
 @pytest.mark.parametrize(("threshold", "what"), [(1.0, "empty"), (0.0, "everywhere")])

@@ -13,6 +13,7 @@ from pipeline.data import rle
 from pipeline.errors import DataError
 from pipeline.submission.private_score import private_score
 from tests.helpers.data_folders import palette_gif, write
+from tests.helpers.decided import send
 from tests.helpers.experiments import raw
 
 SIZE = (8, 10)
@@ -54,6 +55,22 @@ def test_the_experiments_own_metric_scores(tmp_path: Path) -> None:
     half = rle.encode(TRUTH["a"] * (np.arange(8) < 4)[:, None], "row")
     score = private_score(sent(tmp_path, {"a": half, "b": ""}), masks, experiment)
     assert score == pytest.approx((0.5 + 1) / 2)
+
+
+@pytest.mark.parametrize(
+    "submission",
+    [
+        {"format": "masks"}, {"format": "masks", "pack": "folder"}, {"format": "npz"},
+        {"format": "npy"}, {"format": "pixels"}, {"format": "coco"}, {"format": "geojson"},
+        {"encoding": "json", "rows": "instance", "join": ";"},
+    ],
+)  # fmt: skip
+def test_every_format_is_scored(submission: dict[str, Any], tmp_path: Path) -> None:
+    masks, experiment = world(tmp_path, **submission)
+    half = {"a": TRUTH["a"][None] * (np.arange(8) < 4)[:, None] > 0, "b": TRUTH["b"][None] > 0}
+    assert private_score(send(experiment, half, tmp_path), masks, experiment) == pytest.approx(
+        (2 * 4 / 12 + 1) / 2
+    )
 
 
 def test_a_line_that_is_missing_or_wrong_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import pytest
 
-from pipeline.config import SubmissionConfig
+from pipeline.config import DataConfig, SubmissionConfig
 from pipeline.ensemble.blending.means import ARITHMETIC
 from pipeline.ensemble.recipe import Recipe
 from pipeline.errors import ConfigError
@@ -29,9 +29,11 @@ class Areas:
     rows: Sequence[Row]
 
     @classmethod
-    def plan(
-        cls, settings: SubmissionConfig, root: Path, ids: Sequence[str], classes: Sequence[str]
-    ) -> Self:
+    def suffix(cls, settings: SubmissionConfig) -> str:
+        return ".txt"
+
+    @classmethod
+    def plan(cls, settings: SubmissionConfig, data: DataConfig, ids: Sequence[str]) -> Self:
         return cls([Row(each, each, 0) for each in ids])
 
     def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
@@ -58,6 +60,7 @@ def wanted(root: Path, name: str):
 def test_a_new_format_is_asked_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.FORMATS, "areas", Areas)
     planned = registry.plan_submission(wanted(tmp_path, "areas"), ["b"])
+    assert registry.submission_suffix(wanted(tmp_path, "areas")) == ".txt"
     assert planned.write(tmp_path / "s.txt", decisions(), lambda _: None).rows == 1
     assert (tmp_path / "s.txt").read_text() == "b 30 of (6, 8)\n"
 

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from pipeline.config import SubmissionConfig
 from pipeline.data import rle
 from pipeline.errors import DataError
+from pipeline.submission.cells import Cells
+from pipeline.submission.planes import Shape
 from pipeline.submission.rows import Row, TableHeader, plan_rows
-from pipeline.submission.table import read_submission, write_checked
+from pipeline.submission.table import lines_of, write_checked
 from tests.helpers.data_folders import write
 
 SIZE = (6, 8)
@@ -38,11 +40,15 @@ def send(
     """Write the submission of some masks by key, several of them as one line each."""
     settings_ = SubmissionConfig(**keys)
     rows = [Row(key, key.partition(".")[0], 0) for key in masks]
-    runs: Callable[[Row], Sequence[Runs]] = lambda row: [  # noqa: E731
-        rle.runs_of(mask, settings_.order) for mask in masks[row.key]
+    shapes: Callable[[Row], Sequence[Shape]] = lambda row: [  # noqa: E731
+        Shape(rle.runs_of(mask, settings_.order)) for mask in masks[row.key]
     ]
-    write_checked(path, HEADER, rows, runs, settings_, lambda _: size)
+    write_checked(path, HEADER, rows, shapes, Cells(settings_), lambda _: size)
     return settings_
+
+
+def read_submission(path: Path) -> list[tuple[str, str]]:
+    return [(key, text) for key, text in lines_of(path)]
 
 
 # ------------------------------------------------------------------------------ which rows
@@ -134,10 +140,10 @@ def test_the_sample_is_kept_as_it_is_written(
     wanted = SubmissionConfig.model_validate({"sample": "ss.csv", "empty": "-1", **keys})
     rows, header = plan_rows(wanted, tmp_path, ["t0", "t1", "t2"], ["a"])
     assert sorted({row.id for row in rows}) == ["t0", "t1", "t2"]
-    runs: Callable[[Row], Sequence[Runs]] = lambda row: [  # noqa: E731
-        rle.runs_of(blocks(int(row.id[1])), wanted.order)
+    shapes: Callable[[Row], Sequence[Shape]] = lambda row: [  # noqa: E731
+        Shape(rle.runs_of(blocks(int(row.id[1])), wanted.order))
     ]
-    write_checked(tmp_path / "sent.csv", header, rows, runs, wanted, lambda _: SIZE)
+    write_checked(tmp_path / "sent.csv", header, rows, shapes, Cells(wanted), lambda _: SIZE)
     sent = (tmp_path / "sent.csv").read_bytes().decode().split("\n")
     assert sent[0] == sample.split("\n")[0]
     full, nothing = f"1 {SIZE[0] * SIZE[1]}", "-1"
@@ -154,7 +160,7 @@ def test_the_sample_is_kept_as_it_is_written(
 def test_odd_ids_are_sent_as_they_are(sample_id: str, tmp_path: Path) -> None:
     rows, header = plan_rows(SubmissionConfig(), tmp_path, [sample_id], ["car"])
     write_checked(
-        tmp_path / "s.csv", header, rows, lambda _: [], SubmissionConfig(), lambda _: SIZE
+        tmp_path / "s.csv", header, rows, lambda _: [], Cells(SubmissionConfig()), lambda _: SIZE
     )
     assert list(read_submission(tmp_path / "s.csv")) == [(sample_id, "")]
 
@@ -180,8 +186,8 @@ def test_a_class_may_have_a_column_of_its_own(header: str, tmp_path: Path) -> No
         path,
         columns,
         rows,
-        lambda row: [rle.runs_of(masks[row.cells], keys.order)],
-        keys,
+        lambda row: [Shape(rle.runs_of(masks[row.cells], keys.order))],
+        Cells(keys),
         lambda _: SIZE,
     )
     sent = pd.read_csv(path, dtype=str)
@@ -318,14 +324,15 @@ def test_a_mask_larger_than_its_image_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path) -> None:
-    def broken(row: Row) -> list[Runs]:
+    def broken(row: Row) -> list[Shape]:
         if row.key == "b":
             raise DataError("no map of b")
-        return [rle.runs_of(blocks(3), "row")]
+        return [Shape(rle.runs_of(blocks(3), "row"))]
 
     rows = [Row(key, key, 0) for key in "abc"]
     with pytest.raises(DataError, match="no map of b"):
-        write_checked(tmp_path / "s.csv", HEADER, rows, broken, SubmissionConfig(), lambda _: SIZE)
+        cells = Cells(SubmissionConfig())
+        write_checked(tmp_path / "s.csv", HEADER, rows, broken, cells, lambda _: SIZE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -334,9 +341,9 @@ def test_lines_are_counted_not_images(tmp_path: Path) -> None:
     rows = [Row(key, key, 0) for key in "abc"]
     found = dict(zip("abc", (3, 0, 1), strict=True))
     keys, path = SubmissionConfig(rows="instance"), tmp_path / "sent.csv"
-    runs = [rle.runs_of(blocks(number), keys.order) for number in (2, 3, 4)]
+    shapes = [Shape(rle.runs_of(blocks(number), keys.order)) for number in (2, 3, 4)]
     count = write_checked(
-        path, HEADER, rows, lambda row: runs[: found[row.key]], keys, lambda _: SIZE
+        path, HEADER, rows, lambda row: shapes[: found[row.key]], Cells(keys), lambda _: SIZE
     )
     assert count == 5 == len(pd.read_csv(path))
 
@@ -344,11 +351,11 @@ def test_lines_are_counted_not_images(tmp_path: Path) -> None:
 def test_lines_that_go_missing_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.submission import table
 
-    class Forgetful(table._Text):
+    class Forgetful(table.TextStream):
         def write(self, text: str) -> int:
             return 0 if text.startswith("b") else super().write(text)
 
-    monkeypatch.setattr(table, "_Text", Forgetful)
+    monkeypatch.setattr(table, "TextStream", Forgetful)
     with pytest.raises((DataError, ValueError)):
         send(tmp_path / "s.csv", {key: [blocks(3)] for key in "abc"})
     assert list(tmp_path.iterdir()) == []

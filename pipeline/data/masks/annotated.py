@@ -51,6 +51,10 @@ class Annotated:
     def readings(self) -> Mapping[str, MaskSource]:
         return {"": self._block}
 
+    def lacks(self, sample_id: str, files: Sequence[Path]) -> bool:
+        index = None if self.pattern else self._shared.index
+        return not files if index is None else index.find(image_name(self._data, sample_id)) is None
+
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
         file, image = self._file(sample_id, files), image_name(self._data, sample_id)
         drawing = TruthDrawing(len(self._classes), size, objects=self._block.instances)

@@ -44,6 +44,9 @@ class MaskFiles:
     def readings(self) -> Mapping[str, MaskSource]:
         return {"": self.pattern}
 
+    def lacks(self, sample_id: str, files: Sequence[Path]) -> bool:
+        return not files
+
     def expect(self, ids: Collection[str]) -> None:
         """Nothing is shared."""
 

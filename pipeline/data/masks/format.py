@@ -52,6 +52,10 @@ class MaskFormat(Protocol):
         """
         ...
 
+    def lacks(self, sample_id: str, files: Sequence[Path]) -> bool:
+        """True if there is nothing about that sample: no file, no row, no entry in a list."""
+        ...
+
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
         """The truth of a sample, whose image has that H, W; files: what matches `pattern`.
 

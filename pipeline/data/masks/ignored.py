@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
-from pipeline.config import DataConfig, MaskSource
+from pipeline.config import DataConfig
 from pipeline.data.ground_truth import Truth
 from pipeline.data.masks.files import MaskFiles
-from pipeline.data.masks.format import MaskFormat
+from pipeline.data.masks.layered import Layered
 from pipeline.data.masks.named_file import named_file
 from pipeline.data.volumes import slice_path, whole_file
 from pipeline.size import Size
@@ -32,40 +31,8 @@ def ignored_file(data: DataConfig, sample_id: str) -> Path | None:
 
 
 @dataclass(frozen=True)
-class WithIgnored:
+class WithIgnored(Layered):
     """The masks of a format, without what `data.ignore` takes out; see `MaskFormat`."""
-
-    masks: MaskFormat
-    data: DataConfig
-
-    @classmethod
-    def of(cls, data: DataConfig) -> Self | None:
-        """None: it lies over another format."""
-        return None
-
-    @property
-    def pattern(self) -> str | None:
-        return self.masks.pattern
-
-    @property
-    def shared_files(self) -> tuple[Path, ...]:
-        return self.masks.shared_files
-
-    @property
-    def in_coordinates(self) -> bool:
-        return self.masks.in_coordinates
-
-    @property
-    def conventions(self) -> Mapping[str, object]:
-        return self.masks.conventions
-
-    @property
-    def reading(self) -> str:
-        return self.masks.reading
-
-    @property
-    def readings(self) -> Mapping[str, MaskSource]:
-        return self.masks.readings
 
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
         truth = self.masks.read(sample_id, files, size)
@@ -81,9 +48,3 @@ class WithIgnored:
         return replace(
             truth, planes=truth.planes * valid, valid=valid, instances=instances, notes=notes
         )
-
-    def expect(self, ids: Collection[str]) -> None:
-        self.masks.expect(ids)
-
-    def doubts(self, ids: Collection[str]) -> list[str]:
-        return self.masks.doubts(ids)

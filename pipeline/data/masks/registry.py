@@ -13,6 +13,7 @@ from pipeline.data.masks.object_files import ObjectFiles
 from pipeline.data.masks.object_maps import ObjectMaps
 from pipeline.data.masks.run_lengths import RunLengths
 from pipeline.data.masks.soft_maps import SoftMaps
+from pipeline.data.masks.without_file import EmptyWithoutFile
 from pipeline.errors import ConfigError
 
 FORMATS: tuple[type[MaskFormat], ...] = (
@@ -30,7 +31,9 @@ FORMATS: tuple[type[MaskFormat], ...] = (
 def mask_format(data: DataConfig) -> MaskFormat:
     """The masks of an experiment, in their format."""
     for each in FORMATS:
-        found = each.of(data)
+        found: MaskFormat | None = each.of(data)
         if found is not None:
+            if data.without_mask == "empty":
+                found = EmptyWithoutFile(found, data)
             return WithIgnored(found, data) if data.ignore else found
     raise ConfigError(f"data.masks: no mask format reads {data.masks!r}")

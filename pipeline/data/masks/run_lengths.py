@@ -16,7 +16,7 @@ from pipeline.data.ground_truth import Truth
 from pipeline.data.masks.files import united
 from pipeline.data.masks.table import RunCell, RunTable, read_run_table
 from pipeline.data.resize import resize_planes
-from pipeline.data.row_keys import Key, table_key
+from pipeline.data.row_keys import Key, stripped, table_key
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -56,6 +56,10 @@ class RunLengths:
         if columns.size and columns.size[0] != columns.size[1]:
             ways += [{**each, "size": columns.size[::-1]} for each in ways]
         return {_as_written(each): columns.model_copy(update=each) for each in ways}
+
+    def lacks(self, sample_id: str, files: Sequence[Path]) -> bool:
+        keys = {stripped(table_key(self._columns, sample_id, name)) for name in self._data.classes}
+        return not keys & self._table.cells.keys()
 
     def read(self, sample_id: str, files: Sequence[Path], size: Size) -> Truth:
         columns = self._columns

@@ -190,6 +190,10 @@ class Forecast:
 
     def _row_bytes(self, work: Work) -> int:
         settings, reader = self.context.experiment.submission, align.run(self.context)
+        if settings.format in ("npy", "pixels"):  # as long whatever is in the masks
+            return work.pixels * (
+                np.dtype(settings.dtype).itemsize if settings.format == "npy" else 2
+            )
         records = self.predicting.survey.of("train")
         size = pixels = 0
         for sample in self.predicting.survey.samples("train", typical(records, SAMPLES)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.data import rle
 from pipeline.data.masks.annotations.regions import RegionError
+from pipeline.data.rle import Runs
 from pipeline.errors import DataError
 from pipeline.size import Size
 
@@ -33,13 +35,39 @@ def decode(segmentation: dict[str, Any], size: Size) -> NDArray[np.bool_]:
         raise RegionError(
             f"its counts make {sum(counts)} pixels, its image has {size[0] * size[1]}"
         )
-    lengths = np.array(counts, np.int64)[1::2]
-    starts = np.cumsum(np.array(counts, np.int64))[: 2 * len(lengths) : 2]
-    runs = np.stack([starts, lengths], axis=1)[lengths > 0]
     try:
-        return rle.mask_of(runs, size, "column")
+        return rle.mask_of(runs_of_counts(counts), size, "column")
     except DataError as error:
         raise RegionError(str(error)) from None
+
+
+def runs_of_counts(counts: Sequence[int]) -> Runs:
+    """The runs (start from 0, length) down columns; counts of nothing are left out."""
+    numbers = np.array(counts, np.int64)
+    lengths = numbers[1::2]
+    starts = np.cumsum(numbers)[: 2 * len(lengths) : 2]
+    return np.stack([starts, lengths], axis=1)[lengths > 0]
+
+
+def counts_of(runs: Runs, size: Size) -> list[int]:
+    """The counts of runs down columns; the first, of pixels outside, may be 0, the last is not."""
+    edges = np.concatenate([[0], np.stack([runs[:, 0], runs.sum(axis=1)], 1).ravel()])
+    counts: list[int] = np.diff(np.append(edges, size[0] * size[1])).tolist()
+    return counts[:-1] if len(counts) > 1 and not counts[-1] else counts
+
+
+def compress(counts: Sequence[int]) -> str:
+    """The text that `expand` reads."""
+    letters = bytearray()
+    for place, count in enumerate(counts):
+        rest = count - counts[place - 2] if place > 2 else count
+        while True:
+            bits, rest = rest & _BITS, rest >> 5
+            ends = rest == (-1 if bits & _SIGN else 0)
+            letters.append(_LOWEST + (bits if ends else bits | _MORE))
+            if ends:
+                break
+    return letters.decode("ascii")
 
 
 def expand(text: str) -> list[int]:

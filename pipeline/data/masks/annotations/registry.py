@@ -10,14 +10,16 @@ from pipeline.config import AnnotationFiles
 from pipeline.config.annotations import ONE_FILE_AN_IMAGE
 from pipeline.data.masks.annotations.annotation import AnnotationFile
 from pipeline.data.masks.annotations.coco import CocoFile
+from pipeline.data.masks.annotations.deepfashion import DeepFashionFile
 from pipeline.data.masks.annotations.geojson import GeoJsonFile
 from pipeline.data.masks.annotations.json_text import JsonText
 from pipeline.data.masks.annotations.labelme import LabelMeFile
+from pipeline.data.masks.annotations.polygon_lines import PolygonLines
 from pipeline.data.masks.annotations.via import ViaFile, open_via_table
 from pipeline.data.masks.annotations.yolo import YoloFile
 from pipeline.errors import DataError
 
-_SUFFIXES = {".txt": "yolo", ".csv": "via", ".geojson": "geojson"}
+_SUFFIXES = {".txt": "yolo", ".csv": "via", ".geojson": "geojson", ".jsonl": "jsonl"}
 _KEYS = {
     "shapes": "labelme",
     "imageData": "labelme",
@@ -27,6 +29,7 @@ _KEYS = {
     "geometry": "geojson",
     "_via_settings": "via",
     "_via_img_metadata": "via",
+    "pair_id": "deepfashion2",
 }
 """Keys at the top of a JSON that only one format has."""
 
@@ -39,6 +42,8 @@ def open_annotations(path: Path, block: AnnotationFiles, classes: Sequence[str])
     if name == "via" and path.suffix.lower() == ".csv":
         return open_via_table(path, block)
     source = JsonText.read(path)
+    if name == "jsonl":
+        return PolygonLines.open(source)
     name = name or _told(source)
     if name in ONE_FILE_AN_IMAGE and block.pattern is None:
         raise DataError(
@@ -50,6 +55,8 @@ def open_annotations(path: Path, block: AnnotationFiles, classes: Sequence[str])
         return ViaFile.open(source, block)
     if name == "labelme":
         return LabelMeFile.open(source)
+    if name == "deepfashion2":
+        return DeepFashionFile.open(source)
     return GeoJsonFile.open(source, block)
 
 

@@ -1,0 +1,132 @@
+"""A table of the label of each pixel: a row an image, or a row a pixel."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.atomic_files import stream_atomic
+from pipeline.config import DataConfig, SubmissionConfig
+from pipeline.ensemble.blending.threads import ordered
+from pipeline.errors import DataError
+from pipeline.reporting import Advance
+from pipeline.size import Size
+from pipeline.submission.format import SubmittedDecisions, Written
+from pipeline.submission.mask_record import MaskRecord, PageDigest, kinds_of
+from pipeline.submission.numbers import class_numbers, numbered, planes_of
+from pipeline.submission.pixel_rows import (
+    Labels,
+    PixelKeys,
+    header_of,
+    labels_of,
+    lines_of_image,
+)
+from pipeline.submission.planes import planes_at_size
+from pipeline.submission.rows import Row, TableHeader, plan_rows
+from pipeline.submission.table import TextStream, lines_of
+
+SizeOf = Callable[[str], Size]
+
+
+class _Drawn(NamedTuple):
+    labels: Labels
+    kinds: list[str]
+
+
+@dataclass(frozen=True)
+class PixelTable:
+    """A table of labels; see `SubmissionFormat`."""
+
+    settings: SubmissionConfig
+    numbers: tuple[int, ...]
+    rows: Sequence[Row]
+    header: TableHeader | None
+    """Of the sample file."""
+
+    @classmethod
+    def suffix(cls, settings: SubmissionConfig) -> str:
+        return ".csv"
+
+    @classmethod
+    def plan(cls, settings: SubmissionConfig, data: DataConfig, ids: Sequence[str]) -> Self:
+        own = settings.model_copy(update={"sample": None})
+        rows, _ = plan_rows(own, data.root, ids, data.class_names)
+        keys = PixelKeys(settings, rows)
+        numbers = class_numbers(settings, data)
+        if settings.sample is None:
+            return cls(settings, numbers, rows, None)
+        path = data.root / settings.sample
+        header = header_of(path)
+        return cls(settings, numbers, keys.in_order_of(path, header.delimiter), header)
+
+    def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
+        record, written = MaskRecord(), 0
+
+        def size_of(each: str) -> Size:
+            return self.settings.size or decisions.size_of(each)
+
+        def drawn(row: Row) -> _Drawn:
+            planes = planes_at_size(decisions.decide(row.id), self.settings.size)
+            return _Drawn(numbered(planes, self.numbers, "uint16"), kinds_of(planes))
+
+        def write(stream: BinaryIO) -> None:
+            nonlocal written
+            header = self.header or self._own_header(size_of)
+            lines = csv.writer(TextStream(stream), delimiter=header.delimiter, lineterminator="\n")
+            stream.write(f"{header.line}\n".encode())
+            for row, (labels, kinds) in zip(self.rows, ordered(drawn, self.rows), strict=True):
+                for line in lines_of_image(row, labels, self.settings):
+                    self._refuse_other_width(len(line), header, row)
+                    lines.writerow(line)
+                    written += 1
+                record.count(kinds)
+                record.digests[row.id] = _digest(labels)
+                advance(1)
+            stream.flush()
+            self._compare(Path(stream.name), size_of, record)
+
+        stream_atomic(path, write)
+        return Written(written, record.uniform)
+
+    def read(self, path: Path, size_of: SizeOf) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        for row, labels in self._labels(path, size_of):
+            yield row.id, planes_of(labels, self.numbers)
+
+    def _own_header(self, size_of: SizeOf) -> TableHeader:
+        first, last = self.settings.columns
+        if self.settings.layout != "wide":
+            return TableHeader.of((first, last))
+        height, width = size_of(self.rows[0].id)
+        return TableHeader.of((first, *map(str, range(height * width))))
+
+    def _refuse_other_width(self, cells: int, header: TableHeader, row: Row) -> None:
+        if cells != len(header.names):
+            raise DataError(
+                f"submission.layout: {self.settings.layout} makes {cells} columns of {row.id}, and "
+                f"the header has {len(header.names)}; images of other sizes need submission.size"
+            )
+
+    def _labels(self, path: Path, size_of: SizeOf) -> Iterator[tuple[Row, Labels]]:
+        lines = lines_of(path, self.header.delimiter if self.header else ",")
+        for row in self.rows:
+            yield row, labels_of(lines, row, size_of(row.id), self.settings)
+        if next(lines, None) is not None:
+            raise DataError(f"{path} has more rows than were asked for")
+
+    def _compare(self, path: Path, size_of: SizeOf, record: MaskRecord) -> None:
+        for row, labels in self._labels(path, size_of):
+            if _digest(labels) != record.digests[row.id]:
+                raise DataError(f"{row.key!r} does not hold its labels; nothing was written")
+
+
+def _digest(labels: Labels) -> bytes:
+    digest = PageDigest()
+    for _ in digest.of([labels]):
+        pass
+    return digest.value
