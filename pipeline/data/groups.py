@@ -9,6 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from pipeline.config import DataConfig, GroupTable
+from pipeline.config.volume import VolumeConfig
 from pipeline.data.catalog import Catalog
 from pipeline.data.listing import listed
 from pipeline.data.row_keys import as_matched
@@ -37,7 +38,7 @@ def groups_of(ids: list[str], data: DataConfig) -> dict[str, str]:
     if data.group is None:
         return {each: each for each in ids}
     if isinstance(data.group, GroupTable):
-        return _groups_from_table(ids, data.root / data.group.csv, data.group)
+        return _groups_from_table(ids, data.root / data.group.csv, data.group, data.volume)
     found = _searched(data.group, ids)
     missing = [each for each, match in found.items() if match is None or match[1] is None]
     if missing:
@@ -69,12 +70,17 @@ def _searched(pattern: str, ids: list[str]) -> dict[str, re.Match[str] | None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _groups_from_table(ids: list[str], path: Path, columns: GroupTable) -> dict[str, str]:
+def _groups_from_table(
+    ids: list[str], path: Path, columns: GroupTable, volume: VolumeConfig | None
+) -> dict[str, str]:
+    """Rows are about images, or about the volumes whose slices they are."""
     table = read_table(path, (columns.id, columns.group))
     named: dict[str, set[str]] = defaultdict(set)
     for each, group in zip(table[columns.id], table[columns.group], strict=True):
         named[as_matched(each)].add(group.strip())
     keys = {each: as_matched(columns.key.replace("{id}", each)) for each in ids}
+    for each in ids if volume is not None and not named.keys() & keys.values() else ():
+        keys[each] = as_matched(columns.key.replace("{id}", volume.taken_apart(each)[0]))
     missing = [each for each, key in keys.items() if named.get(key, {""}) == {""}]
     if missing:
         raise DataError(f"{path} names no group for {listed(missing)}")

@@ -18,7 +18,7 @@ from pipeline.data.array_files.registry import open_array
 from pipeline.data.listing import enumerated
 from pipeline.errors import DataError
 
-_NUMBER = re.compile(r"(\d+)\D*$")
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,20 @@ class NumberedPixels:
 
 
 def in_order(paths: Sequence[Path]) -> list[tuple[int, Path]]:
-    """The files by the last number in each name. DataError where they do not count on by one."""
+    """The files by the number of their slice: the last one in each name, or the last that differs
+    (`slice_0001_266_266_1.50_1.50.png`). DataError where they do not count on by one.
+    """
     numbers: dict[int, Path] = {}
-    bare = [path.name for path in paths if _number(path) is None]
+    found = {path: list(map(int, _NUMBER.findall(path.stem))) for path in paths}
+    bare = [path.name for path in paths if not found[path]]
     if bare:
         raise DataError(
             f"{paths[0].parent}: a file of a slice has its number in its name, and these have none:"
             f" {enumerated(bare)}; take them out"
         )
+    place = _place_of_number(list(found.values()))
     for path in paths:
-        number = _number(path) or 0
+        number = found[path][place]
         if number in numbers:
             raise DataError(f"{numbers[number]} and {path} have the same number in one volume")
         numbers[number] = path
@@ -90,6 +94,9 @@ def open_numbered(paths: Sequence[Path], first: int) -> ArrayFile:
         )
 
 
-def _number(path: Path) -> int | None:
-    match = _NUMBER.search(path.stem)
-    return None if match is None else int(match[1])
+def _place_of_number(names: Sequence[Sequence[int]]) -> int:
+    """Which of the numbers in each name counts slices, from the end: -1 is the last one."""
+    for place in range(-1, -min(map(len, names)) - 1, -1):
+        if len({each[place] for each in names}) == len(names):
+            return place
+    return -1
