@@ -148,6 +148,10 @@ def test_groups_from_a_table(tmp_path: Path) -> None:
     write(tmp_path / "g.csv", "name,patient\na.tiff,p1\nb.tiff,p2\n")
     named = config(tmp_path, group={**columns, "key": "{id}.tiff"})
     assert groups_of(["b", "a"], named) == {"a": "p1", "b": "p2"}
+    volumes = {"bands": ["x"], "volume": {}, "group": {**columns, "key": "{id}.tiff"}}
+    slices = ["a_0000", "a_0001", "b_0000"]
+    found = groups_of(slices, config(tmp_path, **volumes))
+    assert found == dict(zip(slices, ["p1", "p1", "p2"], strict=True)), "of their volumes"
 
 
 def test_an_id_cannot_be_a_path(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pipeline.checks.volume_findings import spacing_problems, volume_facts
 from pipeline.config import DataConfig, build_experiment
 from pipeline.config.volume import VolumeConfig
 from pipeline.data.array_files import tiff, whole_arrays
+from pipeline.data.array_files.numbered_files import in_order
 from pipeline.data.catalog import Catalog, list_samples
 from pipeline.data.groups import groups_of
 from pipeline.data.image_sources.registry import image_source
@@ -505,3 +506,18 @@ def test_masks_with_a_file_a_slice_are_read_as_any_mask(tmp_path: Path, axis: st
     if axis == "Z":
         truth = SampleReader(data).truth(sample, SIDES[1:])
         assert np.array_equal(truth.planes[0], labels[4])
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (["slice_0001_266_266_1.50_1.50", "slice_0002_266_266_1.50_1.50"], [1, 2]),
+        (["s2_09", "s2_10"], [9, 10]),
+        (["3_s10", "1_s11", "2_s12"], [10, 11, 12]),
+        (["0001a", "0002b"], [1, 2]),
+    ],
+)
+def test_the_number_of_a_slice_is_the_last_that_differs(
+    names: list[str], numbers: list[int]
+) -> None:
+    assert [number for number, _ in in_order([Path(f"{each}.png") for each in names])] == numbers

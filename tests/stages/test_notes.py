@@ -149,3 +149,33 @@ def test_the_newest_submission_is_the_one_that_was_written_last(stage: StageCont
 @pytest.mark.parametrize("value", ["nan", "inf", "1e999", "", "0,9", "1_0", True, None, [1], "٠"])
 def test_what_is_no_number_is_no_score(value: object) -> None:
     assert as_score(value) is None
+
+
+@pytest.mark.parametrize("pack", ["folder", "tar"])
+def test_a_submission_of_files_is_as_whole_as_its_note_says(
+    pack: str, copied: tuple[Path, Path]
+) -> None:
+    """Written once, and again where a file of it was changed, added or lost; scored by its label."""
+    blocks = {**ONE_MODEL, "submission": {"format": "masks", "pack": pack}}
+    stage = context(*copied, asked="submit", **blocks)
+    path = submit.run(stage)
+    label = path.name.removesuffix(".tar")
+    assert "4 mask(s) of 4 image(s)" in said(stage) and note_of(path).name == f"{label}.yaml"
+    files = sorted(path.iterdir()) if pack == "folder" else [path]
+    sent = {each: each.read_bytes() for each in files}
+    fresh = again(stage)
+    assert submit.run(fresh) == path and "up to date" in said(fresh)
+    leaderboard.run(fresh, "0.75", label)
+    for change in (
+        lambda: files[-1].write_bytes(b"other"),
+        lambda: files[0].unlink(),
+        lambda: (path / "more.png").write_bytes(b"") if pack == "folder" else path.unlink(),
+    ):
+        change()
+        assert submit.run(again(stage)) == path
+        assert {each: each.read_bytes() for each in files} == sent
+        assert pack == "tar" or sorted(path.iterdir()) == files
+    assert read_note(note_of(path)).facts["leaderboard"] == 0.75
+    assert leaderboard.recorded(path, print) == 0.75
+    newest = read_note(note_of(path)).facts
+    assert (newest["rows"], len(newest["checksum"])) == (4, 64)
