@@ -79,8 +79,9 @@ def _groups_from_table(
     for each, group in zip(table[columns.id], table[columns.group], strict=True):
         named[as_matched(each)].add(group.strip())
     keys = {each: as_matched(columns.key.replace("{id}", each)) for each in ids}
-    for each in ids if volume is not None and not named.keys() & keys.values() else ():
-        keys[each] = as_matched(columns.key.replace("{id}", volume.taken_apart(each)[0]))
+    if volume is not None and not named.keys() & keys.values():
+        volumes = {each: volume.taken_apart(each)[0] for each in ids}
+        keys = {each: as_matched(columns.key.replace("{id}", volumes[each])) for each in ids}
     missing = [each for each, key in keys.items() if named.get(key, {""}) == {""}]
     if missing:
         raise DataError(f"{path} names no group for {listed(missing)}")

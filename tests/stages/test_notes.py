@@ -155,7 +155,7 @@ def test_what_is_no_number_is_no_score(value: object) -> None:
 def test_a_submission_of_files_is_as_whole_as_its_note_says(
     pack: str, copied: tuple[Path, Path]
 ) -> None:
-    """Written once, and again where a file of it was changed, added or lost; scored by its label."""
+    """Written once, and again where one of its files was changed, added or lost."""
     blocks = {**ONE_MODEL, "submission": {"format": "masks", "pack": pack}}
     stage = context(*copied, asked="submit", **blocks)
     path = submit.run(stage)
