@@ -20,7 +20,6 @@ from pipeline.errors import DataError
 
 Files = Iterator[tuple[str, bytes]]
 """Names, with / between their parts, and contents."""
-_EARLIEST = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644
 
 
@@ -52,7 +51,7 @@ def write_pack(path: Path, pack: Pack, files: Files, check: Callable[[Files], ob
 def _write_zip(stream: BinaryIO, files: Files) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files:
-            entry = zipfile.ZipInfo(name, _EARLIEST)
+            entry = zipfile.ZipInfo(name)  # whose time is 1980
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, _MODE << 16
             archive.writestr(entry, content)
 
