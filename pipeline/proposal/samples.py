@@ -53,9 +53,10 @@ class Sample:
         return cell if cell in _EMPTY else None
 
     @property
-    def fits(self) -> bool:
-        """True if its columns are those that a submission can have."""
-        return len(self.table.header) == (3 if self.class_column else 2)
+    def copied(self) -> list[str]:
+        """Its columns besides those of ids, classes and run lengths."""
+        known = (self.keys.name, self.rle, self.class_column)
+        return [each for each in self.table.header if each not in known]
 
 
 def find_sample(tables: Sequence[Table], ids: Ids) -> Sample | None:

@@ -27,7 +27,7 @@ def propose_submission(layout: Layout, classes: Sequence[str], order: Found) -> 
 def _fits(sample: Sample, classes: Sequence[str]) -> bool:
     by_class = sample.rows == "class"
     named = set(sample.classes) == set(classes)
-    return sample.fits and (named if by_class else len(classes) == 1)
+    return named if by_class else len(classes) == 1
 
 
 def _as_in_sample(sample: Sample, layout: Layout) -> Iterator[Found]:
@@ -44,6 +44,8 @@ def _as_in_sample(sample: Sample, layout: Layout) -> Iterator[Found]:
         yield Found("key", sample.keys.form, "so its keys look")
     if sample.class_column:
         yield Found("class", sample.class_column, "this column names the class")
+    if sample.copied:
+        yield Found("copied", sample.copied, "its other columns, whose cells are kept", "likely")
     if sample.empty:
         yield Found("empty", sample.empty, "what stands in it everywhere", "likely")
 
@@ -61,8 +63,6 @@ def _without_sample(
     if sample is not None:
         path = sample.table.path
         why = f"{path} does not ask for a row an image and class of these classes"
-        if not sample.fits:
-            why = f"{path} has columns that are not id, class and run lengths"
         yield Found("sample", None, why, "guess", (Alternative(path, "if it is to be used"),))
         yield Found("columns", sample.columns, f"the header of {path}", "likely")
     elif odd and len(odd[0].header) == 2:

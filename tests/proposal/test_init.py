@@ -255,3 +255,13 @@ def test_a_sample_of_other_images_is_not_used(tmp_path: Path) -> None:
     assert submission["sample"].value is None
     assert "does not name the test images" in submission["sample"].why
     assert submission["columns"].value == ["img", "rle_mask"]
+
+
+def test_more_columns_of_the_sample_are_copied(tmp_path: Path) -> None:
+    layouts.carvana(tmp_path)
+    rows = [f"ffa9_{view:02d}.jpg,40,56,1 1" for view in (1, 2)]
+    table(tmp_path / "sample_submission.csv", "img,height,width,rle_mask", *rows)
+    submission = {each.key: each.value for each in propose(tmp_path).blocks["submission"]}
+    assert submission["sample"] == "sample_submission.csv"
+    assert submission["columns"] == ["img", "rle_mask"]
+    assert submission["copied"] == ["height", "width"]
