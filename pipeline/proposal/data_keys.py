@@ -149,9 +149,14 @@ def propose_drop(layout: Layout) -> Found | None:
     if not missing:
         return None
     why = f"{len(missing)} image(s) have no mask: {listed(missing, most=3)}; `check` refuses them"
-    few = len(missing) <= _MOST_DROPPED
-    left = (Alternative(missing, "to train without them"),) if few else ()
-    return Found("drop", [], why, "sure", left, is_said=False)
+    if len(missing) <= _MOST_DROPPED:
+        left = Alternative(missing, "to train without them")
+        return Found("drop", [], why, "sure", (left,), is_said=False)
+    ways = (
+        Alternative("drop", "to train without them"),
+        Alternative("empty", "where nothing is on them"),
+    )
+    return Found("without_mask", "error", why, "sure", ways)
 
 
 def _spelling(reading: Reading) -> str:

@@ -265,3 +265,13 @@ def test_more_columns_of_the_sample_are_copied(tmp_path: Path) -> None:
     assert submission["sample"] == "sample_submission.csv"
     assert submission["columns"] == ["img", "rle_mask"]
     assert submission["copied"] == ["height", "width"]
+
+
+def test_many_images_without_mask_are_left_out_by_one_word(tmp_path: Path) -> None:
+    layouts.voc(tmp_path)
+    for number in range(21):
+        put(tmp_path / f"JPEGImages/2008_{number:06d}.jpg", layouts.disc(number)[0])
+    proposal = propose(tmp_path)
+    found = {each.key: each for each in proposal.blocks["data"]}["without_mask"]
+    assert found.value == "error" and "21 image(s) have no mask" in found.why
+    assert [each.value for each in found.alternatives] == ["drop", "empty"]
