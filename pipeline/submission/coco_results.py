@@ -25,7 +25,9 @@ from pipeline.submission.shape_list import ImageKey, ShapeList
 
 
 class CocoResults:
-    """Shapes as COCO's results; with `rows: instance` an entry an object, else one a class."""
+    """Shapes as COCO's results; with `rows: instance` an entry an object, else one a class. A class
+    with the number 0 is the background, and has none.
+    """
 
     @classmethod
     def suffix(cls, settings: SubmissionConfig) -> str:
@@ -43,7 +45,8 @@ class CocoResults:
         if len(set(keys.values())) < len(keys):
             raise DataError("submission: two test images have the same number, such as 7 and 007")
         numbers = class_numbers(settings, data)
-        return ShapeList(settings, CocoNotation(numbers), keys, len(numbers))
+        background = {plane for plane, number in enumerate(numbers) if not number}
+        return ShapeList(settings, CocoNotation(numbers), keys, len(numbers), background)
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ def names_in(path: Path) -> list[str]:
                 return _files_of_zip(archive)
         with tarfile.open(path) as tar:
             return sorted(each.name.removeprefix("./") for each in tar if each.isfile())
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing") from None
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise DataError(f"{path} is damaged, or no folder, zip or tar: {error}") from None
 

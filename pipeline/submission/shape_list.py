@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -60,6 +60,8 @@ class ShapeList:
     notation: Notation
     keys: Mapping[str, ImageKey]
     classes: int
+    left_out: Collection[int] = ()
+    """Places of classes that are not listed."""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -74,12 +76,14 @@ class ShapeList:
             return self.settings.size or decisions.size_of(each)
 
         def found(each: str) -> list[Sequence[Shape]]:
-            return shapes_of_image(decisions, each, down)
+            by_class = shapes_of_image(decisions, each, down)
+            return [() if plane in self.left_out else some for plane, some in enumerate(by_class)]
 
         def entries() -> Iterator[Entry]:
             for each, by_class in zip(self.keys, ordered(found, list(self.keys)), strict=True):
                 size = size_of(each)
-                for plane, shapes in enumerate(by_class):
+                for plane in set(range(self.classes)).difference(self.left_out):
+                    shapes = by_class[plane]
                     kinds[plane][kind_of(shapes, size)] += 1
                 full = [each for shapes in by_class for each in shapes if len(each.runs)]
                 digests[each] = _digest(full)

@@ -174,6 +174,13 @@ def test_categories_and_image_ids_may_be_the_files(tmp_path: Path) -> None:
         sent(tmp_path, keys, {**masks, "c": masks["a"]})
 
 
+def test_the_background_is_no_category(tmp_path: Path) -> None:
+    masks = {each: np.concatenate([~planes, planes]) for each, planes in one().items()}
+    several = {"classes": {"ground": 0, "a": 5}, "multiclass": True}
+    entries = json.loads(sent(tmp_path, {"format": "coco"}, masks, **several).read_text())
+    assert [each["category_id"] for each in entries] == [5, 5]
+
+
 def test_a_polygon_covers_its_pixels_by_any_rule_of_centres(tmp_path: Path) -> None:
     from matplotlib.path import Path as Outline
 
@@ -378,6 +385,8 @@ def test_images_of_two_sizes_do_not_go_into_one_array(tmp_path: Path) -> None:
 
 
 def test_a_sample_names_the_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"sample\.zip is missing"):
+        sent(tmp_path, {"format": "masks", "sample": "sample.zip"}, one())
     with zipfile.ZipFile(tmp_path / "sample.zip", "w") as archive:
         archive.writestr("7.png", b"")
         archive.writestr("9.png", b"")
