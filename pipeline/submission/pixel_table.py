@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
@@ -66,25 +67,20 @@ class PixelTable:
         return cls(settings, numbers, keys.in_order_of(path, header.delimiter), header)
 
     def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
-        record, written = MaskRecord(), 0
+        record, written = MaskRecord(), count(0)
 
         def size_of(each: str) -> Size:
             return self.settings.size or decisions.size_of(each)
 
-        def drawn(row: Row) -> _Drawn:
-            planes = planes_at_size(decisions.decide(row.id), self.settings.size)
-            return _Drawn(numbered(planes, self.numbers, "uint16"), kinds_of(planes))
-
         def write(stream: BinaryIO) -> None:
-            nonlocal written
             header = self.header or self._own_header(size_of)
             lines = csv.writer(TextStream(stream), delimiter=header.delimiter, lineterminator="\n")
             stream.write(f"{header.line}\n".encode())
-            for row, (labels, kinds) in zip(self.rows, ordered(drawn, self.rows), strict=True):
+            for row, (labels, kinds) in self._drawn(decisions):
                 for line in lines_of_image(row, labels, self.settings):
                     self._refuse_other_width(len(line), header, row)
                     lines.writerow(line)
-                    written += 1
+                    next(written)
                 record.count(kinds)
                 record.digests[row.id] = _digest(labels)
                 advance(1)
@@ -92,7 +88,14 @@ class PixelTable:
             self._compare(Path(stream.name), size_of, record)
 
         stream_atomic(path, write)
-        return Written(written, record.uniform)
+        return Written(next(written), record.uniform)
+
+    def _drawn(self, decisions: SubmittedDecisions) -> Iterator[tuple[Row, _Drawn]]:
+        def drawn(row: Row) -> _Drawn:
+            planes = planes_at_size(decisions.decide(row.id), self.settings.size)
+            return _Drawn(numbered(planes, self.numbers, "uint16"), kinds_of(planes))
+
+        yield from zip(self.rows, ordered(drawn, self.rows), strict=True)
 
     def read(self, path: Path, size_of: SizeOf) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         for row, labels in self._labels(path, size_of):

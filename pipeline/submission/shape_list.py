@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Protocol
 
@@ -68,39 +68,39 @@ class ShapeList:
         return [Row(str(key), each, 0) for each, key in self.keys.items()]
 
     def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
-        kinds: dict[int, Counter[str]] = defaultdict(Counter)
-        digests: dict[str, bytes] = {}
-        down = self.settings.model_copy(update={"order": "column"})
+        record = _Record()
 
         def size_of(each: str) -> Size:
             return self.settings.size or decisions.size_of(each)
 
-        def found(each: str) -> list[Sequence[Shape]]:
-            by_class = shapes_of_image(decisions, each, down)
-            return [() if plane in self.left_out else some for plane, some in enumerate(by_class)]
-
         def entries() -> Iterator[Entry]:
-            for each, by_class in zip(self.keys, ordered(found, list(self.keys)), strict=True):
+            for each, by_class in self._decided(decisions):
                 size = size_of(each)
-                for plane in set(range(self.classes)).difference(self.left_out):
-                    shapes = by_class[plane]
-                    kinds[plane][kind_of(shapes, size)] += 1
-                full = [each for shapes in by_class for each in shapes if len(each.runs)]
-                digests[each] = _digest(full)
+                record.add(each, by_class, size)
+                shapes = chain.from_iterable(by_class.values())
+                full = [shape for shape in shapes if len(shape.runs)]
                 yield from (self.notation.entry(self.keys[each], shape, size) for shape in full)
                 advance(1)
 
         def check(stored: Path) -> None:
-            left = {each: digest for each, digest in digests.items() if digest != _digest([])}
-            for each, shapes in self._shapes(stored, size_of):
-                if left.pop(each, None) != _digest(shapes):
-                    raise DataError(f"{each} does not decode to its masks; nothing was written")
-            if left:
-                raise DataError(f"{next(iter(left))} is not in the file; nothing was written")
+            record.compare(self._shapes(stored, size_of))
 
         notation = self.notation
         count = write_entries(path, notation.before, entries(), notation.after, check)
-        return Written(count, uniform_kinds(kinds))
+        return Written(count, uniform_kinds(record.kinds))
+
+    def _decided(
+        self, decisions: SubmittedDecisions
+    ) -> Iterator[tuple[str, dict[int, Sequence[Shape]]]]:
+        """Each image, and the shapes of its classes by their places."""
+        down = self.settings.model_copy(update={"order": "column"})
+
+        def found(each: str) -> dict[int, Sequence[Shape]]:
+            by_class = enumerate(shapes_of_image(decisions, each, down))
+            return {plane: shapes for plane, shapes in by_class if plane not in self.left_out}
+
+        ids = list(self.keys)
+        yield from zip(ids, ordered(found, ids), strict=True)
 
     def read(self, path: Path, size_of: SizeOf) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         found = dict(self._shapes(path, lambda each: self.settings.size or size_of(each)))
@@ -121,6 +121,30 @@ class ShapeList:
                 yield each, [self.notation.shape(entry, size_of(each)) for entry in some]
         except (LookupError, TypeError, ValueError) as error:
             raise DataError(f"{path} holds an entry that says no shape: {error!r}") from None
+
+
+@dataclass
+class _Record:
+    """What the entries were made from: a digest an image, and the kinds of its planes."""
+
+    digests: dict[str, bytes] = field(default_factory=dict)
+    kinds: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def add(self, each: str, by_class: Mapping[int, Sequence[Shape]], size: Size) -> None:
+        for plane, shapes in by_class.items():
+            self.kinds[plane][kind_of(shapes, size)] += 1
+        full = [shape for shapes in by_class.values() for shape in shapes if len(shape.runs)]
+        if full:
+            self.digests[each] = _digest(full)
+
+    def compare(self, stored: Iterable[tuple[str, Sequence[Shape]]]) -> None:
+        """DataError where the shapes of an image are missing, or are others."""
+        left = dict(self.digests)
+        for each, shapes in stored:
+            if left.pop(each, None) != _digest(shapes):
+                raise DataError(f"{each} does not decode to its masks; nothing was written")
+        if left:
+            raise DataError(f"{next(iter(left))} is not in the file; nothing was written")
 
 
 def _digest(shapes: Sequence[Shape]) -> bytes:
