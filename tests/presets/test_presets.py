@@ -46,7 +46,7 @@ RULES: dict[str, Any] = {
     "hubmap-kidney": Rules(["id", "predicted"], ["t1", "t2"], SIZE),
     "hubmap-organ": Rules(["id", "rle"], ["10078"], SIZE),
     "sartorius": Rules(["id", "predicted"], ["t1", "t2"], SIZE, objects=True),
-    "screen-defects": Rules(["id", "rle_mask"], ["t1", "t2"], SIZE),
+    "screen-defects": FileRules(["t1.png", "t2.png"], SIZE, {0, 255}, ".zip"),
     "sennet-vessels": Rules(["id", "rle"], VESSELS, SIZE, empty="1 0"),
     "severstal": Rules(
         ["ImageId_ClassId", "EncodedPixels"],
