@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.atomic_files import stream_atomic
 from pipeline.config import DataConfig, SubmissionConfig
+from pipeline.data.row_keys import as_matched
 from pipeline.ensemble.blending.threads import ordered
 from pipeline.errors import DataError
 from pipeline.reporting import Advance
@@ -49,6 +50,7 @@ class PixelTable:
     rows: Sequence[Row]
     header: TableHeader | None
     """Of the sample file."""
+    sample: Path | None = None
 
     @classmethod
     def suffix(cls, settings: SubmissionConfig) -> str:
@@ -64,7 +66,7 @@ class PixelTable:
             return cls(settings, numbers, rows, None)
         path = data.root / settings.sample
         header = header_of(path)
-        return cls(settings, numbers, keys.in_order_of(path, header.delimiter), header)
+        return cls(settings, numbers, keys.in_order_of(path, header.delimiter), header, path)
 
     def write(self, path: Path, decisions: SubmittedDecisions, advance: Advance) -> Written:
         record, written = MaskRecord(), count(0)
@@ -126,6 +128,19 @@ class PixelTable:
         for row, labels in self._labels(path, size_of):
             if _digest(labels) != record.digests[row.id]:
                 raise DataError(f"{row.key!r} does not hold its labels; nothing was written")
+        if self.sample is not None and self.settings.layout == "long":
+            self._compare_keys(path, self.sample)
+
+    def _compare_keys(self, path: Path, sample: Path) -> None:
+        """DataError unless the keys of all pixels are those of the sample, in its order."""
+        delimiter = self.header.delimiter if self.header else ","
+        both = zip_longest(lines_of(path, delimiter), lines_of(sample, delimiter), fillvalue=[""])
+        for number, (ours, theirs) in enumerate(both, start=2):
+            if as_matched(ours[0]) != as_matched(theirs[0]):
+                raise DataError(
+                    f"{sample}, line {number}, asks for {theirs[0]!r}, and ours is {ours[0]!r} "
+                    f"(submission.order: {self.settings.order}, key: {self.settings.key!r})"
+                )
 
 
 def _digest(labels: Labels) -> bytes:

@@ -114,6 +114,19 @@ def test_images_of_two_sizes_do_not_go_into_one_array(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["sent.npy"]
 
 
+@pytest.mark.parametrize("order", ["row", "column"])
+def test_a_sample_says_the_order_of_pixels(order: str, tmp_path: Path) -> None:
+    keys = [f"{each}_{y}_{x}" for each in ("8", "7") for y in range(7) for x in range(9)]
+    write(tmp_path / "s.csv", "id,label\n" + "".join(f"{key},0\n" for key in keys))
+    settings = {"format": "pixels", "layout": "long", "key": "{id}_{row}_{column}"}
+    wanted = {**settings, "order": order, "sample": "s.csv"}
+    if order == "row":
+        sent(tmp_path, wanted, one())
+        return
+    with pytest.raises(DataError, match=r"s\.csv, line 3, asks for '8_0_1', and ours is '8_1_0'"):
+        sent(tmp_path, wanted, one())
+
+
 def test_a_sample_names_the_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sample\.zip is missing"):
         sent(tmp_path, {"format": "masks", "sample": "sample.zip"}, one())
