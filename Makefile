@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # What the user gives is text: make must not expand a `$` in it, nor the shell run anything of it.
 # As variables of := it is exported and inserted as it is; a line break would end the command line.
-GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME SEED
+GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV COMPETITION OWNER HOURS EXPECTED HALF IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME SEED
 define newline
 
 
@@ -38,7 +38,7 @@ RUN = $(call program,python) -m pipeline
 ifneq ($(MAKECMDGOALS),lint default-tests)
 .NOTPARALLEL:
 endif
-.PHONY: all $(STAGES) init plan borders verify leaderboard predict export help test default-tests test-slow gpu lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) init plan borders verify leaderboard predict export bundle help test default-tests test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the built-in demo
 	@$(RUN) all $(ARGUMENTS)
@@ -77,6 +77,9 @@ predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT
 
 export: $(STAMP)         ## export a model for other programs: MODEL=unet [FOLD=0|all] [SEED=0] FORMAT=onnx|torchscript|state_dict [OUT=]
 	@$(RUN) export $(ARGUMENTS) $(MEMBER) $(call option,seed,SEED) $(call option,format,FORMAT) $(call option,out,OUT)
+
+bundle: $(STAMP)         ## pack a finished run for a code competition: COMPETITION=slug OWNER=you [OUT=bundle] [HOURS=8.5] [EXPECTED=images] [HALF=1]
+	@$(RUN) bundle $(ARGUMENTS) $(call option,competition,COMPETITION) $(call option,owner,OWNER) $(call option,out,OUT) $(call option,hours,HOURS) $(call option,expected,EXPECTED) $(if $(HALF),--half)
 
 # pip unpacks and compiles on one core, and tests compile as well. These large parts are imported
 # seldom or never.

@@ -31,10 +31,12 @@ COMMANDS = {
     "verify": "read every map and list the damaged ones",
     "predict": "predict masks of new images with the chosen blend",
     "export": "export a model to a format that other programs read",
+    "bundle": "pack a finished run for a code competition without network",
     "clean": "remove the run folder; data, folds and submissions stay",
     "leaderboard": "record a leaderboard score beside a submission",
 }
 MOST_JOBS = 1024
+MOST_HOURS = 100
 LONGEST_MESSAGE = 500
 
 
@@ -106,6 +108,12 @@ def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:
         command.add_argument("--images", help="the images as one string, e.g. 'new/*.jpg'")
         command.add_argument("--probabilities", action="store_true", help="also write float32 .npy")
         command.add_argument("--overlay", action="store_true", help="also draw masks on images")
+    elif name == "bundle":
+        command.add_argument("--competition", default="", help="its name in Kaggle's addresses")
+        command.add_argument("--owner", default="", help="your name in Kaggle's addresses")
+        command.add_argument("--hours", type=_hours, default=8.5, help="that the notebook may run")
+        command.add_argument("--expected", type=_integer, help="hidden images, for the forecast")
+        command.add_argument("--half", action="store_true", help="weights in 16 bits")
     else:
         command.add_argument("--model", dest="exported", help="a model of the run")
         command.add_argument(
@@ -128,6 +136,16 @@ def _jobs(text: str) -> int:
             f"{shortened(text)} is not an integer from 1 to {MOST_JOBS}"
         )
     return number
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not 0 < hours <= MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number up to {MOST_HOURS}")
+    return hours
 
 
 def _fold(text: str) -> int | str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ Open = Callable[[Experiment, Workspace], StageContext]
 def run_finished(
     options: argparse.Namespace, load: Callable[[Path], Experiment], open_context: Open
 ) -> None:
-    """Run `predict` or `export`. With --config the blend is first brought up to date; a run that
-    is named by its folder is used as it is, and needs neither data nor maps.
+    """Run a command about a finished run. With --config the blend is first brought up to date; a
+    run that is named by its folder is used as it is, and needs neither data nor maps.
     """
     named = list(options.named)
     if options.config is None:
@@ -67,10 +69,8 @@ def workspace_of(folder: Path) -> Workspace:
 
 
 def _stage(command: str) -> Callable[..., Any]:
-    from pipeline.stages import export, predict
-
-    stages: dict[str, Callable[..., Any]] = {"predict": predict.run, "export": export.run}
-    return stages[command]
+    stage: Callable[..., Any] = import_module(f"pipeline.stages.{command}").run
+    return stage
 
 
 def _request(options: argparse.Namespace, named: Sequence[str]) -> Any:
@@ -81,6 +81,16 @@ def _request(options: argparse.Namespace, named: Sequence[str]) -> Any:
             raise ConfigError(f"export takes one run and no {named[0]!r}; see --model, --format")
         return export.ExportRequest(
             options.exported, options.exported_fold, options.format, options.out, options.seed
+        )
+    if options.command == "bundle":
+        from pipeline.stages import bundle
+
+        if named:
+            raise ConfigError(f"bundle takes one run and no {named[0]!r}")
+        out = options.out or Path("bundle")
+        owner = options.owner or os.environ.get("KAGGLE_USERNAME", "")
+        return bundle.BundleRequest(
+            options.competition, owner, out, options.hours, options.expected, options.half
         )
     from pipeline.stages import predict
 

@@ -5,4 +5,4 @@ from __future__ import annotations
 ORDER = ("demo", "check", "align", "folds", "train", "infer", "ensemble", "submit", "scorecard")
 BY_MEMBER = ("train", "infer")
 """The stages that can be asked for some models or one fold alone: MODEL=, FOLD=."""
-OF_FINISHED_RUNS = ("predict", "export")
+OF_FINISHED_RUNS = ("predict", "export", "bundle")

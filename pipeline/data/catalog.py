@@ -105,6 +105,14 @@ def _without_mask(
     return bare
 
 
+def list_test_samples(data: DataConfig) -> tuple[Sample, ...]:
+    """The test images alone, in the order of their ids; () where there are none."""
+    test = _found(data, data.test)
+    if data.volume is not None:
+        test = slices_of({}, {}, test, data)[2]
+    return _samples("test", test, {}, {})
+
+
 def _found(data: DataConfig, pattern: ImagePattern | None) -> dict[str, tuple[Path, ...]]:
     if pattern is None:
         return {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,15 @@ class Recipe:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.weights)
+
+    def of_models(self, names: Collection[str]) -> Recipe:
+        """The same blend of some of its models, whose weights keep their proportions."""
+        kept = [place for place, name in enumerate(self.names) if name in names]
+        tables = self.mean.tables
+        if tables is not None and len(tables) > 1:
+            tables = tables[kept]
+        weights = {self.names[place]: self.weights[self.names[place]] for place in kept}
+        return replace(self, weights=weights, mean=replace(self.mean, tables=tables))
 
     def blend(
         self, maps: BlendInput, out: NDArray[np.float32] | None = None

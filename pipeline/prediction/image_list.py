@@ -15,6 +15,7 @@ from pipeline.ensemble.blending.threads import ordered
 from pipeline.errors import DataError
 from pipeline.prediction.named_images import NamedImages
 from pipeline.reporting import Reporter
+from pipeline.size import Size
 
 ROWS = 1024  # of an image that are decoded together, where its format allows it
 
@@ -60,10 +61,36 @@ def slices_by_volume(samples: Sequence[Sample], data: DataConfig) -> dict[str, l
 
 def sizes_of(
     samples: Sequence[Sample], reader: SampleReader, reporter: Reporter
-) -> dict[str, tuple[int, int]]:
+) -> dict[str, Size]:
     """H, W of every image by its id; DataError that lists all that cannot be read."""
+    sizes, problems = _read_through(samples, reader, reporter)
+    if problems:
+        raise DataError(
+            f"{len(problems)} of {len(samples)} images cannot be read, and nothing was predicted; "
+            "leave them out, or get them again:\n" + "\n".join(problems)
+        )
+    return sizes
 
-    def size(sample: Sample) -> tuple[int, int] | str:
+
+def readable_sizes(
+    samples: Sequence[Sample], reader: SampleReader, reporter: Reporter
+) -> dict[str, Size]:
+    """The same of all images that can be read; a warning lists the others."""
+    sizes, problems = _read_through(samples, reader, reporter)
+    if problems:
+        reporter.warn(
+            f"{len(problems)} of {len(samples)} images cannot be read, and have empty masks:\n"
+            + "\n".join(problems)
+        )
+    return sizes
+
+
+def _read_through(
+    samples: Sequence[Sample], reader: SampleReader, reporter: Reporter
+) -> tuple[dict[str, Size], list[str]]:
+    """The sizes, and a line for each image that cannot be decoded."""
+
+    def size(sample: Sample) -> Size | str:
         try:
             image = reader.rows(sample)
             for top in range(0, image.shape[0], ROWS):
@@ -72,7 +99,7 @@ def sizes_of(
             return str(error)
         return reader.own_size(image)
 
-    sizes: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, Size] = {}
     problems: list[str] = []
     with reporter.track("read", len(samples)) as advance:
         for sample, found in zip(samples, ordered(size, samples), strict=True):
@@ -81,9 +108,4 @@ def sizes_of(
             else:
                 sizes[sample.id] = found
             advance(1)
-    if problems:
-        raise DataError(
-            f"{len(problems)} of {len(samples)} images cannot be read, and nothing was predicted; "
-            "leave them out, or get them again:\n" + "\n".join(problems)
-        )
-    return sizes
+    return sizes, problems

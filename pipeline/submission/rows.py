@@ -124,6 +124,19 @@ def _check_header(path: Path, header: Sequence[str], settings: SubmissionConfig)
         )
 
 
+def emptied_sample(path: Path, settings: SubmissionConfig) -> str:
+    """The text of a sample file with an empty mask in each line, whatever its lines are about."""
+    table = read_table(path, ())
+    _check_header(path, table.header, settings)
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
+    text.write(f"{table.header_line}\n")
+    at = roles_of(table.header, settings).index("mask")
+    for cells in zip(*(table[name] for name in table.header), strict=True):
+        lines.writerow([*cells[:at], settings.empty, *cells[at + 1 :]])
+    return text.getvalue()
+
+
 def roles_of(names: Sequence[str], settings: SubmissionConfig) -> list[str]:
     """The content of each column: id before mask unless `columns` swaps them, others anywhere.
 

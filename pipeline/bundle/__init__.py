@@ -1,0 +1,1 @@
+"""Bundles for code competitions: a finished run that predicts where there is no network."""

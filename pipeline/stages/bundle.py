@@ -1,0 +1,141 @@
+"""bundle: packs a finished run for a code competition, whose test images are hidden."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from pipeline import __version__
+from pipeline.atomic_files import write_atomic
+from pipeline.bundle import start
+from pipeline.bundle.kernel import check_slug, dataset_metadata, kernel_metadata, notebook
+from pipeline.bundle.layout import CODE, DATASET, FACTS, KERNEL, RUN, START, BundleFacts
+from pipeline.bundle.pack import pack_code, pack_run
+from pipeline.config import slug
+from pipeline.data.catalog import list_test_samples
+from pipeline.disk_space import check_room, disk_errors_reported, readable
+from pipeline.errors import ConfigError, DataError
+from pipeline.prediction.blended import MemoryBlend
+from pipeline.prediction.finished_run import (
+    FinishedRun,
+    read_finished_run,
+    refuse_references,
+    verify_weights,
+)
+from pipeline.prediction.image_predictor import ImagePredictor
+from pipeline.reporting import duration
+from pipeline.stages.context import StageContext
+
+TIMED = 4
+"""Images; the first one warms up."""
+
+
+@dataclass(frozen=True)
+class BundleRequest:
+    """The options of the user.
+
+    competition, owner: names in Kaggle's addresses; hours: the notebook must be done within;
+    expected: hidden images, for the forecast; half: weights in 16 bits.
+    """
+
+    competition: str
+    owner: str
+    out: Path
+    hours: float = 8.5
+    expected: int | None = None
+    half: bool = False
+
+
+@disk_errors_reported()
+def run(context: StageContext, folder: Path, request: BundleRequest) -> Path:
+    """Write `dataset/` and `kernel/` below `request.out`, to be uploaded by Kaggle's client.
+
+    Raises ConfigError for names that Kaggle has not, DataError where OUT holds anything else.
+    """
+    started = time.monotonic()
+    competition = check_slug("COMPETITION", request.competition)
+    owner = check_slug("OWNER", request.owner)
+    finished = read_finished_run(folder)
+    refuse_references(finished.experiment)
+    if finished.experiment.data.test is None:
+        raise ConfigError("data.test: a bundle looks there for the hidden images; set it")
+    models = MemoryBlend.of(finished).models
+    verify_weights(finished, models)
+    _check_target(request.out)
+    weights = [each for model in models for each in finished.members[model]]
+    size = sum(each.size for each in weights)
+    check_room("bundle", 2 * size, [], request.out, "")
+    seconds = _seconds_an_image(context, finished)
+    made = request.out.with_name(f".{request.out.name}.partial")
+    shutil.rmtree(made, ignore_errors=True)
+    name = slug(f"{finished.experiment.name}-maskmill").lower().replace("_", "-").replace(".", "-")
+    dataset, kernel = made / DATASET, made / KERNEL
+    for each in (dataset, kernel, made / RUN):
+        each.mkdir(parents=True)
+    members = pack_run(dataset / f"{RUN}.zip", finished, made / RUN, half=request.half)
+    shutil.rmtree(made / RUN)
+    pack_code(dataset / f"{CODE}.zip")
+    shutil.copyfile(start.__file__, dataset / START)
+    facts = BundleFacts(
+        finished.experiment.name, __version__, competition, request.half, members, seconds
+    )
+    write_atomic(dataset / FACTS, facts.as_json())
+    write_atomic(dataset / "dataset-metadata.json", dataset_metadata(owner, name))
+    metadata = kernel_metadata(owner, f"{name}-submit", name, competition)
+    write_atomic(kernel / "kernel-metadata.json", metadata)
+    write_atomic(kernel / "submit.ipynb", notebook(name, request.hours))
+    shutil.rmtree(request.out, ignore_errors=True)
+    made.rename(request.out)
+    _say_what_it_needs(context, finished, request, facts)
+    context.done("bundle", f"{members} member(s)", request.out, started)
+    context.reporter.say(
+        f"upload: kaggle datasets create -p {request.out / DATASET} (a new version: kaggle "
+        f"datasets version -p … -m notes), and when it is ready: kaggle kernels push -p "
+        f"{request.out / KERNEL}"
+    )
+    return request.out
+
+
+def _check_target(out: Path) -> None:
+    """DataError unless `out` is free, or holds a bundle, which is replaced."""
+    if out.exists() and not (out.is_dir() and {each.name for each in out.iterdir()} <= _OURS):
+        raise DataError(f"{out} holds something else; name another folder with OUT=")
+
+
+_OURS = {DATASET, KERNEL}
+
+
+def _seconds_an_image(context: StageContext, finished: FinishedRun) -> float | None:
+    """Of all members on the first device here; None without test images to try."""
+    data = finished.experiment.data
+    samples = list_test_samples(data)[:TIMED] if data.root.is_dir() else ()
+    if len(samples) < 2 or data.volume is not None:
+        return None
+    predictor = ImagePredictor(finished, context.machine.devices[0])
+    took = []
+    for sample in samples:
+        began = time.monotonic()
+        predictor(sample.image)
+        took.append(time.monotonic() - began)
+    return median(took[1:])
+
+
+def _say_what_it_needs(
+    context: StageContext, finished: FinishedRun, request: BundleRequest, facts: BundleFacts
+) -> None:
+    size = sum(each.stat().st_size for each in (request.out / DATASET).iterdir())
+    text = f"bundle: {readable(size)} to upload"
+    if facts.seconds_an_image is not None:
+        count = request.expected or len(list_test_samples(finished.experiment.data))
+        whole = facts.seconds_an_image * count
+        device = context.machine.devices[0]
+        text += f"; {duration(whole)} for {count} image(s) on one {device} like this one"
+        if whole > request.hours * 3600:
+            context.reporter.warn(
+                f"bundle: {duration(whole)} on one {device} are more than {request.hours:g} h; on "
+                "such a device the least worthy members will be left out"
+            )
+    context.reporter.say(text)
