@@ -204,6 +204,7 @@ def _weights(workspace: Path) -> dict[str, str]:
     return {str(path.relative_to(workspace)): file_checksum(path) for path in files}
 
 
+@pytest.mark.slow
 def test_a_run_decodes_each_sample_once(
     samples: tuple[Sample, ...], tmp_path: Path, decoded_ids: list[str]
 ) -> None:

@@ -186,6 +186,7 @@ def test_two_at_once_share_the_work_or_one_names_the_other(data: Path, tmp_path:
     assert _submission(tmp_path / "both") == _submission(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_exits_with_143_and_the_next_run_goes_on(
     data: Path, tmp_path: Path
 ) -> None:

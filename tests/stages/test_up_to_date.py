@@ -35,6 +35,7 @@ def _alter_maps(workspace: Path) -> dict[Path, bytes]:
     return before
 
 
+@pytest.mark.slow
 def test_no_map_is_read_not_even_for_a_mean_of_ranks(finished: tuple[Path, Path]) -> None:
     root, workspace = finished
     before = _alter_maps(workspace)

@@ -29,6 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_whole_network_goes_through_every_stage(root: Path, tmp_path: Path) -> None:
     stage = context(root, tmp_path, asked="all", **SETTINGS)
     scorecard.run(stage)

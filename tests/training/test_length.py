@@ -85,6 +85,7 @@ def _header(path: Path) -> str:
     return path.read_bytes()[8:400].decode("utf-8", "replace").replace("\\", "")
 
 
+@pytest.mark.slow
 def test_the_hours_are_told_once_after_the_first_steps(tmp_path: Path) -> None:
     draw_discs(tmp_path / "discs")
     projection = Projection(members=12, steps=36_000, at_once=2)
