@@ -38,13 +38,16 @@ RUN = $(call program,python) -m pipeline
 ifneq ($(MAKECMDGOALS),lint default-tests)
 .NOTPARALLEL:
 endif
-.PHONY: all $(STAGES) init plan borders verify leaderboard predict export bundle help test default-tests test-slow gpu lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) download upload init plan borders verify leaderboard predict export bundle help test default-tests test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the built-in demo
 	@$(RUN) all $(ARGUMENTS)
 
 init: $(STAMP)           ## look at a folder of data and write configs/<NAME>.yaml: DATA=/folder [NAME=mine]
 	@$(RUN) init $(call option,data,DATA) $(call option,name,NAME)
+
+download: $(STAMP)       ## fetch the data of a Kaggle competition: COMPETITION=slug [DATA=data/slug]
+	@$(RUN) download $(call option,competition,COMPETITION) $(call option,data,DATA)
 
 demo: $(STAMP)           ## draw the built-in demo competition
 check: $(STAMP)          ## inspect the data and list its problems
@@ -71,6 +74,9 @@ verify: $(STAMP)         ## read every stored map and list damaged ones; infer r
 
 leaderboard: $(STAMP)    ## record a leaderboard score: SCORE=0.9961 [LABEL=3fa91c02]
 	@$(RUN) leaderboard $(ARGUMENTS) --score=$(call quoted,$(SCORE)) $(call option,label,LABEL)
+
+upload: $(STAMP)         ## send a submission to Kaggle and record its score: COMPETITION=slug [LABEL=3fa91c02]
+	@$(RUN) upload $(ARGUMENTS) $(call option,competition,COMPETITION) $(call option,label,LABEL)
 
 predict: $(STAMP)        ## predict masks of new images: IMAGES='new/*.jpg' [OUT=masks] [PROBABILITIES=1] [OVERLAY=1]
 	@$(RUN) predict $(ARGUMENTS) $(call option,images,IMAGES) $(call option,out,OUT) $(if $(PROBABILITIES),--probabilities) $(if $(OVERLAY),--overlay)

@@ -17,6 +17,7 @@ from pipeline.suggestions import did_you_mean, shortened
 COMMANDS = {
     "all": "every stage, in order",
     "init": "look at a folder of data and write an experiment for it",
+    "download": "fetch the data of a Kaggle competition",
     "demo": "draw the built-in demo competition",
     "check": "inspect the data and list its problems",
     "align": "align references with their images",
@@ -33,6 +34,7 @@ COMMANDS = {
     "export": "export a model to a format that other programs read",
     "bundle": "pack a finished run for a code competition without network",
     "clean": "remove the run folder; data, folds and submissions stay",
+    "upload": "send a submission to Kaggle and record its score",
     "leaderboard": "record a leaderboard score beside a submission",
 }
 MOST_JOBS = 1024
@@ -64,6 +66,9 @@ def command_parser(program: str) -> argparse.ArgumentParser:
         if name == "init":
             _add_init(command)
             continue
+        if name == "download":
+            _add_download(command)
+            continue
         command.add_argument("--config", type=Path, help=f"the experiment file (default: {DEMO})")
         command.add_argument("--data", help="folder of the data (replaces data.root)")
         command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
@@ -76,6 +81,9 @@ def command_parser(program: str) -> argparse.ArgumentParser:
             command.add_argument("--model", dest="measured", help="only these models, or blend")
         if name in OF_FINISHED_RUNS:
             _add_finished_run(command, name)
+        if name == "upload":
+            command.add_argument("--competition", default="", help="its name in Kaggle's addresses")
+            command.add_argument("--label", help="which submission (default: the newest)")
         if name == "leaderboard":
             command.add_argument("--score", default="", help="e.g. 0.9961")
             command.add_argument("--label", help="which submission (default: the newest)")
@@ -92,6 +100,12 @@ def _add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", help="folder of the data")
     command.add_argument("--name", help="names configs/<name>.yaml (default: the folder's name)")
     command.set_defaults(config=None, overrides=[], jobs=None, devices=None)
+
+
+def _add_download(command: argparse.ArgumentParser) -> None:
+    """The options of the command that comes before there is any experiment."""
+    command.add_argument("--competition", default="", help="its name in Kaggle's addresses")
+    command.add_argument("--data", help="the new folder (default: data/<competition>)")
 
 
 def _add_finished_run(command: argparse.ArgumentParser, name: str) -> None:

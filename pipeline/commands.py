@@ -36,6 +36,11 @@ def run_command(options: argparse.Namespace, reporter: Reporter, program: str) -
     def open_context(experiment: Experiment, workspace: Workspace) -> StageContext:
         return _context(options, experiment, workspace, reporter, program)
 
+    if options.command == "download":
+        from pipeline.stages import download
+
+        download.run(options.competition, options.data, reporter, program)
+        return
     if options.command == "init":
         _init(options, reporter, program)
         return
@@ -65,6 +70,8 @@ def _own_arguments(stage: str, options: argparse.Namespace) -> tuple[Any, ...]:
     """The arguments of a stage besides the context."""
     if stage == "leaderboard":
         return options.score, options.label
+    if stage == "upload":
+        return options.competition, options.label
     return (options.measured,) if stage == "borders" else ()
 
 

@@ -22,7 +22,7 @@ def run(context: StageContext, score: str, label: str | None = None) -> None:
             f"SCORE={score!r} is not a number{point}; give the score that the competition shows, "
             "such as SCORE=0.9961"
         )
-    path = _note(context, label)
+    path = note_of_label(context, label)
     with context.exclusive("submit"):
         note = read_note(path)
         if note.damage:
@@ -35,7 +35,7 @@ def run(context: StageContext, score: str, label: str | None = None) -> None:
     context.reporter.say(f"leaderboard: {number} → {path}; next: make scorecard{context.arguments}")
 
 
-def _note(context: StageContext, label: str | None) -> Path:
+def note_of_label(context: StageContext, label: str | None) -> Path:
     """The note of that submission, or of the one that was written last."""
     folder = context.workspace.submissions
     notes = sorted(folder.glob("*.yaml"), key=_written)

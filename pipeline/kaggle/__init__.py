@@ -1,0 +1,1 @@
+"""Downloads and uploads by Kaggle's own client, which is an extra."""
