@@ -11,9 +11,6 @@ from pipeline.interruption import StopFlag
 from pipeline.reporting import Reporter
 from pipeline.workspace import Workspace
 
-ATTEMPTS = 3
-"""So many processes a job may take with it before it is given up."""
-
 
 class Engine(Protocol):
     """Runs the jobs of one stage, each once at a time."""

@@ -7,16 +7,14 @@ it, its job is named and run again in a new one, from its saved state; other job
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from pipeline.cores import computing_threads
-from pipeline.errors import InterruptedRunError, ResourceError
+from pipeline.errors import InterruptedRunError
+from pipeline.execution.attempts import run_apart
 from pipeline.execution.crew import Crew
 from pipeline.execution.devices import Machine, is_cuda
-from pipeline.execution.engine import ATTEMPTS
 from pipeline.execution.jobs import WAITS, Job, JobContext, Outcome, run_job
 from pipeline.interruption import StopFlag
 from pipeline.locks import hold_one_of
@@ -70,30 +68,5 @@ class Loky:
 
     def _apart(self, jobs: Sequence[Job], stop: StopFlag) -> Iterator[Outcome]:
         """Every job's outcome as it comes, from worker processes that may die."""
-        waiting, crashes = deque(jobs), Counter[str]()
         with self._crew as crew:
-            while (waiting and not stop) or crew.running:
-                if stop:
-                    crew.signal_stop()
-                else:
-                    crew.begin(waiting)
-                for job, outcome in crew.ended():
-                    crashes[job.name] += bool(outcome.fault)
-                    if outcome.taken:
-                        waiting.appendleft(job)
-                    elif not outcome.fault or stop or crashes[job.name] >= ATTEMPTS:
-                        yield given_up(outcome, crashes[job.name]) if outcome.fault else outcome
-                    else:
-                        waiting.append(job)
-                        self._reporter.warn(
-                            f"a worker died during {job.name}; run again ({outcome.fault})"
-                        )
-
-
-def given_up(outcome: Outcome, times: int) -> Outcome:
-    """The outcome of a job whose process died so often."""
-    text = (
-        f"{outcome.name}: its worker died {times}× ({outcome.fault}); the next run continues from "
-        "the last saved state. If memory is short, set a smaller batch or fewer JOBS"
-    )
-    return replace(outcome, error=ResourceError(text))
+            yield from run_apart(crew, jobs, stop, self._reporter)

@@ -55,7 +55,10 @@ def run(context: StageContext) -> Inferred:
     if jobs:
         maps = sum(len(job.samples) * len(job.outputs) for job in jobs.values())
         ordered = predicting.longest_first(jobs)
-        waiting = [Job(name, predict_range, (job,)) for name, job in ordered.items()]
+        waiting = [
+            Job(name, predict_range, (job,), writes=job.sink.folders)
+            for name, job in ordered.items()
+        ]
         context.run_jobs("infer", waiting, width=len(context.machine.devices))
         context.done("infer", f"{maps} maps", context.workspace.run, started)
     else:

@@ -102,5 +102,7 @@ def _add(predicting: Predicting, recipe: Recipe, sums: Accumulator, members: Seq
     some = {member: pending[member] for member in group}
     jobs = predicting.jobs("sum", "test", some, sink_of, used)
     ordered = predicting.longest_first(jobs)
-    waiting = [Job(name, predict_range, (job,)) for name, job in ordered.items()]
+    waiting = [
+        Job(name, predict_range, (job,), writes=job.sink.folders) for name, job in ordered.items()
+    ]
     context.run_jobs("infer", waiting, width=len(context.machine.devices))
