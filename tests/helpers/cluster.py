@@ -41,7 +41,8 @@ class Loopback:
         port_file = self.folder / "scheduler.json"
         self.scheduler = self._begin(
             "scheduler", ["--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-                          "--scheduler-file", str(port_file)], {},
+                          "--scheduler-file", str(port_file)],
+            {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "8s"},
         )  # fmt: skip
         wait_until(port_file.exists)
         self.address = port_file.read_text().split('"address": "')[1].split('"')[0]

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline.atomic_files import write_atomic
 from pipeline.execution.jobs import JobContext
 
 
@@ -73,3 +74,13 @@ def hang(folder: str, name: str, context: JobContext) -> str:
     if len(starts(Path(folder), name)) == 1:
         time.sleep(600)
     return "awake"
+
+
+def publish_late(folder: str, name: str, seconds: float, context: JobContext) -> str:
+    """The host, which is also written to a file after so long; the second attempt is faster."""
+    note_start(folder, name)
+    host = os.environ["MASKMILL_HOST"]
+    first = len(starts(Path(folder), name)) == 1
+    time.sleep(seconds if first else seconds / 10)
+    write_atomic(Path(folder) / f"{name}.published", host)
+    return host

@@ -152,6 +152,8 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        with suppress(OSError):  # there if a question was asked, and full if others ask
+            (self._runs / ".probe").rmdir()
         with suppress(Exception):  # a scheduler that is gone
             self.client.close(timeout=5)
         self._end_started()
