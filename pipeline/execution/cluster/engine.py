@@ -185,11 +185,12 @@ class RemoteCrew:
 
     def _report(self, attempt: Attempt) -> Report:
         """From the worker, or from what its job left on the disk."""
-        host = attempt.slot.host
+        host, found = attempt.slot.host, _receipt(attempt.errand)
         if attempt.future.status == "finished":
+            if found is not None and not isinstance(found.error, InterruptedRunError):
+                return Report(host, found)  # sooner than through the scheduler
             report: Report = pickle.loads(attempt.future.result())
             return report
-        found = _receipt(attempt.errand)
         why = "left the cluster"
         if attempt.future.status == "error":
             why = repr(attempt.future.exception())

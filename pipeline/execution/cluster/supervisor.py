@@ -121,6 +121,7 @@ def run_errand(
             folder = Path(name)
             (folder / ERRAND).write_bytes(order)
             child.begin(folder)
+            make_ready()
             reason = _watch(child, errand, why_stop, tell)
             ending = child.finish()
             tell(child.new_lines(all=True))
@@ -170,7 +171,7 @@ def _report(errand: Errand, path: Path, reason: str, ending: str, tail: str) -> 
 
 
 def _next_child() -> Child:
-    """A process that is ready if possible; as many are made ready as run."""
+    """A process that is ready, if there is one."""
     with _guard:
         for dead in [each for each in _spares if not each.is_there]:
             _spares.remove(dead)
@@ -178,8 +179,13 @@ def _next_child() -> Child:
             dead.close()
         child = _spares.pop() if _spares else Child()
         _busy.add(child)
-        _spares.extend(Child() for _ in range(len(_busy) - len(_spares)))
         return child
+
+
+def make_ready() -> None:
+    """Start as many processes ahead as run, and one at least."""
+    with _guard:
+        _spares.extend(Child() for _ in range(max(1, len(_busy)) - len(_spares)))
 
 
 def _ending(code: int) -> str:

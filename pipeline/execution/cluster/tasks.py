@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.execution.cluster.errand import Errand
 from pipeline.execution.cluster.facts import Facts, Question, facts, versions
-from pipeline.execution.cluster.supervisor import UNTIL, run_errand
+from pipeline.execution.cluster.supervisor import UNTIL, make_ready, run_errand
 from pipeline.host import host_name
 
 STOPPED: set[str] = set()
@@ -25,6 +25,7 @@ def stop_run(run: str) -> None:
 
 async def tell_facts(question: Question) -> Facts:
     """Of this worker's machine; beside its jobs, and without a slot."""
+    await asyncio.to_thread(make_ready)
     return await asyncio.to_thread(facts, question)
 
 
