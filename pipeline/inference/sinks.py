@@ -60,7 +60,7 @@ class StoreSink:
 
     @property
     def folders(self) -> frozenset[Path]:
-        return frozenset(store.folder for store in self.stores)
+        return frozenset(folder for store in self.stores for folder in store.folders)
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         claims = ExitStack()

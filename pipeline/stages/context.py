@@ -68,6 +68,11 @@ class StageContext:
         return self.workers.machine() if self.cluster else Machine.detect(self.jobs, self.devices)
 
     @cached_property
+    def hosts(self) -> int:
+        """How many machines run jobs."""
+        return max(1, len(self.workers.team.hosts)) if self.cluster and self.machine else 1
+
+    @cached_property
     def workers(self) -> Cluster:
         """The cluster of CLUSTER=, started or connected to at the first use."""
         from pipeline.execution.cluster.cluster import open_cluster

@@ -118,7 +118,8 @@ def _jobs(
         what,
         part,
         pending,
-        lambda models: StoreSink(tuple(stores[model] for model in models)),
+        lambda models, ids: StoreSink(tuple(stores[model].part(ids) for model in models)),
         used,
         share,
+        lambda models, each: tuple(stores[model].shard_of(each) for model in models),
     )

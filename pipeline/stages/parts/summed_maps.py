@@ -91,7 +91,7 @@ def _add(predicting: Predicting, recipe: Recipe, sums: Accumulator, members: Seq
     group, _ = next(predicting.together(pending, used))
     infer = {member: context.experiment.models[member].infer for member in group}
 
-    def sink_of(models: Sequence[str]) -> SumSink:
+    def sink_of(models: Sequence[str], _ids: Sequence[str]) -> SumSink:
         return SumSink(
             sums,
             tuple(models),
