@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from pipeline.maps import MapStore
 from tests.helpers.cluster import REPOSITORY, Loopback, environment, loopback, wait_until
 from tests.helpers.cluster_jobs import starts
 from tests.helpers.competitions import TINY, draw_discs, raw_experiment
@@ -239,10 +240,12 @@ def _made(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         str(path.relative_to(run)): member_bytes(path) for path in sorted(run.glob("[ab]/fold*"))
     }
-    kept = [*run.glob("*/maps/**/*"), *run.glob("ensemble.*"), *folder.glob("submissions/**/*.csv")]
-    for path in kept:
-        if path.is_file() and not path.name.startswith("."):
-            found[str(path.relative_to(folder))] = path.read_bytes()
+    for path in [*run.glob("ensemble.*"), *folder.glob("submissions/**/*.csv")]:
+        found[str(path.relative_to(folder))] = path.read_bytes()
+    for path in run.glob("[ab]/maps/*"):
+        store = MapStore.open(path)
+        maps = [store.read_raw(each).tobytes() for each in store.ids]
+        found[str(path.relative_to(run))] = (store.ids, store.content, maps)
     return found
 
 
@@ -263,8 +266,10 @@ def test_weights_maps_blend_and_submission_are_those_of_one_machine(
     output, errors = there.communicate(timeout=900)
     assert there.returncode == 0, (output, errors)
     mine, theirs = _made(tmp_path / "here"), _made(tmp_path / "there")
-    assert mine.keys() == theirs.keys() and len(mine) > 20
+    assert mine.keys() == theirs.keys() and len(mine) == 4 + 2 + 1 + 4
     assert [name for name in mine if mine[name] != theirs[name]] == []
+    shards = [*(tmp_path / "there/runs/discs/a/maps/test").glob("shard*/maps.npy")]
+    assert len(shards) == 2 and not [*tmp_path.glob("here/runs/discs/a/maps/test/shard*")]
 
 
 def test_the_workers_are_described(cluster: Loopback, tmp_path: Path) -> None:
