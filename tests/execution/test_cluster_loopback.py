@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,14 @@ def cluster(tmp_path: Path) -> Iterator[Loopback]:
         wait_until(lambda: len(made.jobs()) <= len(made.workers), 30)  # no more than spares
 
 
-def drive(cluster: str, folder: Path, jobs: list[Any], **options: Any) -> subprocess.Popen[str]:
+def drive(
+    cluster: str, folder: Path, jobs: list[Any], path: str = os.environ["PATH"], **options: Any
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.helpers.cluster_driver", cluster, str(folder),
          json.dumps(jobs)],
-        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        **options,
+        cwd=folder, env=environment(PATH=path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, **options,
     )  # fmt: skip
 
 
@@ -281,3 +284,39 @@ def test_the_workers_are_described(cluster: Loopback, tmp_path: Path) -> None:
     assert told.returncode == 0, errors
     lines = [line for line in output.splitlines() if "box-" in line]
     assert len(lines) == 2 and all(" yes" in line and "cpu" in line for line in lines)
+
+
+SBATCH = """#!/bin/sh
+number=$(ls {folder}/submitted | wc -l)
+cp "$1" {folder}/submitted/$number
+MASKMILL_HOST=node$number setsid sh {folder}/submitted/$number > {folder}/log$number 2>&1 &
+echo $! > {folder}/pid$number
+echo Submitted batch job $number
+"""
+SCANCEL = "#!/bin/sh\nkill -TERM -$(cat {folder}/pid$1)\n"
+
+
+def test_a_slurm_job_that_is_over_is_submitted_again(tmp_path: Path) -> None:
+    """By commands of the names of Slurm's, that run the very script."""
+    pytest.importorskip("dask_jobqueue")
+    folder = tmp_path / "slurm"
+    (folder / "submitted").mkdir(parents=True)
+    for name, text in [("sbatch", SBATCH), ("scancel", SCANCEL)]:
+        (folder / name).write_text(text.format(folder=folder))
+        (folder / name).chmod(0o755)
+    (tmp_path / "cluster.yaml").write_text("slurm: {jobs: 1}\ninterface: lo")
+    job = ["a", "work_until_stop", str(tmp_path), "a"]
+    driver = drive(
+        "cluster.yaml", tmp_path, [job], path=f"{folder}{os.pathsep}{os.environ['PATH']}"
+    )
+    try:
+        wait_until(lambda: starts(tmp_path, "a") or driver.poll() is not None)
+        subprocess.run([folder / "scancel", "0"], check=True)
+        told = ended(driver)
+    finally:
+        for path in folder.glob("pid*"):
+            with suppress(ProcessLookupError):
+                os.killpg(int(path.read_text()), signal.SIGKILL)
+    assert told["values"] == {"a": "continued"} and hosts_of(tmp_path, "a") == ["node0", "node1"]
+    script = (folder / "submitted" / "1").read_text()
+    assert "#SBATCH -t 08:00:00" in script and "MASKMILL_UNTIL" in script
