@@ -6,7 +6,7 @@ import functools
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -167,6 +167,12 @@ class StageContext:
             for folder in (self.workspace.run, self.workspace.submissions):
                 sweep(folder)
             yield
+
+    def alone_on_cluster(self, what: str) -> AbstractContextManager[None]:
+        """`exclusive` where other machines run the jobs: those of two commands could be on two, and
+        write to one file. On one machine the locks of its rows do.
+        """
+        return self.exclusive(what) if self.cluster else nullcontext()
 
     def up_to_date(self, stage: str, where: Path) -> None:
         """Say that nothing had to be done, if the user called just this stage."""

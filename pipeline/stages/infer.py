@@ -38,7 +38,17 @@ def run(context: StageContext) -> Inferred:
             "infer: a member of all images predicts test images alone, with those of all folds; "
             "leave out FOLD=all"
         )
-    started = time.monotonic()
+    with context.alone_on_cluster("predict"):
+        stores = _filled(predicting)
+    return Inferred(
+        {model: MapStore.open(store.folder) for model, store in stores["oof"].items()},
+        {model: MapStore.open(store.folder) for model, store in stores["test"].items()},
+    )
+
+
+def _filled(predicting: Predicting) -> dict[MapPart, dict[str, MapStore]]:
+    """The stores, as they were before their missing maps were predicted."""
+    context, started = predicting.context, time.monotonic()
     planned = planned_stores(predicting)
     every = [store for stores in planned.values() for store in stores.values()]
     size = sum(store.certain_bytes for store in every)
@@ -63,10 +73,7 @@ def run(context: StageContext) -> Inferred:
         context.done("infer", f"{maps} maps", context.workspace.run, started)
     else:
         context.up_to_date("infer", context.workspace.run)
-    return Inferred(
-        {model: MapStore.open(store.folder) for model, store in stores["oof"].items()},
-        {model: MapStore.open(store.folder) for model, store in stores["test"].items()},
-    )
+    return stores
 
 
 def planned_stores(predicting: Predicting) -> dict[MapPart, dict[str, PlannedStore]]:

@@ -222,15 +222,15 @@ def test_a_worker_without_maskmill_is_named(tmp_path: Path) -> None:
     assert "tcp://127.0.0.1:" in errors and "cannot run Maskmill" in errors
 
 
-def _experiment(data: Path) -> dict[str, Any]:
+def _experiment(data: Path, **blocks: Any) -> dict[str, Any]:
     train = {"size": [32, 32], "epochs": 1, "batch": 4, "workers": 0}
     models = {"a": {"decoder": "linknet", **TINY}, "b": {"decoder": "unet", **TINY}}
-    return raw_experiment(data, train=train, models=models, infer={"tta": ["identity"]})
+    return raw_experiment(data, train=train, models=models, infer={"tta": ["identity"]}, **blocks)
 
 
-def _make(folder: Path, data: Path, stage: str, *more: str) -> subprocess.Popen[str]:
+def _make(folder: Path, data: Path, stage: str, *more: str, **blocks: Any) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
-    (folder / "discs.yaml").write_text(yaml.safe_dump(_experiment(data)))
+    (folder / "discs.yaml").write_text(yaml.safe_dump(_experiment(data, **blocks)))
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", stage, "--config", "discs.yaml", *more],
         cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -273,6 +273,25 @@ def test_weights_maps_blend_and_submission_are_those_of_one_machine(
     assert [name for name in mine if mine[name] != theirs[name]] == []
     shards = [*(tmp_path / "there/runs/discs/a/maps/test").glob("shard*/maps.npy")]
     assert len(shards) == 2 and not [*tmp_path.glob("here/runs/discs/a/maps/test/shard*")]
+
+
+def test_two_commands_on_one_run_share_its_work(cluster: Loopback, tmp_path: Path) -> None:
+    """With sums of maps, which are one file."""
+    data, blocks = tmp_path / "data", {"ensemble": {"accumulate": True, "threshold": 0.5}}
+    draw_discs(data)
+    here = _make(tmp_path / "here", data, "submit", "--jobs", "1", **blocks)
+    assert here.communicate(timeout=600)[1] == "" and here.returncode == 0
+    there = [
+        _make(tmp_path / "there", data, "submit", "--cluster", cluster.address, **blocks)
+        for _ in range(2)
+    ]
+    for each in there:
+        output, errors = each.communicate(timeout=900)
+        assert each.returncode == 0 and "died" not in errors, (output, errors)
+    mine, theirs = _made(tmp_path / "here"), _made(tmp_path / "there")
+    assert mine == theirs and len(mine) == 4 + 2 + 1 + 2
+    sums = "runs/discs/blend/test/maps.npy"
+    assert (tmp_path / "here" / sums).read_bytes() == (tmp_path / "there" / sums).read_bytes()
 
 
 def test_the_workers_are_described(cluster: Loopback, tmp_path: Path) -> None:

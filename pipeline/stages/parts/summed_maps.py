@@ -32,7 +32,12 @@ def run(context: StageContext) -> Accumulator:
     """Complete sums of every test image; an unfinished store is continued."""
     recipe = ensemble.run(context).recipe
     predicting = Predicting.of(context, train.run(context))
-    started = time.monotonic()
+    with context.alone_on_cluster("predict"):
+        return _complete(predicting, recipe)
+
+
+def _complete(predicting: Predicting, recipe: Recipe) -> Accumulator:
+    context, started = predicting.context, time.monotonic()
     planned = planned_sums(predicting, recipe)
     check_room("submit", planned.certain_bytes, [planned.folder], context.workspace.run, "")
     if planned.damage:
