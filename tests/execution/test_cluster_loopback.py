@@ -194,7 +194,7 @@ def test_a_thawed_worker_does_not_write_over_its_successor(tmp_path: Path) -> No
             each.suspend()
         cluster.begin_worker("box-b")
         (job,) = pids_of(tmp_path, "a")
-        wait_until(lambda: len(starts(tmp_path, "a")) == 2, 120)
+        wait_until((tmp_path / "a.published").exists, 120)
         for each in frozen:
             each.resume()
         told = ended(driver)
