@@ -9,19 +9,20 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # What the user gives is text: make must not expand a `$` in it, nor the shell run anything of it.
 # As variables of := it is exported and inserted as it is; a line break would end the command line.
-GIVEN := CONFIG DATA SET JOBS DEVICES MODEL FOLD SCORE LABEL VENV COMPETITION OWNER HOURS EXPECTED HALF IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME SEED
+GIVEN := CONFIG DATA SET JOBS DEVICES CLUSTER MODEL FOLD SCORE LABEL VENV COMPETITION OWNER HOURS EXPECTED HALF IMAGES OUT PROBABILITIES OVERLAY FORMAT NAME SEED
 define newline
 
 
 endef
-# Some systems put the machine's name into NAME, and some scripts a number into SEED: only what stands
-# on the command line is meant.
-$(foreach name,NAME SEED,$(if $(filter-out command line,$(origin $(name))),$(eval $(name) :=)))
+# Some systems put the machine's name into NAME or that of the cluster into CLUSTER, and some scripts a
+# number into SEED: only what stands on the command line is meant.
+$(foreach name,NAME SEED CLUSTER,$(if $(filter-out command line,$(origin $(name))),$(eval $(name) :=)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(subst $$(newline), ,$$(value $(name)))))
 quoted = '$(subst ','\'',$(1))'
 option = $(if $($(2)),--$(1)=$(call quoted,$($(2))))
 ARGUMENTS = --config=$(call quoted,$(CONFIG)) $(call option,data,DATA) $(call option,set,SET) \
             $(call option,jobs,JOBS) $(call option,devices,DEVICES)
+ON_CLUSTER = $(call option,cluster,CLUSTER)
 MEMBER = $(call option,model,MODEL) $(call option,fold,FOLD)
 
 # VENV=/where is an environment that is there already; VENV= (nothing) is the active one, whose
@@ -38,10 +39,10 @@ RUN = $(call program,python) -m pipeline
 ifneq ($(MAKECMDGOALS),lint default-tests)
 .NOTPARALLEL:
 endif
-.PHONY: all $(STAGES) download upload init plan borders verify leaderboard predict export bundle help test default-tests test-slow gpu lint encoders bench clean clean-all environment
+.PHONY: all $(STAGES) download upload cluster init plan borders verify leaderboard predict export bundle help test default-tests test-slow gpu lint encoders bench clean clean-all environment
 
 all: $(STAMP)            ## every stage in order; without CONFIG= the built-in demo
-	@$(RUN) all $(ARGUMENTS)
+	@$(RUN) all $(ARGUMENTS) $(ON_CLUSTER)
 
 init: $(STAMP)           ## look at a folder of data and write configs/<NAME>.yaml: DATA=/folder [NAME=mine]
 	@$(RUN) init $(call option,data,DATA) $(call option,name,NAME)
@@ -59,9 +60,12 @@ ensemble: $(STAMP)       ## choose weights, thresholds and post-processing
 submit: $(STAMP)         ## write submissions/<name>/<label>.csv
 scorecard: $(STAMP)      ## show all scores: table and report.html
 demo check align folds ensemble submit scorecard:
-	@$(RUN) $@ $(ARGUMENTS)
+	@$(RUN) $@ $(ARGUMENTS) $(ON_CLUSTER)
 train infer:
-	@$(RUN) $@ $(ARGUMENTS) $(MEMBER)
+	@$(RUN) $@ $(ARGUMENTS) $(ON_CLUSTER) $(MEMBER)
+
+cluster: $(STAMP)        ## start the workers of CLUSTER=cluster.yaml, or describe those of tcp://host:8786
+	@$(RUN) $@ $(ARGUMENTS) $(ON_CLUSTER)
 
 plan: $(STAMP)           ## forecast disk space, files and time of every stage
 	@$(RUN) $@ $(ARGUMENTS)
@@ -140,5 +144,5 @@ clean-all:               ## remove all runs and the drawn demo data
 	rm -rf runs data/demo data/demo_reference
 
 help:                    ## this list
-	@echo "make [target] [CONFIG=configs/x.yaml] [DATA=/where] [SET='train.epochs=2 …'] [JOBS=n]"
+	@echo "make [target] [CONFIG=configs/x.yaml] [DATA=/where] [SET='train.epochs=2 …'] [JOBS=n] [CLUSTER=…]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done

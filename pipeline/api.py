@@ -50,13 +50,15 @@ def open_run(
     folder: str | Path = ".",
     jobs: int | None = None,
     devices: Sequence[str] = (),
+    cluster: str = "",
     quiet: bool = False,
 ) -> Run:
     """The experiment of a YAML file, changed by overrides such as `train.epochs=2`.
 
     config: the file, or what it would hold, as a dictionary; data: replaces `data.root`; folder:
-    where `runs/`, `folds/` and `submissions/` are; jobs, devices: as on the command line; quiet:
-    say nothing. Raises ConfigError with every mistake.
+    where `runs/`, `folds/` and `submissions/` are; jobs, devices, cluster: as on the command
+    line (the cluster is there for the methods that make something); quiet: say nothing. Raises
+    ConfigError with every mistake.
     """
     root, checks = None if data is None else os.fspath(data), name_checks()
     if isinstance(config, Mapping):
@@ -66,7 +68,8 @@ def open_run(
     else:
         experiment = load_experiment(Path(config), overrides=overrides, data=root, checks=checks)
     reporter: Reporter = SilentReporter() if quiet else ConsoleReporter()
-    return Run(experiment, Workspace(experiment.name, Path(folder)), reporter, jobs, tuple(devices))
+    workspace = Workspace(experiment.name, Path(folder))
+    return Run(experiment, workspace, reporter, jobs, tuple(devices), cluster)
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,6 +81,7 @@ class Run:
     reporter: Reporter
     jobs: int | None = None
     devices: tuple[str, ...] = ()
+    cluster: str = ""
 
     def __repr__(self) -> str:
         models = ", ".join(self.experiment.models)
@@ -205,5 +209,6 @@ class Run:
     ) -> Iterator[StageContext]:
         """The context of a stage, with the trackers of `track:` beside it."""
         context = self.context(asked, model, fold)
-        with tracked(context):
+        context.cluster = self.cluster
+        with tracked(context), context:
             yield context

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline import fence
 from pipeline.disk_space import disk_error
 
 
@@ -32,6 +33,7 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object], size: int = 0
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
+            fence.check()
             Path(stream.name).replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -48,6 +50,7 @@ def replace_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
         for piece in pieces:
             stream.write(piece)
         stream.flush()
+        fence.check()
         Path(stream.name).replace(path)
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 from pipeline import __version__
 from pipeline.errors import ConfigError
 from pipeline.shipped_configs import DEMO
-from pipeline.stage_names import BY_MEMBER, OF_FINISHED_RUNS
+from pipeline.stage_names import BY_MEMBER, OF_FINISHED_RUNS, ORDER
 from pipeline.suggestions import did_you_mean, shortened
 
 COMMANDS = {
@@ -27,6 +27,7 @@ COMMANDS = {
     "ensemble": "choose weights and thresholds",
     "submit": "write the submission",
     "scorecard": "show all scores, as a table and a report page",
+    "cluster": "start the workers of --cluster, or describe those that run",
     "plan": "forecast disk space, files and time of every stage",
     "borders": "measure the offset of predicted boundaries from mask boundaries",
     "verify": "read every map and list the damaged ones",
@@ -37,6 +38,8 @@ COMMANDS = {
     "upload": "send a submission to Kaggle and record its score",
     "leaderboard": "record a leaderboard score beside a submission",
 }
+ON_CLUSTER = ("all", "cluster", *ORDER)
+"""The commands whose jobs may run on other machines."""
 MOST_JOBS = 1024
 MOST_HOURS = 100
 LONGEST_MESSAGE = 500
@@ -74,6 +77,10 @@ def command_parser(program: str) -> argparse.ArgumentParser:
         command.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="overrides")
         command.add_argument("--jobs", type=_jobs, help="jobs at a time (default: one per device)")
         command.add_argument("--devices", help="e.g. cuda:0,cuda:1 (default: all devices)")
+        if name in ON_CLUSTER:
+            command.add_argument(
+                "--cluster", help="tcp://host:8786, or a YAML file (default: none)"
+            )
         if name in BY_MEMBER:
             command.add_argument("--model", help="only these models, comma-separated")
             command.add_argument("--fold", type=_fold, help="only this fold, or all")

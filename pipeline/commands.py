@@ -49,7 +49,7 @@ def run_command(options: argparse.Namespace, reporter: Reporter, program: str) -
         return
     experiment = load(options.config or default_experiment())
     context = open_context(experiment, Workspace(experiment.name))
-    with tracked(context):
+    with tracked(context), context:
         for stage in ORDER if options.command == "all" else [options.command]:
             run: Callable[..., Any] = import_module(f"pipeline.stages.{stage}").run
             run(context, *_own_arguments(stage, options))
@@ -95,6 +95,7 @@ def _context(
         ),
         model=getattr(options, "model", None),
         fold=getattr(options, "fold", None),
+        cluster=getattr(options, "cluster", None) or "",
         arguments=_typed_options(options, program),
         program=program,
     )
@@ -108,5 +109,6 @@ def _typed_options(options: argparse.Namespace, program: str) -> str:
         "set": " ".join(options.overrides),
         "jobs": str(options.jobs or ""),
         "devices": options.devices or "",
+        "cluster": getattr(options, "cluster", None) or "",
     }
     return as_typed(program, {name: text for name, text in given.items() if text})

@@ -62,11 +62,12 @@ def interruptible(workers: Callable[[], Iterable[int]] = tuple) -> Iterator[Stop
 
 
 @functools.cache
-def worker_flag(parent: int) -> StopFlag:
+def worker_flag(parent: int, grace_s: float = 0.0) -> StopFlag:
     """The flag of a worker process of `parent`, for as long as it lives, jobs or none.
 
     An idle worker must survive a stop request. It must also survive a second signal:
-    a terminal's Ctrl-C reaches it as well as its parent's word. It does end when `parent` is gone.
+    a terminal's Ctrl-C reaches it as well as its parent's word. It does end when `parent` is gone:
+    at once, or so long after it was asked to stop.
     """
     flag = StopFlag()
 
@@ -75,7 +76,7 @@ def worker_flag(parent: int) -> StopFlag:
 
     _install(handle)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    die_with(parent)
+    die_with(parent, grace_s=grace_s)
     return flag
 
 
@@ -106,14 +107,20 @@ def send(number: signal.Signals, pids: Iterable[int]) -> None:
             os.kill(pid, number)
 
 
-def die_with(parent: int, every_s: float = 0.2) -> None:
-    """End this worker process soon after `parent` is gone, so that no orphan continues to write."""
+def die_with(parent: int, every_s: float = 0.2, grace_s: float = 0.0) -> None:
+    """End this worker process soon after `parent` is gone, so that no orphan continues to write.
+
+    grace_s: so long before that it is asked to stop.
+    """
 
     def watch() -> None:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(parent)
             while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(every_s)
+        if grace_s:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(grace_s)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="die-with-parent").start()

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import ArtefactError
+from pipeline.errors import ArtefactError, ResourceError
+from pipeline.host import host_name
 
 POLL_S = 0.1
 
@@ -30,7 +31,7 @@ def hold(
 ) -> Iterator[None]:
     """Hold the lock at `path`; wait for its owner, for ever or for `patience_s`.
 
-    waiting: called once, with the owner's pid, before waiting.
+    waiting: called once, with the owner, before waiting.
     Raises ArtefactError, naming the owner, when patience ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +50,7 @@ def hold_one_of(
 ) -> Iterator[int]:
     """Hold any one of the locks at `paths`, waiting until one is free; yields its position.
 
-    waiting: called repeatedly with the owners' pids while waiting; it may raise.
+    waiting: called repeatedly with the owners while waiting; it may raise.
     """
     while True:
         for position, path in enumerate(paths):
@@ -103,6 +104,11 @@ def _no_lock(path: Path) -> ArtefactError:
     )
 
 
+def signature() -> str:
+    """This process, for processes of all machines."""
+    return f"pid {os.getpid()} on {host_name()}"
+
+
 def owner(path: Path) -> str:
     """Who holds (or last held) the lock at `path`."""
     try:
@@ -129,11 +135,18 @@ def _try(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise ResourceError(
+                f"the file system of runs/ has no locks ({os.strerror(error.errno)}); mount it "
+                "with them (Lustre: -o flock; NFS: not nolock)"
+            ) from None
+        raise
     return True
 
 
 def _sign(descriptor: int) -> None:
-    """Write the owner's pid into the file, for waiting processes; skipped on a full disk."""
+    """Write the owner into the file, for waiting processes; skipped on a full disk."""
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{signature()}\n".encode(), 0)

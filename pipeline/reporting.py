@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +17,8 @@ from typing import Protocol
 
 import psutil
 
-from pipeline.config import slug
+from pipeline.host import host_name, slug
 
-_HOST = slug(socket.gethostname())
 Advance = Callable[[int], None]
 LINES = ".lines"
 """Suffix of the file that holds a job's milestones, each as a JSON string on a line."""
@@ -137,7 +135,7 @@ def progress_folder(parent: Path) -> Iterator[Path]:
     Those of runs that were killed on this machine are removed, those of others never.
     """
     _sweep(parent)
-    folder = parent / f"{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
+    folder = parent / f"{host_name()}-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         yield folder
     finally:
@@ -145,7 +143,7 @@ def progress_folder(parent: Path) -> Iterator[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    for folder in parent.glob(f"{glob.escape(_HOST)}-*-*"):
+    for folder in parent.glob(f"{glob.escape(host_name())}-*-*"):
         pid = folder.name.split("-")[-2]
         if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.host import host_name
 from pipeline.member_id import MemberId
 
 MapPart = Literal["oof", "test"]
@@ -218,4 +219,5 @@ class Workspace:
 
     @property
     def locks(self) -> Path:
-        return self.root / "runs" / ".locks"
+        """Leases of this machine's devices; other machines may share the disk."""
+        return self.root / "runs" / ".locks" / host_name()

@@ -91,3 +91,11 @@ def test_the_package_is_cheap_to_import() -> None:
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [__version__, "False"]
+
+
+def test_a_cluster_of_python_is_that_of_the_commands(tmp_path: Path) -> None:
+    draw_discs(tmp_path / "data")
+    run = open_run(raw_experiment(tmp_path / "data"), folder=tmp_path, quiet=True, cluster="x.yaml")
+    assert run.context("images").cluster == ""  # what only reads needs none
+    with run._followed("train") as context, pytest.raises(ConfigError, match=r"CLUSTER='x\.yaml'"):
+        _ = context.machine

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ArtefactError
+from pipeline.host import host_name
 from pipeline.locks import hold, hold_one_of
 from pipeline.maps.locks import exclusive, whole_folder
 
@@ -45,7 +46,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     with hold(path, patience_s=0):
-        assert path.read_text() == f"pid {os.getpid()}\n"
+        assert path.read_text() == f"pid {os.getpid()} on {host_name()}\n"
 
 
 def test_a_waiter_is_told_once_and_goes_on_when_the_lock_is_free(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_a_waiter_is_told_once_and_goes_on_when_the_lock_is_free(tmp_path: Path)
         assert not entered.is_set()
     waiter.join(timeout=5)
     assert entered.is_set()
-    assert told == [f"pid {os.getpid()}"]
+    assert told == [f"pid {os.getpid()} on {host_name()}"]
 
 
 def test_any_free_lock_of_several_is_taken(tmp_path: Path) -> None:

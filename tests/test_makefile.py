@@ -20,6 +20,7 @@ OPTIONS = {
     "SET": "--set",
     "JOBS": "--jobs",
     "DEVICES": "--devices",
+    "CLUSTER": "--cluster",
     "MODEL": "--model",
     "FOLD": "--fold",
     "SCORE": "--score",
@@ -30,6 +31,8 @@ OPTIONS = {
     "NAME": "--name",
     "SEED": "--seed",
 }
+UNHEARD = ("NAME", "SEED", "CLUSTER")
+"""Others set them in the environment."""
 TARGETS = {"SCORE": "leaderboard", "LABEL": "leaderboard", "IMAGES": "predict", "OUT": "predict",
            "FORMAT": "export", "NAME": "init", "SEED": "export"}  # fmt: skip
 ODD = [
@@ -89,7 +92,7 @@ def test_every_variable_arrives_as_it_is_written(
         shared = ("DATA",) if target == "init" else ("DATA", "SET")
         given = {name: value for name in OPTIONS if target_of(name) == target or name in shared}
         if environment:
-            given = {name: each for name, each in given.items() if name not in ("NAME", "SEED")}
+            given = {name: each for name, each in given.items() if name not in UNHEARD}
         words = handed_over(tmp_path, target, given, environment=environment)
         assert words[0] == target
         for name in given:
@@ -117,6 +120,8 @@ def test_a_line_break_is_a_blank(tmp_path: Path) -> None:
 def test_names_that_others_set_in_the_environment_are_not_meant(tmp_path: Path) -> None:
     words = handed_over(tmp_path, "init", {"NAME": "host", "DATA": "d"}, environment=True)
     assert words == ["init", "--data=d"]
+    words = handed_over(tmp_path, "train", {"CLUSTER": "hpc"}, environment=True)
+    assert words == ["train", "--config=configs/demo.yaml"]
     words = handed_over(tmp_path, "export", {"SEED": "7", "MODEL": "a"}, environment=True)
     assert words == ["export", "--config=configs/demo.yaml", "--model=a"]
 

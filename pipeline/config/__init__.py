@@ -5,7 +5,7 @@ from pipeline.config.annotations import AnnotationFiles
 from pipeline.config.augmentation import AugmentConfig, JitterConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.ensemble import EnsembleConfig
-from pipeline.config.experiment import Experiment, ModelConfig, slug
+from pipeline.config.experiment import Experiment, ModelConfig
 from pipeline.config.folds import FoldsConfig
 from pipeline.config.frame import FrameConfig
 from pipeline.config.inference import InferConfig, TileConfig
@@ -44,5 +44,4 @@ __all__ = [
     "TrainConfig",
     "build_experiment",
     "load_experiment",
-    "slug",
 ]

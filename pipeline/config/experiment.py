@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Annotated, Any, Self
 
@@ -178,8 +177,3 @@ class Experiment(Block):
         if train.loss is not None:
             return resolved(train.loss, self.data.class_names)
         return Ce(name="ce") if self.data.multiclass else Bce(name="bce"), Dice(name="dice")
-
-
-def slug(text: str) -> str:
-    """`text` with everything that does not belong into a file name replaced."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "unnamed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 
 from pipeline.errors import DataError
+from pipeline.host import host_name
 
 PARAMETERS = "demo.json"
 PRIVATE = "private"
@@ -29,7 +31,7 @@ def finish(folder: Path, parameters: dict[str, Any], draw: Callable[[Path], None
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    unfinished = _unfinished(folder, os.getpid())
+    unfinished = _unfinished(folder)
     unfinished.mkdir()
     try:
         draw(unfinished)
@@ -70,13 +72,14 @@ def _read_parameters(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _unfinished(folder: Path, process: int) -> Path:
-    return folder.with_name(f".{folder.name}.drawing-{process}")
+def _unfinished(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.drawing-{host_name()}-{os.getpid()}")
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes that were killed while drawing left beside `folder`."""
-    for left in folder.parent.glob(f".{folder.name}.drawing-*"):
+    """Remove what processes of this machine that were killed while drawing left beside `folder`."""
+    prefix = f".{folder.name}.drawing-{host_name()}-"
+    for left in folder.parent.glob(f"{glob.escape(prefix)}*"):
         process = left.name.rpartition("-")[2]
         alive = process.isdigit() and psutil.pid_exists(int(process))
         if not alive or int(process) == os.getpid():

@@ -63,6 +63,13 @@ def binding(device: str, cores: int, environment: Mapping[str, str] = os.environ
     """
     threads = computing_threads(cores, environment)
     seen = _identity(device, environment) if is_cuda(device) else ""
+    return bound_to(seen, threads)
+
+
+def bound_to(seen: str, threads: int) -> dict[str, str]:
+    """The variables of a process of so many threads that sees one GPU, by number or UUID, or none
+    ("").
+    """
     return {_VISIBLE: seen, **dict.fromkeys(_POOLS, str(threads))}
 
 

@@ -6,6 +6,7 @@ import gc
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.disk_space import disk_error
@@ -35,6 +36,10 @@ class Job:
     name: str
     call: Callable[..., Any]
     arguments: tuple[Any, ...]
+    makes: tuple[Path, ...] = ()
+    """Files that are there after it: another machine that ran it must show them here."""
+    writes: frozenset[Path] = frozenset()
+    """Folders of which it writes single files in place: two machines at once would spoil them."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ class Sink(Protocol):
     def folder(self) -> Path:
         """Where it writes, and what does not fit into memory may lie."""
 
+    @property
+    def folders(self) -> frozenset[Path]:
+        """The stores, of which single files are written in place."""
+
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         """Be the only writer of these images' maps."""
 
@@ -53,6 +57,10 @@ class StoreSink:
     @property
     def folder(self) -> Path:
         return self.stores[0].folder
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        return frozenset(folder for store in self.stores for folder in store.folders)
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         claims = ExitStack()
@@ -93,6 +101,10 @@ class SumSink:
     @property
     def folder(self) -> Path:
         return self.sums.folder
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        return frozenset([self.sums.folder])
 
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         return self.sums.claim(ids)

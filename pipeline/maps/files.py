@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import fence
 from pipeline.errors import ArtefactError
 from pipeline.maps import disk, locks
 from pipeline.maps.bands import Band, pack_bands, write_bands
@@ -191,11 +192,13 @@ class StoreFiles:
         """Write maps in the block, and list (checksum, length) of each: they are done after it."""
         assert self.writable, f"{self.folder} was opened for reading"
         self._seen_whole[rows] = False
+        fence.check()
         self.records.forget(rows)
         stored: list[tuple[int, int]] = []
         with disk.opened(self.data_path) as descriptor:
             yield descriptor, stored
             os.fdatasync(descriptor)
+        fence.check()
         self.records.finish(rows, stored)
 
     def _put(self, descriptor: int, row: int, values: NDArray[Any]) -> tuple[int, int]:

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from pipeline.errors import ArtefactError
 from pipeline.locks import open_lock
 
@@ -100,8 +102,10 @@ def _owner(descriptor: int, start: int, length: int) -> int:
 
 
 def _in_use(path: Path, pid: int) -> ArtefactError:
+    """pid: as the kernel tells it; it says nothing of an owner on another machine."""
+    writer = f"process {pid}" if psutil.pid_exists(pid) else "a process of another machine"
     return ArtefactError(
-        f"{path.parent} is being written by process {pid}; wait until it has finished, or end it"
+        f"{path.parent} is being written by {writer}; wait until it has finished, or end it"
     )
 
 

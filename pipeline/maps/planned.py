@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from pipeline.maps.accumulate import Accumulator, SourceDtype
 from pipeline.maps.codec import codec_of
 from pipeline.maps.index import MapIndex, MapShape
 from pipeline.maps.layout import HEADER
+from pipeline.maps.shards import SHARDS
 from pipeline.maps.sources import read_sources, write_sources
 from pipeline.maps.store import MapStore
 
@@ -31,6 +32,10 @@ class PlannedStore:
     fingerprint: str
     dtype: MapDtype
     codec: Codec
+    shards: Callable[[], Sequence[Sequence[str]]] = tuple
+    """The ids of each shard, for a new store that several machines write; none: one file. Asked
+    when it is made.
+    """
     sources: Mapping[str, str] = field(default_factory=dict)
     """Id → fingerprint of the inputs of its map, for the maps that are requested now."""
 
@@ -107,6 +112,7 @@ class PlannedStore:
             fingerprint=self.fingerprint,
             dtype=self.dtype,
             codec=self.codec,
+            shards=self.shards(),
         )
 
 
@@ -167,7 +173,8 @@ def _opened(
     try:
         store = open_store(folder)
     except ArtefactError as error:
-        return None, str(error) if (folder / HEADER).exists() else None
+        is_damaged = any((folder / name).exists() for name in (HEADER, SHARDS))
+        return None, str(error) if is_damaged else None
     return (store, None) if is_this(store) else (None, None)
 
 

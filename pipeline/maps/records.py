@@ -33,6 +33,11 @@ class Records:
         stream_atomic(path, lambda stream: np.save(stream, empty))
 
     @property
+    def table(self) -> NDArray[np.void]:
+        """All records."""
+        return self._table
+
+    @property
     def declared(self) -> NDArray[np.bool_]:
         """The maps that were declared done."""
         declared: NDArray[np.bool_] = self._table["done"] == 1

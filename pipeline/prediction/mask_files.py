@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.atomic_files import stream_atomic
-from pipeline.config import DataConfig, slug
+from pipeline.config import DataConfig
+from pipeline.host import slug
 from pipeline.prediction.class_colours import class_colours
 
 PROBABILITIES, OVERLAYS, AREAS = "probabilities", "overlays", "areas.csv"

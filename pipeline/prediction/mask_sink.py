@@ -52,6 +52,10 @@ class MaskSink:
     def folder(self) -> Path:
         return self.files.folder
 
+    @property
+    def folders(self) -> frozenset[Path]:
+        return frozenset()  # every mask is a file of its own
+
     def claim(self, ids: Sequence[str]) -> AbstractContextManager[object]:
         return nullcontext()  # two that write the same masks write the same bytes
 

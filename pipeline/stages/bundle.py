@@ -14,10 +14,10 @@ from pipeline.bundle import start
 from pipeline.bundle.kernel import check_slug, dataset_metadata, kernel_metadata, notebook
 from pipeline.bundle.layout import CODE, DATASET, FACTS, KERNEL, RUN, START, BundleFacts
 from pipeline.bundle.pack import pack_code, pack_run
-from pipeline.config import slug
 from pipeline.data.catalog import list_test_samples
 from pipeline.disk_space import check_room, disk_errors_reported, readable
 from pipeline.errors import ConfigError, DataError
+from pipeline.host import slug
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import (
     FinishedRun,

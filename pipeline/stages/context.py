@@ -6,23 +6,28 @@ import functools
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pipeline.atomic_files import sweep
 from pipeline.config import Experiment
 from pipeline.disk_space import disk_errors_reported
 from pipeline.errors import ConfigError
+from pipeline.execution.engine import OpenEngine
 from pipeline.execution.executor import Job, Machine, run_jobs
+from pipeline.execution.loky import Loky
 from pipeline.locks import hold
 from pipeline.member_id import ALL_IMAGES, MemberId
 from pipeline.reporting import Reporter, duration
 from pipeline.stage_names import BY_MEMBER, ORDER
 from pipeline.stages.parts import timings
 from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.execution.cluster.cluster import Cluster
 
 Result = TypeVar("Result")
 
@@ -40,23 +45,65 @@ class StageContext:
     devices: tuple[str, ...] = ()
     model: str | None = None
     fold: int | Literal["all"] | None = None
+    cluster: str = ""
+    """The address of a scheduler or a YAML file (CLUSTER=): jobs run there, and not here."""
     arguments: str = ""
     """The user's arguments after `make <stage>`, for the next command."""
     program: str = "make"
     """The program by which the user calls stages: `make` or `maskmill`."""
     results: dict[str, Any] = field(default_factory=dict)
     """The result of each stage in this invocation, kept by `once`."""
+    opened: ExitStack = field(default_factory=ExitStack)
+    """What ends with this invocation: the connection to a cluster."""
+
+    def __enter__(self) -> StageContext:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.opened.close()
 
     @cached_property
     def machine(self) -> Machine:
-        return Machine.detect(self.jobs, self.devices)
+        """The devices of this machine, or those of all machines of the cluster."""
+        return self.workers.machine() if self.cluster else Machine.detect(self.jobs, self.devices)
+
+    @cached_property
+    def hosts(self) -> int:
+        """How many machines run jobs."""
+        return max(1, len(self.workers.team.hosts)) if self.cluster and self.machine else 1
+
+    @cached_property
+    def workers(self) -> Cluster:
+        """The cluster of CLUSTER=, started or connected to at the first use."""
+        from pipeline.execution.cluster.cluster import open_cluster
+        from pipeline.execution.cluster.settings import cluster_settings
+
+        if self.devices not in ((), ("cpu",)):
+            raise ConfigError("DEVICES= with CLUSTER= can be cpu alone: each worker names its own")
+        return self.opened.enter_context(
+            open_cluster(
+                cluster_settings(self.cluster),
+                self.workspace.root / "runs",
+                self.experiment.data.root,
+                self.reporter,
+                self.jobs,
+                self.devices,
+            )
+        )
 
     def run_jobs(self, title: str, jobs: list[Job], width: int | None = None) -> dict[str, object]:
-        """Run jobs on this machine's devices, under this workspace's locks.
+        """Run jobs on this machine's devices, under this workspace's locks, or on the cluster.
 
         width: how many jobs there would be if none were done yet (default: just these).
         """
-        return run_jobs(title, jobs, self.machine, self.workspace, self.reporter, width=width)
+        engine: OpenEngine = Loky
+        if self.cluster:
+            from pipeline.execution.cluster.engine import open_dask
+
+            engine = open_dask(self.workers)
+        return run_jobs(
+            title, jobs, self.machine, self.workspace, self.reporter, width=width, engine=engine
+        )
 
     def models(self) -> list[str]:
         """The models that MODEL= leaves; ConfigError for one that the experiment does not have."""
@@ -120,6 +167,12 @@ class StageContext:
             for folder in (self.workspace.run, self.workspace.submissions):
                 sweep(folder)
             yield
+
+    def alone_on_cluster(self, what: str) -> AbstractContextManager[None]:
+        """`exclusive` where other machines run the jobs: those of two commands could be on two, and
+        write to one file. On one machine the locks of its rows do.
+        """
+        return self.exclusive(what) if self.cluster else nullcontext()
 
     def up_to_date(self, stage: str, where: Path) -> None:
         """Say that nothing had to be done, if the user called just this stage."""

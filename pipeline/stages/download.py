@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import time
 import zipfile
@@ -33,17 +35,24 @@ def run(competition: str, data: str | None, reporter: Reporter, program: str) ->
     call_kaggle("competitions", "download", slug, "-p", str(fetched), competition=slug)
     files = _unpacked(fetched, target)
     shutil.rmtree(fetched, ignore_errors=True)
-    following = f"init DATA={target}" if program == "make" else f"init --data {target}"
-    if (PRESETS / f"{slug}.yaml").is_file():
-        config = PRESETS / f"{slug}.yaml"
-        following = (
-            f"check CONFIG={config} DATA={target}"
-            if program == "make"
-            else f"check --config {config} --data {target}"
-        )
+    config = _preset(slug)
+    given = (
+        ("CONFIG={0} DATA={1}", "--config {0} --data {1}") if config else ("DATA={1}", "--data {1}")
+    )
+    options = given[program != "make"].format(config, shlex.quote(str(target)))
+    following = f"{'check' if config else 'init'} {options}"
     took = duration(time.monotonic() - started)
     reporter.say(f"download: {files} file(s) → {target} in {took}; next: {program} {following}")
     return target
+
+
+def _preset(competition: str) -> Path | None:
+    """The shipped config that names the competition's page."""
+    page = re.compile(rf"/{competition}(?![\w-])")
+    for path in sorted(PRESETS.glob("*.yaml")):
+        if page.search(path.read_text()):
+            return path
+    return None
 
 
 def _unpacked(fetched: Path, target: Path) -> int:

@@ -38,7 +38,17 @@ def run(context: StageContext) -> Inferred:
             "infer: a member of all images predicts test images alone, with those of all folds; "
             "leave out FOLD=all"
         )
-    started = time.monotonic()
+    with context.alone_on_cluster("predict"):
+        stores = _filled(predicting)
+    return Inferred(
+        {model: MapStore.open(store.folder) for model, store in stores["oof"].items()},
+        {model: MapStore.open(store.folder) for model, store in stores["test"].items()},
+    )
+
+
+def _filled(predicting: Predicting) -> dict[MapPart, dict[str, MapStore]]:
+    """The stores, as they were before their missing maps were predicted."""
+    context, started = predicting.context, time.monotonic()
     planned = planned_stores(predicting)
     every = [store for stores in planned.values() for store in stores.values()]
     size = sum(store.certain_bytes for store in every)
@@ -55,15 +65,15 @@ def run(context: StageContext) -> Inferred:
     if jobs:
         maps = sum(len(job.samples) * len(job.outputs) for job in jobs.values())
         ordered = predicting.longest_first(jobs)
-        waiting = [Job(name, predict_range, (job,)) for name, job in ordered.items()]
+        waiting = [
+            Job(name, predict_range, (job,), writes=job.sink.folders)
+            for name, job in ordered.items()
+        ]
         context.run_jobs("infer", waiting, width=len(context.machine.devices))
         context.done("infer", f"{maps} maps", context.workspace.run, started)
     else:
         context.up_to_date("infer", context.workspace.run)
-    return Inferred(
-        {model: MapStore.open(store.folder) for model, store in stores["oof"].items()},
-        {model: MapStore.open(store.folder) for model, store in stores["test"].items()},
-    )
+    return stores
 
 
 def planned_stores(predicting: Predicting) -> dict[MapPart, dict[str, PlannedStore]]:
@@ -115,7 +125,8 @@ def _jobs(
         what,
         part,
         pending,
-        lambda models: StoreSink(tuple(stores[model] for model in models)),
+        lambda models, ids: StoreSink(tuple(stores[model].part(ids) for model in models)),
         used,
         share,
+        lambda models, each: tuple(stores[model].shard_of(each) for model in models),
     )

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.config import slug
 from pipeline.disk_space import disk_errors_reported
 from pipeline.errors import ConfigError, DataError
+from pipeline.host import slug
 from pipeline.proposal.proposal import propose
 from pipeline.proposal.write_yaml import as_yaml
 from pipeline.reporting import Reporter, duration

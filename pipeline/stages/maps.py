@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.config import slug
 from pipeline.errors import ArtefactError
+from pipeline.host import slug
 from pipeline.maps import MapStore
 from pipeline.maps.heatmap import heat_map
 

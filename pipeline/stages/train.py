@@ -91,13 +91,17 @@ def _train_all(context: StageContext, jobs: list[TrainJob], width: int) -> None:
     """Train the members, those that start from others after these."""
     while jobs:
         ready = [job for job in jobs if job.waits_for is None]
-        context.run_jobs("train", [Job(job.name, _train, (job,)) for job in ready], width=width)
+        context.run_jobs("train", [_job(job) for job in ready], width=width)
         left = {job.name for job in jobs} - {job.name for job in ready}
         if not left:
             return
         jobs = [job for job in list_jobs(context).values() if job.name in left]
         warm_start.check(context, jobs, check.run(context))
         jobs = decoded_samples.placed(context, jobs)
+
+
+def _job(job: TrainJob) -> Job:
+    return Job(job.name, _train, (job,), makes=(job.paths.manifest,))
 
 
 def _show_scores(context: StageContext, jobs: dict[MemberId, TrainJob]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.demo.finish import finish, write_table
 from pipeline.errors import DataError
+from pipeline.host import host_name
 
 PARAMETERS = {"demo": "test", "seed": 1}
 
@@ -87,10 +88,12 @@ def test_a_killed_drawing_is_swept_away_by_the_next(tmp_path: Path) -> None:
 
 
 def test_the_work_of_a_living_process_is_not_swept_away(tmp_path: Path) -> None:
-    theirs = tmp_path / f".demo.drawing-{os.getppid()}"
-    theirs.mkdir()
+    theirs = tmp_path / f".demo.drawing-{host_name()}-{os.getppid()}"
+    remote = tmp_path / f".demo.drawing-{host_name()}b-{2**22 + 1}"  # no process has that number
+    for folder in (theirs, remote):
+        folder.mkdir()
     finish(tmp_path / "demo", PARAMETERS, _draw)
-    assert theirs.is_dir()
+    assert theirs.is_dir() and remote.is_dir()
 
 
 def test_the_second_of_two_processes_takes_what_the_first_made(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from pipeline.errors import (
 )
 from pipeline.execution.devices import binding, lock_name
 from pipeline.execution.executor import Job, JobContext, Machine, run_jobs
+from pipeline.host import host_name
 from pipeline.locks import hold
 from pipeline.reporting import SilentReporter, running_jobs
 from pipeline.workspace import Workspace
@@ -199,7 +200,7 @@ def test_a_job_that_waits_for_a_device_says_so_and_stops_when_told(
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         command = [sys.executable, str(script), str(tmp_path), str(slots)]
         process = subprocess.Popen(command, env=environment)
-        told = f"waits for a device; held by pid {os.getpid()}"
+        told = f"waits for a device; held by pid {os.getpid()} on {host_name()}"
         try:
             _wait_until(lambda: told in {job.note for job in running_jobs(workspace.progress)})
             process.send_signal(signal.SIGTERM)
@@ -236,7 +237,7 @@ def test_workers_of_a_killed_stage_do_not_live_on(tmp_path: Path) -> None:
     _wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
     process.send_signal(signal.SIGKILL)
     process.wait()
-    locks = list((tmp_path / "runs" / ".locks").glob("*.lock"))
+    locks = list(Workspace("x", tmp_path).locks.glob("*.lock"))
     pids = [int(lock.read_text().split()[1]) for lock in locks]
     assert pids
     _wait_until(lambda: not any(Path(f"/proc/{pid}/status").exists() for pid in pids))

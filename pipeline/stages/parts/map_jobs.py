@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 
 import pandas as pd
@@ -79,8 +79,22 @@ class Predicting:
             fingerprint=self._fingerprint(model, part),
             dtype=infer.dtype,
             codec=infer.codec,
+            shards=partial(self._shards, model, part),
             sources=self.sources(model, part),
         )
+
+    def _shards(self, model: str, part: MapPart) -> list[list[str]]:
+        """The ids of each shard: ranges that one job predicts; none where one machine works."""
+        if self.context.hosts == 1:
+            return []
+        if part == "test":
+            return self._split(self.ids(part), part, 1, [model])
+        used, shards = self.context.used_folds(), list[list[str]]()
+        for fold in used:
+            mine = set(self.table.loc[self.table["fold"] == fold, "id"])
+            ids = [each for each in self.ids(part) if each in mine]
+            shards += self._split(ids, part, len(used), [model]) if ids else []
+        return shards
 
     def _fingerprint(self, model: str, part: MapPart) -> str:
         """Everything that all maps of a store have in common; `sources` holds the rest."""
@@ -140,21 +154,30 @@ class Predicting:
         what: str,
         part: MapPart,
         pending: Mapping[str, Sequence[str]],
-        sink_of: Callable[[Sequence[str]], Sink],
+        sink_of: Callable[[Sequence[str], Sequence[str]], Sink],
         used: Sequence[int],
         share: int = 1,
+        files_of: Callable[[Sequence[str], str], Hashable] = lambda models, each: None,
     ) -> dict[str, InferJob]:
         """Jobs, by name, for what each model lacks: models that lack the same share each decoding.
 
-        pending: ids by model; sink_of: where the maps of some models go; used: the folds whose
-        members are averaged; share: how many such calls divide the devices between them.
+        pending: ids by model; sink_of: where the maps of some models of some ids go; used: the
+        folds whose members are averaged; share: how many such calls divide the devices between
+        them; files_of: the files of some models that an image's maps go to, where no job may
+        write to those of two.
         """
         jobs = {}
         for models, ids in self.together(pending, used):
-            for number, some in enumerate(self._split(ids, part, share, models)):
+            pieces = dict[Hashable, list[str]]()
+            for each in ids:
+                pieces.setdefault(files_of(models, each), []).append(each)
+            ranges = list(pieces.values())
+            if len(ranges) == 1:
+                ranges = self._split(ids, part, share, models)
+            for number, some in enumerate(ranges):
                 jobs[f"{what} {','.join(models)} {number}"] = InferJob(
                     outputs=tuple(self._output(model, used) for model in models),
-                    sink=sink_of(models),
+                    sink=sink_of(models, some),
                     classes=len(self.context.experiment.data.classes),
                     multiclass=self.context.experiment.data.multiclass,
                     reader=align.run(self.context),

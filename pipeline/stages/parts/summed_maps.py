@@ -32,7 +32,12 @@ def run(context: StageContext) -> Accumulator:
     """Complete sums of every test image; an unfinished store is continued."""
     recipe = ensemble.run(context).recipe
     predicting = Predicting.of(context, train.run(context))
-    started = time.monotonic()
+    with context.alone_on_cluster("predict"):
+        return _complete(predicting, recipe)
+
+
+def _complete(predicting: Predicting, recipe: Recipe) -> Accumulator:
+    context, started = predicting.context, time.monotonic()
     planned = planned_sums(predicting, recipe)
     check_room("submit", planned.certain_bytes, [planned.folder], context.workspace.run, "")
     if planned.damage:
@@ -91,7 +96,7 @@ def _add(predicting: Predicting, recipe: Recipe, sums: Accumulator, members: Seq
     group, _ = next(predicting.together(pending, used))
     infer = {member: context.experiment.models[member].infer for member in group}
 
-    def sink_of(models: Sequence[str]) -> SumSink:
+    def sink_of(models: Sequence[str], _ids: Sequence[str]) -> SumSink:
         return SumSink(
             sums,
             tuple(models),
@@ -102,5 +107,7 @@ def _add(predicting: Predicting, recipe: Recipe, sums: Accumulator, members: Seq
     some = {member: pending[member] for member in group}
     jobs = predicting.jobs("sum", "test", some, sink_of, used)
     ordered = predicting.longest_first(jobs)
-    waiting = [Job(name, predict_range, (job,)) for name, job in ordered.items()]
+    waiting = [
+        Job(name, predict_range, (job,), writes=job.sink.folders) for name, job in ordered.items()
+    ]
     context.run_jobs("infer", waiting, width=len(context.machine.devices))
