@@ -36,6 +36,7 @@ _OWN_KEYS = {
 }
 """Keys of some of the formats alone; a format that is not of Maskmill may use any."""
 _FORMATS = ("rle", *_ARRAYS, "pixels", "coco", "geojson")
+_FORMATS_OF_ROWS = {"class": ("rle", "npz"), "instance": ("rle", "coco", "geojson")}
 _LETTERS = {
     "runs": string.digits + " ",
     "json": string.digits + "[], ",
@@ -68,6 +69,9 @@ def submission_problems(settings: SubmissionConfig) -> Iterator[str]:
             "column of its own, such as class: ClassId"
         )
     yield from _foreign_keys(settings)
+    formats = _FORMATS_OF_ROWS.get(settings.rows, _FORMATS)
+    if settings.format in _FORMATS and settings.format not in formats:
+        yield f"rows: {settings.rows} is of format: {' or '.join(formats)}, not of {settings.format}"
     if settings.format == "rle":
         yield from _cell_problems(settings)
     yield from _value_problems(settings)
@@ -131,6 +135,7 @@ def misfits_of_data(settings: SubmissionConfig, data: DataConfig) -> Iterator[st
     if data.test is None:
         return
     yield from _class_misfits(settings, data)
+    yield from _number_misfits(settings, data)
     numbers = data.class_values.values() if settings.values is None else ()
     if settings.format in _ARRAYS and max(numbers, default=0) > LARGEST[settings.dtype]:
         yield (
@@ -158,3 +163,21 @@ def _class_misfits(settings: SubmissionConfig, data: DataConfig) -> Iterator[str
                 "data.multiclass is false, so classes may overlap; set it"
                 f"{remedy.get(settings.format, '')}"
             )
+
+
+def _number_misfits(settings: SubmissionConfig, data: DataConfig) -> Iterator[str]:
+    """Numbers of classes that a reader of the submission could not tell from something else."""
+    numbers = data.class_values if settings.values is None else settings.values
+    apart = settings.format == "npz" or "{class}" in settings.file
+    drawn = settings.format in (*_ARRAYS, "pixels", "coco")
+    if drawn and apart and len(numbers) > 1:  # a file each, and 1 in it unless values say more
+        drawn = settings.values is not None and settings.format == "masks"
+    if drawn and not data.multiclass and 0 in numbers.values():
+        name = next(each for each in numbers if not numbers[each])
+        yield (
+            f"submission.values: {name!r} would have the number 0, which stands for no class; give "
+            "it another"
+        )
+    counted = settings.format == "coco" or "{class}" in settings.cell
+    if counted and len(set(numbers.values())) < len(numbers):
+        yield "submission.values: two classes have one number, and could not be told apart"

@@ -19,6 +19,9 @@ from tests.helpers.data_folders import write
 from tests.submission.test_format_readers import one, sent
 from tests.submission.test_formats import SIZE, VOLUME
 
+BY_CLASS = {"rows": "class", "key": "{id}_{class}"}
+LABELS = {"classes": {"a": 0, "b": 1}, "multiclass": True}
+
 # ----------------------------------------------------------------------------- settings
 
 
@@ -47,6 +50,9 @@ from tests.submission.test_formats import SIZE, VOLUME
         ({"copied": ["x"]}, "copied needs a table"),
         ({"copied_from": {"csv": "t.csv"}}, "name the columns to take"),
         ({"constant": {"id": "x"}}, "the column 'id' is used for two things"),
+        ({"format": "masks", "rows": "instance"}, "rows: instance is of format: rle or coco or"),
+        ({"format": "masks", "values": {"a": 0}}, "'a' would have the number 0"),
+        ({"format": "coco", "values": {"a": 0}}, "'a' would have the number 0"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told(
@@ -81,6 +87,15 @@ def checked(root: Path, keys: dict[str, Any], **data: Any) -> None:
         ({"rows": "instance"}, {"classes": ["a", "b"]}, "instance allows one class only"),
         ({"format": "masks"}, {"classes": {"a": 256}}, "a class has the number 256"),
         ({"format": "masks"}, VOLUME, "a volume is a file of several pages"),
+        ({"format": "pixels", **BY_CLASS}, LABELS, "rows: class is of format: rle or npz"),
+        ({"format": "geojson", **BY_CLASS}, LABELS, "rows: class is of format: rle or npz"),
+        ({"format": "npy"}, {"classes": {"a": 0}}, "'a' would have the number 0"),
+        (
+            {"format": "masks", "file": "{id}_{class}.png", "values": {"a": 0, "b": 1}},
+            {"classes": ["a", "b"]},
+            "'a' would have the number 0",
+        ),
+        ({"format": "coco", "values": {"a": 1, "b": 1}}, LABELS, "could not be told apart"),
     ],
 )
 def test_settings_that_do_not_fit_the_data_are_told(
