@@ -67,7 +67,8 @@ class StackedArray:
         size = self._common_size(decisions)
 
         def numbered_mask(each: str) -> _Numbered:
-            planes = planes_at_size(decisions.decide(each), self.settings.size)
+            decision = decisions.decide(each)
+            planes = planes_at_size(decision, self.settings.size, disjoint=True)
             return _Numbered(numbered(planes, self.numbers, self.settings.dtype), kinds_of(planes))
 
         def masks() -> Iterator[NDArray[np.generic]]:

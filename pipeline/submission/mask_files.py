@@ -130,7 +130,8 @@ class MaskFiles:
         return _Encoded(content, digest.value)
 
     def _drawn(self, decisions: SubmittedDecisions, each: str) -> _Drawn:
-        planes = planes_at_size(decisions.decide(each), self.settings.size)
+        decision = decisions.decide(each)
+        planes = planes_at_size(decision, self.settings.size, disjoint=not self._apart)
         return _Drawn(self._masks(planes), kinds_of(planes))
 
     def _masks(self, planes: NDArray[np.bool_]) -> list[Mask]:

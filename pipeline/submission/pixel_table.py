@@ -94,13 +94,13 @@ class PixelTable:
 
     def _drawn(self, decisions: SubmittedDecisions) -> Iterator[tuple[Row, _Drawn]]:
         def drawn(row: Row) -> _Drawn:
-            planes = planes_at_size(decisions.decide(row.id), self.settings.size)
+            planes = planes_at_size(decisions.decide(row.id), self.settings.size, disjoint=True)
             return _Drawn(numbered(planes, self.numbers, "uint16"), kinds_of(planes))
 
         yield from zip(self.rows, ordered(drawn, self.rows), strict=True)
 
     def read(self, path: Path, size_of: SizeOf) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-        for row, labels in self._labels(path, size_of):
+        for row, labels in self._labels(path, lambda each: self.settings.size or size_of(each)):
             yield row.id, planes_of(labels, self.numbers)
 
     def _own_header(self, size_of: SizeOf) -> TableHeader:

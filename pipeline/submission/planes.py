@@ -45,9 +45,22 @@ def shapes_of_image(
     ]
 
 
-def planes_at_size(decision: NDArray[np.bool_], size: Size | None) -> NDArray[np.bool_]:
-    """The decision CHW at the submitted size; None: its own."""
-    return decision if size is None else np.stack([_resized(plane, size) for plane in decision])
+def planes_at_size(
+    decision: NDArray[np.bool_], size: Size | None, *, disjoint: bool = False
+) -> NDArray[np.bool_]:
+    """The decision CHW at the submitted size; None: its own. A pixel belongs to a class that has
+    half of it or, if classes are disjoint, to the one (or none) that has most of it.
+    """
+    if size is None:
+        return decision
+    if not disjoint or len(decision) == 1:
+        return np.stack([_resized(plane, size) for plane in decision])
+    most, winner = np.zeros(size, np.uint8), np.full(size, -1)
+    for place, plane in enumerate((*decision, ~decision.any(axis=0))):
+        share = _share(plane, size)
+        winner[share > most] = place
+        np.maximum(most, share, out=most)
+    return np.stack([np.asarray(winner == place) for place in range(len(decision))])
 
 
 def kind_of(shapes: Sequence[Shape], size: Size) -> str:
@@ -101,6 +114,10 @@ def _objects(
 def _resized(plane: NDArray[np.bool_], size: Size | None) -> NDArray[np.bool_]:
     if size is None:
         return plane
+    return np.asarray(_share(plane, size) >= 128)
+
+
+def _share(plane: NDArray[np.bool_], size: Size) -> NDArray[np.uint8]:
+    """How much of each pixel of that size is inside, 0..255."""
     full = plane.view(np.uint8) * np.uint8(255)
-    shrunk = cv2.resize(full, size[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk >= 128)
+    return np.asarray(cv2.resize(full, size[::-1], interpolation=cv2.INTER_AREA))

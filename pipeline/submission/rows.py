@@ -85,25 +85,27 @@ def _as_in_sample(
 ) -> tuple[list[Row], TableHeader]:
     table = read_table(path, ())
     _check_header(path, table.header, settings)
-    cells = dict(zip(roles_of(table.header, settings), table.header, strict=True))
-    said = table[cells["class"]] if "class" in cells else [""] * len(table)
-    written = list(zip(table[cells["key"]], said, strict=True))
-    own = settings.copied if settings.copied_from is None else ()
-    copied = (
-        dict(zip(written, zip(*(table[each] for each in own), strict=True), strict=True))
-        if own
-        else {}
-    )
+    columns = dict(zip(roles_of(table.header, settings), table.header, strict=True))
+    said = table[columns["class"]] if "class" in columns else [""] * len(table)
+    written = list(zip(table[columns["key"]], said, strict=True))
+    copied: list[tuple[str, ...] | None] = [None] * len(written)
+    if settings.copied and settings.copied_from is None:
+        copied = list(zip(*(table[each] for each in settings.copied), strict=True))
+    lines = list(zip(written, copied, strict=True))
     if settings.rows == "instance":
-        written = list(dict.fromkeys(written))
+        first: dict[Key, tuple[str, ...] | None] = {}
+        for key, cells in lines:
+            first.setdefault(key, cells)
+        lines = list(first.items())
     by_stripped = {stripped(key): row for key, row in rows.items()}
     _compare(path, [stripped(key) for key in written], by_stripped, settings)
-    planned = [_row(by_stripped[stripped(key)], key, copied) for key in written]
+    planned = [_row(by_stripped[stripped(key)], key, cells) for key, cells in lines]
     return planned, TableHeader(table.header, table.header_line, table.delimiter)
 
 
-def _row(row: Row, key: Key, copied: Mapping[Key, tuple[str, ...]]) -> Row:
-    return replace(row, key=key[0], class_name=key[1], copied=copied.get(key, row.copied))
+def _row(row: Row, key: Key, copied: tuple[str, ...] | None) -> Row:
+    said = row.copied if copied is None else copied
+    return replace(row, key=key[0], class_name=key[1], copied=said)
 
 
 def _check_header(path: Path, header: Sequence[str], settings: SubmissionConfig) -> None:

@@ -142,6 +142,17 @@ def test_a_sample_says_the_order_of_pixels(order: str, tmp_path: Path) -> None:
         sent(tmp_path, wanted, one())
 
 
+@pytest.mark.parametrize(("rows", "cells"), [("image", ["1", "2", "3"]), ("instance", ["1", "3"])])
+def test_each_row_has_the_cells_of_its_own_line(
+    rows: str, cells: list[str], tmp_path: Path
+) -> None:
+    write(tmp_path / "s.csv", "id,n,rle\n7,1,\n7,2,\n8,3,\n")
+    keys = {"sample": "s.csv", "copied": ["n"], "rows": rows}
+    masks = {each: np.ones((1, *SIZE), bool) for each in "87"}
+    lines = sent(tmp_path, keys, masks).read_text().splitlines()[1:]
+    assert [line.split(",")[1] for line in lines] == cells
+
+
 def test_a_sample_names_the_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sample\.zip is missing"):
         sent(tmp_path, {"format": "masks", "sample": "sample.zip"}, one())

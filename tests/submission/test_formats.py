@@ -102,3 +102,27 @@ def test_the_same_masks_make_the_same_bytes(name: str, tmp_path: Path) -> None:
         content_checksum(send(chosen, drawn(data, 3), tmp_path / str(again))) for again in (1, 2)
     ]
     assert sums[0] == sums[1]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_masks_are_read_at_the_submitted_size(name: str, tmp_path: Path) -> None:
+    keys, data = FORMATS[name]
+    chosen = submitting(tmp_path, {**keys, "size": [4, 6]}, **data)
+    masks = drawn(data, 4)
+    back = read_back(chosen, masks, send(chosen, masks, tmp_path))
+    assert {planes.shape[1:] for planes in back.values()} == {(4, 6)}
+
+
+@pytest.mark.parametrize("format", ["masks", "npy", "npz", "pixels"])
+@pytest.mark.parametrize("side", [3, 4, 7])
+def test_where_each_pixel_has_a_class_it_has_one_at_another_size(
+    format: str, side: int, tmp_path: Path
+) -> None:
+    labels = np.array([[0, 1], [2, 3]]).repeat(3, 0).repeat(3, 1)
+    masks = {"7": np.stack([labels == place for place in range(4)])}
+    classes = {each: value for value, each in enumerate("abcd", start=1)}
+    keys = {"format": format, "size": [side, side]}
+    chosen = submitting(tmp_path, keys, classes=classes, multiclass=True)
+    planes = read_back(chosen, masks, send(chosen, masks, tmp_path))["7"]
+    np.testing.assert_array_equal(planes.sum(axis=0), 1)
+    assert [planes[place].reshape(-1)[at] for place, at in enumerate((0, side - 1))] == [1, 1]
