@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,8 +24,11 @@ from pipeline.prediction.finished_run import FinishedRun
 from pipeline.reporting import Reporter
 from pipeline.size import Size
 from pipeline.submission.format import SubmissionFormat, SubmittedDecisions
+from pipeline.submission.pixel_rows import header_of
+from pipeline.submission.pixel_table import PixelTable
 from pipeline.submission.registry import plan_submission
-from pipeline.submission.rows import emptied_sample
+from pipeline.submission.rle_table import RleTable
+from pipeline.submission.rows import emptied_sample, sample_header
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,26 @@ def plan_of_what_is_there(
         if experiment.submission.sample is None:
             raise
         reporter.warn(f"{error}; the rows are those of the test images instead")
-        settings = experiment.submission.model_copy(update={"sample": None})
-        return plan_submission(experiment.model_copy(update={"submission": settings}), ids)
+        return _plan_without_rows(experiment, ids)
+
+
+def _plan_without_rows(experiment: Experiment, ids: Sequence[str]) -> SubmissionFormat:
+    """A submission of these images that has of the sample file no more than its header. What is
+    copied from rows of the sample is empty.
+    """
+    settings = experiment.submission
+    bare = settings.model_copy(update={"sample": None})
+    planned = plan_submission(experiment.model_copy(update={"submission": bare}), ids)
+    if settings.sample is None:
+        return planned
+    path = experiment.data.root / settings.sample
+    if isinstance(planned, PixelTable):
+        return replace(planned, header=header_of(path))
+    if isinstance(planned, RleTable):
+        nothing = ("",) * len(settings.copied)
+        rows = [replace(row, copied=row.copied or nothing) for row in planned.rows]
+        return replace(planned, rows=rows, header=sample_header(path, settings))
+    return planned
 
 
 def write(
@@ -113,7 +134,6 @@ def write_without_images(path: Path, run: FinishedRun) -> None:
     if settings.sample is not None and settings.format == "rle":
         write_atomic(path, emptied_sample(experiment.data.root / settings.sample, settings))
         return
-    bare = settings.model_copy(update={"sample": None})
-    planned = plan_submission(experiment.model_copy(update={"submission": bare}), [])
+    planned = _plan_without_rows(experiment, [])
     nothing = SubmittedDecisions(run.recipe, lambda _: [], lambda _: (1, 1))
     planned.write(path, nothing, lambda _: None)

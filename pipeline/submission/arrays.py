@@ -97,6 +97,8 @@ class StackedArray:
         if self.settings.size is not None:
             return self.settings.size
         sizes = {row.id: decisions.size_of(row.id) for row in self.rows}
+        if not sizes:
+            return 0, 0
         first, *others = sizes
         for each in others:
             if sizes[each] != sizes[first]:

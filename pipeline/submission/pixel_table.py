@@ -107,7 +107,7 @@ class PixelTable:
         first, last = self.settings.columns
         if self.settings.layout != "wide":
             return TableHeader.of((first, last))
-        height, width = size_of(self.rows[0].id)
+        height, width = size_of(self.rows[0].id) if self.rows else (0, 0)
         return TableHeader.of((first, *map(str, range(height * width))))
 
     def _refuse_other_width(self, cells: int, header: TableHeader, row: Row) -> None:

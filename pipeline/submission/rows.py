@@ -126,6 +126,13 @@ def _check_header(path: Path, header: Sequence[str], settings: SubmissionConfig)
         )
 
 
+def sample_header(path: Path, settings: SubmissionConfig) -> TableHeader:
+    """The header of a sample file, whatever its rows are about."""
+    table = read_table(path, ())
+    _check_header(path, table.header, settings)
+    return TableHeader(table.header, table.header_line, table.delimiter)
+
+
 def emptied_sample(path: Path, settings: SubmissionConfig) -> str:
     """The text of a sample file with an empty mask in each line, whatever its lines are about."""
     table = read_table(path, ())
