@@ -5,6 +5,7 @@ Their keys are those of the client's documentation: kernel-metadata.json, datase
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -13,6 +14,8 @@ from pipeline.bundle.layout import FACTS, START
 from pipeline.errors import ConfigError
 
 GPU = "NvidiaTeslaT4"
+NAME = 50
+"""Letters that an address of a dataset or of a notebook may have."""
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,48}[a-z0-9]")
 _CODE = """\
 import os, subprocess, sys
@@ -32,6 +35,17 @@ command += ["--inputs", str(INPUTS), "--out", "/kaggle/working", "--hours", "{ho
 # An error leaves the submission that was valid before it.
 print("exit code", subprocess.run(command).returncode)
 """
+
+
+def kaggle_name(text: str, room: int) -> str:
+    """`text` as a name that Kaggle can have in an address, with at most `room` letters. One that is
+    cut ends in a digest, so that two long names stay two.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if len(name) > room or not name:
+        digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+        name = f"{name[: room - 7]}-{digest}".replace("--", "-").strip("-")
+    return name
 
 
 def check_slug(what: str, text: str) -> str:

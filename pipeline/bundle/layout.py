@@ -24,6 +24,7 @@ class BundleFacts:
     """What `maskmill-bundle.json` says.
 
     seconds_an_image: of all members on the machine that wrote the bundle; None: not measured.
+    content: tells bundles with other weights or code apart.
     """
 
     name: str
@@ -32,6 +33,7 @@ class BundleFacts:
     half: bool
     members: int
     seconds_an_image: float | None
+    content: str
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -88,7 +88,10 @@ def _halve(source: Path, target: Path) -> None:
     with safe_open(source, framework="pt") as file:
         facts = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    halved = {
-        name: each.half() if each.dtype == torch.float32 else each for name, each in tensors.items()
-    }
-    save_file(halved, target, metadata=facts)
+    save_file({name: halved(each) for name, each in tensors.items()}, target, metadata=facts)
+
+
+def halved(tensor: torch.Tensor) -> torch.Tensor:
+    """In 16 bits, if it has 32 and all its numbers fit: variances of raw bands may not."""
+    half = tensor.half() if tensor.dtype == torch.float32 else tensor
+    return half if torch.equal(half.isfinite(), tensor.isfinite()) else tensor

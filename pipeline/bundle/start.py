@@ -4,6 +4,7 @@ This file travels as `run.py` beside the code that it unpacks, so it imports the
 alone. Kaggle may have unpacked `site.zip` and `run.zip` to folders of those names.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,7 +24,8 @@ def main(arguments: list[str]) -> int:
     if missing:
         sys.exit(f"error: this image lacks {', '.join(missing)}; choose the standard one")
     bundle, scratch = Path(__file__).resolve().parent, Path(arguments[0])
-    site, run = (unpacked(bundle, name, scratch) for name in ("site", "run"))
+    own = scratch / content_of(bundle)
+    site, run = (unpacked(bundle, name, own) for name in ("site", "run"))
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]).rstrip(":"),
@@ -31,6 +33,14 @@ def main(arguments: list[str]) -> int:
     }
     command = [sys.executable, "-m", "pipeline.bundle", str(run), str(scratch), *arguments[1:]]
     return subprocess.run(command, env=environment).returncode
+
+
+def content_of(bundle: Path) -> str:
+    """What is another one for a bundle with other weights or code."""
+    try:
+        return str(json.loads((bundle / "maskmill-bundle.json").read_text())["content"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        sys.exit(f"error: {bundle}/maskmill-bundle.json says nothing ({error!r}); upload it again")
 
 
 def unpacked(bundle: Path, name: str, scratch: Path) -> Path:

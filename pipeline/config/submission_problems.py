@@ -71,7 +71,8 @@ def submission_problems(settings: SubmissionConfig) -> Iterator[str]:
     yield from _foreign_keys(settings)
     formats = _FORMATS_OF_ROWS.get(settings.rows, _FORMATS)
     if settings.format in _FORMATS and settings.format not in formats:
-        yield f"rows: {settings.rows} is of format: {' or '.join(formats)}, not of {settings.format}"
+        known = " or ".join(formats)
+        yield f"rows: {settings.rows} is of format: {known}, not of {settings.format}"
     if settings.format == "rle":
         yield from _cell_problems(settings)
     yield from _value_problems(settings)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from pipeline import __version__
-from pipeline.atomic_files import write_atomic
+from pipeline.atomic_files import file_checksum, write_atomic
 from pipeline.bundle import start
-from pipeline.bundle.kernel import check_slug, dataset_metadata, kernel_metadata, notebook
+from pipeline.bundle.kernel import (
+    NAME,
+    check_slug,
+    dataset_metadata,
+    kaggle_name,
+    kernel_metadata,
+    notebook,
+)
 from pipeline.bundle.layout import CODE, DATASET, FACTS, KERNEL, RUN, START, BundleFacts
 from pipeline.bundle.pack import pack_code, pack_run
 from pipeline.data.catalog import list_test_samples
@@ -64,6 +71,7 @@ def run(context: StageContext, folder: Path, request: BundleRequest) -> Path:
         raise ConfigError("data.test: a bundle looks there for the hidden images; set it")
     models = MemoryBlend.of(finished).models
     verify_weights(finished, models)
+    request = replace(request, out=request.out.resolve())
     _check_target(request.out)
     weights = [each for model in models for each in finished.members[model]]
     size = sum(each.size for each in weights)
@@ -71,7 +79,9 @@ def run(context: StageContext, folder: Path, request: BundleRequest) -> Path:
     seconds = _seconds_an_image(context, finished)
     made = request.out.with_name(f".{request.out.name}.partial")
     shutil.rmtree(made, ignore_errors=True)
-    name = slug(f"{finished.experiment.name}-maskmill").lower().replace("_", "-").replace(".", "-")
+    endings = ("-maskmill", "-submit")
+    own = kaggle_name(finished.experiment.name, NAME - sum(map(len, endings)))
+    name = own + endings[0]
     dataset, kernel = made / DATASET, made / KERNEL
     for each in (dataset, kernel, made / RUN):
         each.mkdir(parents=True)
@@ -79,12 +89,19 @@ def run(context: StageContext, folder: Path, request: BundleRequest) -> Path:
     shutil.rmtree(made / RUN)
     pack_code(dataset / f"{CODE}.zip")
     shutil.copyfile(start.__file__, dataset / START)
+    sums = [file_checksum(dataset / f"{each}.zip")[:16] for each in (RUN, CODE)]
     facts = BundleFacts(
-        finished.experiment.name, __version__, competition, request.half, members, seconds
+        name=finished.experiment.name,
+        version=__version__,
+        competition=competition,
+        half=request.half,
+        members=members,
+        seconds_an_image=seconds,
+        content="".join(sums),
     )
     write_atomic(dataset / FACTS, facts.as_json())
     write_atomic(dataset / "dataset-metadata.json", dataset_metadata(owner, name))
-    metadata = kernel_metadata(owner, f"{name}-submit", name, competition)
+    metadata = kernel_metadata(owner, name + endings[1], name, competition)
     write_atomic(kernel / "kernel-metadata.json", metadata)
     write_atomic(kernel / "submit.ipynb", notebook(name, request.hours))
     shutil.rmtree(request.out, ignore_errors=True)
@@ -101,25 +118,29 @@ def run(context: StageContext, folder: Path, request: BundleRequest) -> Path:
 
 def _check_target(out: Path) -> None:
     """DataError unless `out` is free, or holds a bundle, which is replaced."""
-    if out.exists() and not (out.is_dir() and {each.name for each in out.iterdir()} <= _OURS):
+    inside = {each.name for each in out.iterdir()} if out.is_dir() else set()
+    if inside == {DATASET, KERNEL} and (out / DATASET / FACTS).is_file():
+        return
+    if inside or (out.exists() and not out.is_dir()):
         raise DataError(f"{out} holds something else; name another folder with OUT=")
 
 
-_OURS = {DATASET, KERNEL}
-
-
 def _seconds_an_image(context: StageContext, finished: FinishedRun) -> float | None:
-    """Of all members on the first device here; None without test images to try."""
+    """Of all members on the first device here; None without test images that can be tried."""
     data = finished.experiment.data
     samples = list_test_samples(data)[:TIMED] if data.root.is_dir() else ()
     if len(samples) < 2 or data.volume is not None:
         return None
     predictor = ImagePredictor(finished, context.machine.devices[0])
     took = []
-    for sample in samples:
-        began = time.monotonic()
-        predictor(sample.image)
-        took.append(time.monotonic() - began)
+    try:
+        for sample in samples:
+            began = time.monotonic()
+            predictor(sample.image)
+            took.append(time.monotonic() - began)
+    except DataError as error:
+        context.reporter.warn(f"bundle: {error}; how long an image takes was not measured")
+        return None
     return median(took[1:])
 
 

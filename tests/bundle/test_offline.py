@@ -88,8 +88,9 @@ def test_the_bundle_alone_writes_the_bytes_of_submit(
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (scratch / "site/pipeline/bundle/offline.py").is_file()
-    assert (scratch / "site/segmentation_models_pytorch/__init__.py").is_file()
+    (site,) = scratch.glob("*/site")
+    assert (site / "pipeline/bundle/offline.py").is_file()
+    assert (site / "segmentation_models_pytorch/__init__.py").is_file()
     assert (out / "submission.csv").read_bytes() == (competition / "expected.csv").read_bytes()
 
 
@@ -172,6 +173,10 @@ def test_what_is_refused_to_be_bundled(competition: Path, tmp_path: Path) -> Non
     (tmp_path / "mine/thesis.txt").touch()
     with pytest.raises(DataError, match="holds something else"):
         bundle.run(stage, run, replace(REQUEST, out=tmp_path / "mine"))
+    (tmp_path / "images/dataset").mkdir(parents=True)
+    (tmp_path / "images/dataset/1.png").touch()
+    with pytest.raises(DataError, match="holds something else"):
+        bundle.run(stage, run, replace(REQUEST, out=tmp_path / "images"))
 
 
 def test_half_weights_are_half_as_large(competition: Path, mounted: Path, tmp_path: Path) -> None:

@@ -11,11 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from pipeline.bundle import start
 from pipeline.bundle.data_root import find_data_root
 from pipeline.bundle.deadline import Deadline
-from pipeline.bundle.kernel import check_slug, dataset_metadata, kernel_metadata, notebook
-from pipeline.bundle.pack import pack_code
+from pipeline.bundle.kernel import (
+    check_slug,
+    dataset_metadata,
+    kaggle_name,
+    kernel_metadata,
+    notebook,
+)
+from pipeline.bundle.pack import halved, pack_code
 from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.recipe import Recipe
 from pipeline.errors import ConfigError, DataError, InterruptedRunError
@@ -79,6 +87,50 @@ def test_descriptions_have_the_keys_of_the_client() -> None:
     assert dataset == {"title": "demo", "id": "me/demo", "licenses": [{"name": "CC0-1.0"}]}
     cells = json.loads(notebook("demo", 8.5))["cells"]
     compile("".join(cells[0]["source"]), "cell", "exec")
+
+
+def test_data_without_images_is_found_by_its_sample(tmp_path: Path) -> None:
+    """Empty folders are not mounted, and folders of one image each are not there without images."""
+    sample = Path("sample.csv")
+    folders, root = experiment(tmp_path).data, tmp_path / "competitions/contest"
+    beside = folders.model_copy(update={"test": "{id}.png"})
+    (root / "train").mkdir(parents=True)
+    (root / sample).touch()
+    for data in (folders, beside):
+        assert find_data_root(tmp_path, data, sample) == root
+    with pytest.raises(DataError, match="no folder below"):
+        find_data_root(tmp_path, beside, None)
+    (tmp_path / "datasets/test").mkdir(parents=True)
+    for name in ("test/1.png", "1.png"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+    assert find_data_root(tmp_path, folders, None) == root
+    assert find_data_root(tmp_path, beside, None) == root
+
+
+@pytest.mark.parametrize("name", ["my_exp.v2", "a" * 80, "Опыт", "_x_", "é.b", "A--b.", "a-" * 40])
+def test_experiments_of_any_name_have_one_at_kaggle(name: str) -> None:
+    assert check_slug("NAME", f"{kaggle_name(name, 34)}-maskmill-submit")
+    assert kaggle_name("a" * 80, 34) != kaggle_name("a" * 81, 34)
+
+
+def test_another_bundle_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
+    for content in ("one", "two"):
+        (tmp_path / "maskmill-bundle.json").write_text(json.dumps({"content": content}))
+        with zipfile.ZipFile(tmp_path / "run.zip", "w") as archive:
+            archive.writestr("which", content)
+        run = start.unpacked(tmp_path, "run", tmp_path / "tmp" / start.content_of(tmp_path))
+        assert (run / "which").read_text() == content
+    (tmp_path / "maskmill-bundle.json").write_text("[]")
+    with pytest.raises(SystemExit, match="upload it again"):
+        start.content_of(tmp_path)
+
+
+def test_weights_that_16_bits_do_not_hold_keep_32() -> None:
+    large = torch.tensor([1.0, 70_000.0])
+    assert torch.equal(halved(large), large)
+    assert halved(torch.ones(2)).dtype == torch.float16
+    assert halved(torch.tensor([1, 2])).dtype == torch.int64
 
 
 @pytest.mark.parametrize("text", ["", "A", "Some-Contest", "a b", "-abc", "abc-", "x" * 51])
