@@ -83,11 +83,16 @@ def _keys_in(path: Path, ids: Sequence[str]) -> dict[str, ImageKey]:
     """The ids that a COCO file gives the test images, found by their names without ending."""
     try:
         images: list[dict[str, Any]] = json.loads(path.read_bytes())["images"]
-        known = {as_matched(PurePosixPath(each["file_name"]).stem): each["id"] for each in images}
+        found = [(as_matched(PurePosixPath(each["file_name"]).stem), each["id"]) for each in images]
     except FileNotFoundError:
         raise DataError(f"{path} is missing") from None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is no COCO file with a list of images: {error!r}") from None
+    if wrong := [each for name, each in found if type(each) not in (int, str)]:
+        raise DataError(f"{path} has the id {wrong[0]!r}, which is neither a number nor a text")
+    known: dict[str, ImageKey] = dict(found)
+    if twice := [name for name, each in found if known[name] != each]:
+        raise DataError(f"{path} has several images called {twice[0]!r} with different ids")
     if missing := [each for each in ids if as_matched(each) not in known]:
         raise DataError(f"{path} does not list {listed(missing)}; is it of these test images?")
     if len(known) > len(ids):

@@ -110,8 +110,8 @@ def labels_of(
     several = size[0] * size[1] if settings.layout == "long" else 1
     own = list(islice(lines, several))
     keys = [_key(row, at, size, settings) for at in range(several)]
-    if [line[0] for line in own if line] != keys:
-        raise DataError(f"the rows of {row.key!r} are missing, or have other keys")
+    if [line[0] for line in own if len(line) > 1] != keys:
+        raise DataError(f"the rows of {row.key!r} are missing, or have other keys or no labels")
     if settings.layout == "wide":
         texts = own[0][1:]
     elif settings.layout == "list":

@@ -134,7 +134,8 @@ class PixelTable:
     def _compare_keys(self, path: Path, sample: Path) -> None:
         """DataError unless the keys of all pixels are those of the sample, in its order."""
         delimiter = self.header.delimiter if self.header else ","
-        both = zip_longest(lines_of(path, delimiter), lines_of(sample, delimiter), fillvalue=[""])
+        asked = filter(None, lines_of(sample, delimiter))
+        both = zip_longest(lines_of(path, delimiter), asked, fillvalue=[""])
         for number, (ours, theirs) in enumerate(both, start=2):
             if as_matched(ours[0]) != as_matched(theirs[0]):
                 raise DataError(

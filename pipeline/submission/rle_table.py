@@ -73,8 +73,10 @@ class RleTable:
     ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         roles = roles_of(self.header.names, self._settings)
         texts: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for line in lines_of(path, self.header.delimiter):
-            said = {"class": "", **dict(zip(roles, line, strict=False))}
+        for number, line in enumerate(lines_of(path, self.header.delimiter), start=2):
+            if len(line) != len(roles):
+                raise DataError(f"{path}, line {number}: {len(line)} cells, not {len(roles)}")
+            said = {"class": "", **dict(zip(roles, line, strict=True))}
             texts[said["key"], said["class"]].append(said["mask"])
         rows_of: dict[str, list[Row]] = defaultdict(list)
         for row in self.rows:

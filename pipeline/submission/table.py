@@ -141,9 +141,14 @@ class TextStream:
 
 
 def lines_of(path: Path, delimiter: str = ",") -> Iterator[list[str]]:
-    """The lines of a CSV below its header."""
+    """The lines of a CSV below its header; DataError where it is no text."""
     csv.field_size_limit(sys.maxsize)  # Python stops at 131,072 characters: 10^4 runs
     with path.open(newline="", encoding="utf-8") as stream:
         lines = csv.reader(stream, delimiter=delimiter)
-        next(lines)
-        yield from lines
+        try:
+            next(lines, None)
+            yield from lines
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise DataError(
+                f"{path} cannot be read as CSV ({error}); save the table as UTF-8"
+            ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.atomic_folders import content_checksum, write_folder
 from pipeline.errors import ConfigError, DataError, ResourceError
 from pipeline.submission import mask_files, packs, shape_list
 from tests.helpers.data_folders import write
+from tests.helpers.decided import read_back, submitting
 from tests.submission.test_format_readers import one, sent
 from tests.submission.test_formats import SIZE, VOLUME
 
@@ -151,6 +153,44 @@ def test_each_row_has_the_cells_of_its_own_line(
     masks = {each: np.ones((1, *SIZE), bool) for each in "87"}
     lines = sent(tmp_path, keys, masks).read_text().splitlines()[1:]
     assert [line.split(",")[1] for line in lines] == cells
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        ([("train/7.png", 1), ("test/7.png", 2), ("8.png", 3)], "several images called '7'"),
+        ([("7.png", 1.5), ("8.png", 2)], "the id 1.5, which is neither"),
+        ([("7.png", [1]), ("8.png", 2)], r"the id \[1\], which is neither"),
+        ([("7.png", 1), ("8.png", None)], "the id None, which is neither"),
+    ],
+)
+def test_ids_of_a_list_of_images_are_told_apart(
+    images: list[Any], says: str, tmp_path: Path
+) -> None:
+    said = [{"file_name": name, "id": each} for name, each in images]
+    write(tmp_path / "s.json", json.dumps({"images": said}))
+    with pytest.raises(DataError, match=says):
+        sent(tmp_path, {"format": "coco", "sample": "s.json"}, one())
+
+
+LONG = {"format": "pixels", "layout": "long", "key": "{id}_{pixel}"}
+
+
+def test_a_sample_may_have_blank_lines_but_not_other_text(tmp_path: Path) -> None:
+    lines = "".join(f"{each}_{at},0\n" for each in "87" for at in range(1, 64))
+    write(tmp_path / "s.csv", f"id,label\n\n{lines}\n")
+    sent(tmp_path, {**LONG, "sample": "s.csv"}, one())
+    write(tmp_path / "s.csv", f"id,label\n{lines}".encode("utf-16"))
+    with pytest.raises(DataError, match=r"s\.csv cannot be read .* save the table as UTF-8"):
+        sent(tmp_path, {**LONG, "sample": "s.csv"}, one())
+
+
+@pytest.mark.parametrize("keys", [{}, {"format": "pixels", "layout": "list"}, LONG])
+@pytest.mark.parametrize("text", ["", "id\n", "id\n7\n8\n", "id,x\n7\n8\n", "id,x\n7,1,1\n"])
+def test_tables_that_are_none_are_told(keys: dict[str, Any], text: str, tmp_path: Path) -> None:
+    write(tmp_path / "found.csv", text)
+    with pytest.raises(DataError):
+        read_back(submitting(tmp_path, keys), one(), tmp_path / "found.csv")
 
 
 def test_a_sample_names_the_files(tmp_path: Path) -> None:
