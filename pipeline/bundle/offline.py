@@ -49,7 +49,7 @@ class OfflineRequest:
 def submit_offline(request: OfflineRequest, reporter: Reporter) -> Path:
     """The submission `submission.csv` in `request.out`, which is valid from the first minute on.
 
-    First every mask is empty; after each model it is written again with all that are done, the
+    First every mask is empty, and before images are listed, the sample file's; after each model it is written again with all that are done, the
     most worthy first. Images that cannot be read, and rows without an image, stay empty. The bytes
     are those of `make submit` where the time is enough for all members. Raises DataError where the
     competition's data is not found, ResourceError where there is no time for a single member.
@@ -62,6 +62,8 @@ def submit_offline(request: OfflineRequest, reporter: Reporter) -> Path:
     reporter.say(f"data: {root}")
     run = rebased(run, root)
     path = request.out / f"submission{submission_suffix(run.experiment)}"
+    if not path.exists():  # from an attempt before
+        write_without_images(path, run)
     samples = {each.id: each for each in list_test_samples(run.experiment.data)}
     if not samples:
         reporter.warn(f"there are no test images in {root}; every mask is empty")

@@ -6,6 +6,7 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from statistics import median
 
 from pipeline import __version__
@@ -108,12 +109,17 @@ def run(context: StageContext, folder: Path, request: BundleRequest) -> Path:
     made.rename(request.out)
     _say_what_it_needs(context, finished, request, facts)
     context.done("bundle", f"{members} member(s)", request.out, started)
-    context.reporter.say(
-        f"upload: kaggle datasets create -p {request.out / DATASET} (a new version: kaggle "
-        f"datasets version -p … -m notes), and when it is ready: kaggle kernels push -p "
-        f"{request.out / KERNEL}"
-    )
+    context.reporter.say(upload_commands(request.out))
     return request.out
+
+
+def upload_commands(out: Path) -> str:
+    """What the user has to type."""
+    dataset, kernel = (quote(str(out / each)) for each in (DATASET, KERNEL))
+    return (
+        f"upload: kaggle datasets create -p {dataset} (a new version: kaggle datasets version "
+        f"-p … -m notes), and when it is ready: kaggle kernels push -p {kernel}"
+    )
 
 
 def _check_target(out: Path) -> None:

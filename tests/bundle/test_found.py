@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.bundle import offline
 from pipeline.bundle.found import Found, plan_of_what_is_there, write, write_without_images
+from pipeline.bundle.offline import OfflineRequest, submit_offline
+from pipeline.errors import DataError
 from pipeline.prediction.finished_run import FinishedRun
 from pipeline.reporting import SilentReporter
 from pipeline.submission.registry import submission_suffix
 from pipeline.workspace import FinishedPaths
 from tests.helpers.decided import decided, read_back, submitting
-from tests.submission.test_formats import FORMATS
+from tests.submission.test_formats import FORMATS, VOLUME
 
 
 def finished(root: Path, keys: dict[str, Any], **data: Any) -> FinishedRun:
@@ -58,3 +61,18 @@ def test_other_images_have_the_header_of_the_sample(
         tmp_path / "sent.csv", planned, Found.so_far(run, {"7": (2, 2)}, {}, {}), SilentReporter()
     )
     assert (tmp_path / "sent.csv").read_text() == wanted
+
+
+def test_a_sample_is_sent_before_images_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume that cannot be opened has no slices to be empty."""
+    run = finished(tmp_path, {"sample": "s.csv"}, **VOLUME)
+    (tmp_path / "s.csv").write_text("id,rle\nv_0000,1 1\n")
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t/v.png").write_bytes(b"no image")
+    monkeypatch.setattr(offline, "read_finished_run", lambda _: run)
+    request = OfflineRequest(tmp_path, tmp_path, tmp_path / "out", tmp_path / "scratch")
+    with pytest.raises(DataError, match=r"v\.png"):
+        submit_offline(request, SilentReporter())
+    assert (tmp_path / "out/submission.csv").read_text() == "id,rle\nv_0000,\n"

@@ -28,6 +28,7 @@ from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.recipe import Recipe
 from pipeline.errors import ConfigError, DataError, InterruptedRunError
 from pipeline.interruption import interruptible
+from pipeline.stages.bundle import upload_commands
 from tests.helpers.competitions import experiment
 
 
@@ -124,6 +125,10 @@ def test_another_bundle_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "maskmill-bundle.json").write_text("[]")
     with pytest.raises(SystemExit, match="upload it again"):
         start.content_of(tmp_path)
+
+
+def test_folders_with_blanks_can_be_typed() -> None:
+    assert "-p 'my bundle/dataset' (" in upload_commands(Path("my bundle"))
 
 
 def test_weights_that_16_bits_do_not_hold_keep_32() -> None:
