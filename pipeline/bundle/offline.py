@@ -49,10 +49,11 @@ class OfflineRequest:
 def submit_offline(request: OfflineRequest, reporter: Reporter) -> Path:
     """The submission `submission.csv` in `request.out`, which is valid from the first minute on.
 
-    First every mask is empty, and before images are listed, the sample file's; after each model it is written again with all that are done, the
-    most worthy first. Images that cannot be read, and rows without an image, stay empty. The bytes
-    are those of `make submit` where the time is enough for all members. Raises DataError where the
-    competition's data is not found, ResourceError where there is no time for a single member.
+    First it is the sample file with empty masks, then all test images with empty masks; after each
+    model it is written again with all that are done, the most worthy first. Images that cannot be
+    read, and rows without an image, stay empty. The bytes are those of `make submit` where the time
+    is enough for all members. Raises DataError where the competition's data is not found,
+    ResourceError where there is no time for a single member.
     """
     started = time.monotonic()
     deadline = Deadline((request.hours or 1e6) * 3600 * (1 - SPARE))

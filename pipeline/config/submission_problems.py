@@ -55,6 +55,8 @@ def written_name(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise ValueError("must be a name below the folder or archive, with / between its parts")
+    if path.as_posix() != name:
+        raise ValueError(f"write it as {path}")
     if path.suffix.lower() not in MASK_SUFFIXES:
         raise ValueError(f"must end in {', '.join(MASK_SUFFIXES)}")
     path_in_bounds(path)  # type: ignore[arg-type]
@@ -156,9 +158,12 @@ def _class_misfits(settings: SubmissionConfig, data: DataConfig) -> Iterator[str
                 "rows: class and a key with {class} in it"
             )
     elif several and settings.format in (*_ARRAYS, "pixels") and not data.multiclass:
-        apart = {"masks": "{class}" in settings.file, "npz": rows == "class"}
+        apart = {"masks": "{class}" in settings.file, "npz": "{class}" in settings.key}
         if not apart.get(settings.format):
-            remedy = {"masks": ", or put {class} into file", "npz": ", or set rows: class"}
+            remedy = {
+                "masks": ", or put {class} into file",
+                "npz": ", or set rows: class and a key with {class}",
+            }
             yield (
                 f"submission.format: {settings.format} holds one class a pixel, and "
                 "data.multiclass is false, so classes may overlap; set it"
@@ -169,10 +174,9 @@ def _class_misfits(settings: SubmissionConfig, data: DataConfig) -> Iterator[str
 def _number_misfits(settings: SubmissionConfig, data: DataConfig) -> Iterator[str]:
     """Numbers of classes that a reader of the submission could not tell from something else."""
     numbers = data.class_values if settings.values is None else settings.values
-    apart = settings.format == "npz" or "{class}" in settings.file
     drawn = settings.format in (*_ARRAYS, "pixels", "coco")
-    if drawn and apart and len(numbers) > 1:  # a file each, and 1 in it unless values say more
-        drawn = settings.values is not None and settings.format == "masks"
+    if "{class}" in (settings.key if settings.format == "npz" else settings.file):
+        drawn = settings.values is not None  # else there is 1 inside
     if drawn and not data.multiclass and 0 in numbers.values():
         name = next(each for each in numbers if not numbers[each])
         yield (
