@@ -25,7 +25,6 @@ from pipeline.bundle.pack import pack_code, pack_run
 from pipeline.data.catalog import list_test_samples
 from pipeline.disk_space import check_room, disk_errors_reported, readable
 from pipeline.errors import ConfigError, DataError
-from pipeline.host import slug
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import (
     FinishedRun,
