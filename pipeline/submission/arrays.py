@@ -68,7 +68,9 @@ class StackedArray:
 
         def numbered_mask(each: str) -> _Numbered:
             decision = decisions.decide(each)
-            planes = planes_at_size(decision, self.settings.size, disjoint=True)
+            planes = planes_at_size(
+                decision, self.settings.size, disjoint=decisions.recipe.multiclass
+            )
             return _Numbered(numbered(planes, self.numbers, self.settings.dtype), kinds_of(planes))
 
         def masks() -> Iterator[NDArray[np.generic]]:

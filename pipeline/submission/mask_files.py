@@ -131,7 +131,7 @@ class MaskFiles:
 
     def _drawn(self, decisions: SubmittedDecisions, each: str) -> _Drawn:
         decision = decisions.decide(each)
-        planes = planes_at_size(decision, self.settings.size, disjoint=not self._apart)
+        planes = planes_at_size(decision, self.settings.size, disjoint=decisions.recipe.multiclass)
         return _Drawn(self._masks(planes), kinds_of(planes))
 
     def _masks(self, planes: NDArray[np.bool_]) -> list[Mask]:

@@ -94,7 +94,9 @@ class PixelTable:
 
     def _drawn(self, decisions: SubmittedDecisions) -> Iterator[tuple[Row, _Drawn]]:
         def drawn(row: Row) -> _Drawn:
-            planes = planes_at_size(decisions.decide(row.id), self.settings.size, disjoint=True)
+            planes = planes_at_size(
+                decisions.decide(row.id), self.settings.size, disjoint=decisions.recipe.multiclass
+            )
             return _Drawn(numbered(planes, self.numbers, "uint16"), kinds_of(planes))
 
         yield from zip(self.rows, ordered(drawn, self.rows), strict=True)

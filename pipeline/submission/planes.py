@@ -39,9 +39,19 @@ def shapes_of_image(
             return [[Shape(each, plane)] for plane, each in enumerate(runs)]
     decision = decisions.decide(id)
     probabilities = decisions.probabilities(id) if settings.is_scored else [None] * len(decision)
+    if settings.rows == "instance":
+        return [
+            list(_objects_of(plane, place, settings, likely))
+            for place, (plane, likely) in enumerate(zip(decision, probabilities, strict=True))
+        ]
+    sent = planes_at_size(decision, settings.size, disjoint=decisions.recipe.multiclass)
+    scores = [
+        _means(plane.astype(np.int32), likely)[1]
+        for plane, likely in zip(decision, probabilities, strict=True)
+    ]
     return [
-        list(_shapes(plane, place, settings, likely))
-        for place, (plane, likely) in enumerate(zip(decision, probabilities, strict=True))
+        [Shape(rle.runs_of(mask, settings.order), place, score)]
+        for place, (mask, score) in enumerate(zip(sent, scores, strict=True))
     ]
 
 
@@ -69,23 +79,16 @@ def kind_of(shapes: Sequence[Shape], size: Size) -> str:
     return "empty" if not covered else "everywhere" if covered == size[0] * size[1] else "mask"
 
 
-def _shapes(
+def _objects_of(
     plane: NDArray[np.bool_],
     place: int,
     settings: SubmissionConfig,
     likely: NDArray[np.float32] | None,
 ) -> Iterator[Shape]:
-    if settings.rows == "instance":
-        labels = connected_instances(plane[None])[0]
-    else:
-        labels = plane.astype(np.int32)
+    labels = connected_instances(plane[None])[0]
     scores = _means(labels, likely)
-    if settings.rows == "instance":
-        for number, mask in _objects(labels, settings.size):
-            yield Shape(rle.runs_of(mask, settings.order), place, scores[number])
-    else:
-        mask = _resized(plane, settings.size)
-        yield Shape(rle.runs_of(mask, settings.order), place, scores[1])
+    for number, mask in _objects(labels, settings.size):
+        yield Shape(rle.runs_of(mask, settings.order), place, scores[number])
 
 
 def _means(labels: NDArray[np.int32], values: NDArray[np.float32] | None) -> list[float]:

@@ -113,7 +113,9 @@ def test_masks_are_read_at_the_submitted_size(name: str, tmp_path: Path) -> None
     assert {planes.shape[1:] for planes in back.values()} == {(4, 6)}
 
 
-@pytest.mark.parametrize("format", ["masks", "npy", "npz", "pixels"])
+@pytest.mark.parametrize(
+    "format", ["masks", "a file a class", "npy", "npz", "pixels", "coco", "rle"]
+)
 @pytest.mark.parametrize("side", [3, 4, 7])
 def test_where_each_pixel_has_a_class_it_has_one_at_another_size(
     format: str, side: int, tmp_path: Path
@@ -122,6 +124,10 @@ def test_where_each_pixel_has_a_class_it_has_one_at_another_size(
     masks = {"7": np.stack([labels == place for place in range(4)])}
     classes = {each: value for value, each in enumerate("abcd", start=1)}
     keys = {"format": format, "size": [side, side]}
+    if format == "a file a class":
+        keys |= {"format": "masks", "file": "{class}/{id}.png"}
+    elif format == "rle":
+        keys |= {"rows": "class", "key": "{id}_{class}"}
     chosen = submitting(tmp_path, keys, classes=classes, multiclass=True)
     planes = read_back(chosen, masks, send(chosen, masks, tmp_path))["7"]
     np.testing.assert_array_equal(planes.sum(axis=0), 1)
