@@ -65,6 +65,8 @@ def run(context: StageContext, folder: Path, request: BundleRequest) -> Path:
     started = time.monotonic()
     competition = check_slug("COMPETITION", request.competition)
     owner = check_slug("OWNER", request.owner)
+    if request.expected is not None and request.expected < 1:
+        raise ConfigError(f"EXPECTED={request.expected}: must be the number of hidden images")
     finished = read_finished_run(folder)
     refuse_references(finished.experiment)
     if finished.experiment.data.test is None:
