@@ -156,6 +156,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_every_recipe_gives_what_it_says(extended: Path) -> None:
     uses = {title: textwrap.dedent(code) for title, code in USES.items()}
     code = f"for title, code in {uses!r}.items():\n    print(title)\n    exec(code, {{}})"

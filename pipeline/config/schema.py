@@ -68,7 +68,7 @@ def _allow_names_of_losses(loss: Schema) -> None:
 
 
 def blocks_by_name() -> dict[str, type[Block]]:
-    """The blocks of an experiment, by the names of their classes; other settings have blocks too."""
+    """The blocks of an experiment, by the names of their classes; not those of other settings."""
     own = (block for block in _below(Block) if block.__module__.startswith("pipeline.config."))
     return {block.__name__: block for block in own}
 

@@ -77,7 +77,7 @@ RULES: dict[str, Any] = {
     "vesuvius-surface": FileRules(["t1.tif", "t2.tif"], (4, *SIZE), {0, 1}, ".zip"),
 }
 MANY_CLASSES = 30
-QUICK = ("airbus", "siim-pneumothorax")
+QUICK = ("airbus",)
 
 
 def _small(slug: str) -> dict[str, Any]:

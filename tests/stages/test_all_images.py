@@ -52,6 +52,7 @@ def finished(
     return root, workspace
 
 
+@pytest.mark.slow
 def test_only_the_new_member_is_trained_and_only_test_maps_change(
     before: tuple[Path, Path], finished: tuple[Path, Path]
 ) -> None:

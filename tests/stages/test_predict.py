@@ -60,7 +60,7 @@ def _snapshot(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in files}
 
 
-@pytest.mark.parametrize("mean", ["geometric", "rank"])
+@pytest.mark.parametrize("mean", [pytest.param("geometric", marks=pytest.mark.slow), "rank"])
 def test_masks_are_those_of_the_submission(
     finished: tuple[Path, Path], tmp_path: Path, mean: str
 ) -> None:
