@@ -11,12 +11,10 @@ import re
 from typing import Any
 
 from pipeline.bundle.layout import FACTS, START
-from pipeline.errors import ConfigError
 
 GPU = "NvidiaTeslaT4"
 NAME = 50
 """Letters that an address of a dataset or of a notebook may have."""
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,48}[a-z0-9]")
 _CODE = """\
 import os, subprocess, sys
 from pathlib import Path
@@ -46,16 +44,6 @@ def kaggle_name(text: str, room: int) -> str:
         digest = hashlib.sha256(text.encode()).hexdigest()[:6]
         name = f"{name[: room - 7]}-{digest}".replace("--", "-").strip("-")
     return name
-
-
-def check_slug(what: str, text: str) -> str:
-    """ConfigError unless `text` is a name as Kaggle has it in its addresses."""
-    if not _SLUG.fullmatch(text):
-        raise ConfigError(
-            f"{what}={text!r}: must be the name in the address: lower-case letters, digits and "
-            "dashes, 3 to 50 of them"
-        )
-    return text
 
 
 def dataset_metadata(owner: str, name: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.ensemble.outputs import plane_names
 from pipeline.errors import ResourceError
 from pipeline.execution.executor import Job, Machine, run_jobs
 from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output, predict_range
+from pipeline.inference.map_ranges import number_of_ranges, whole_ranges
 from pipeline.inference.other_axes import further_axes
 from pipeline.inference.sinks import StoreSink
 from pipeline.manifests import fingerprint
@@ -25,7 +26,6 @@ from pipeline.prediction.finished_run import FinishedRun, verify_weights
 from pipeline.prediction.image_list import slices_by_volume
 from pipeline.reporting import Reporter, duration
 from pipeline.size import Size
-from pipeline.stages.parts.map_ranges import number_of_ranges, whole_ranges
 from pipeline.workspace import Workspace
 
 PROBED = 50

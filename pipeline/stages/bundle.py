@@ -12,19 +12,13 @@ from statistics import median
 from pipeline import __version__
 from pipeline.atomic_files import file_checksum, write_atomic
 from pipeline.bundle import start
-from pipeline.bundle.kernel import (
-    NAME,
-    check_slug,
-    dataset_metadata,
-    kaggle_name,
-    kernel_metadata,
-    notebook,
-)
+from pipeline.bundle.kernel import NAME, dataset_metadata, kaggle_name, kernel_metadata, notebook
 from pipeline.bundle.layout import CODE, DATASET, FACTS, KERNEL, RUN, START, BundleFacts
 from pipeline.bundle.pack import pack_code, pack_run
 from pipeline.data.catalog import list_test_samples
 from pipeline.disk_space import check_room, disk_errors_reported, readable
 from pipeline.errors import ConfigError, DataError
+from pipeline.kaggle.slugs import check_slug
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import (
     FinishedRun,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import time
 import zipfile
 from pathlib import Path
 
-from pipeline.bundle.kernel import check_slug
 from pipeline.disk_space import check_room, disk_errors_reported
 from pipeline.errors import DataError, ResourceError
 from pipeline.kaggle.client import call_kaggle
+from pipeline.kaggle.slugs import check_slug
 from pipeline.reporting import Reporter, duration
+from pipeline.stages.context import as_typed
 
 PRESETS = Path("configs/presets")
 
@@ -36,11 +36,8 @@ def run(competition: str, data: str | None, reporter: Reporter, program: str) ->
     files = _unpacked(fetched, target)
     shutil.rmtree(fetched, ignore_errors=True)
     config = _preset(slug)
-    given = (
-        ("CONFIG={0} DATA={1}", "--config {0} --data {1}") if config else ("DATA={1}", "--data {1}")
-    )
-    options = given[program != "make"].format(config, shlex.quote(str(target)))
-    following = f"{'check' if config else 'init'} {options}"
+    given = {"config": str(config), "data": str(target)} if config else {"data": str(target)}
+    following = f"{'check' if config else 'init'}{as_typed(program, given)}"
     took = duration(time.monotonic() - started)
     reporter.say(f"download: {files} file(s) → {target} in {took}; next: {program} {following}")
     return target

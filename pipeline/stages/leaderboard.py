@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from glob import escape
 from pathlib import Path
 
 from pipeline.atomic_files import write_atomic
 from pipeline.errors import ArtefactError, ConfigError
 from pipeline.stages.context import StageContext
-from pipeline.stages.parts.notes import SCORE, as_score, note_of, note_text, read_note
+from pipeline.stages.parts.notes import (
+    SCORE,
+    as_score,
+    note_of,
+    note_text,
+    read_note,
+    submission_of,
+)
 from pipeline.suggestions import did_you_mean
 
 
@@ -58,10 +64,8 @@ def note_of_label(context: StageContext, label: str | None) -> Path:
 
 def _written(note: Path) -> tuple[bool, int, str]:
     """When a submission was written, for sorting. Its note may have been touched since."""
-    folder, label = note.parent, note.stem
-    others = [*folder.glob(f"{escape(label)}.*"), folder / label]
-    found = [each for each in others if each.exists() and each.suffix not in (".yaml", ".damaged")]
-    return bool(found), (found[0] if found else note).stat().st_mtime_ns, label
+    found = submission_of(note)
+    return found is not None, (found or note).stat().st_mtime_ns, note.stem
 
 
 def recorded(submission: Path, warn: Callable[[str], None]) -> float | None:

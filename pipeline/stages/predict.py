@@ -19,6 +19,7 @@ from pipeline.data.samples import SampleReader
 from pipeline.disk_space import check_room, disk_errors_reported
 from pipeline.errors import DataError
 from pipeline.execution.executor import Job
+from pipeline.inference.map_ranges import whole_ranges
 from pipeline.prediction.blended import MemoryBlend
 from pipeline.prediction.finished_run import (
     FinishedRun,
@@ -32,7 +33,6 @@ from pipeline.prediction.mask_files import AREAS, PredictedMaskFiles
 from pipeline.prediction.mask_sink import ClassArea, predict_masks
 from pipeline.prediction.mask_stacks import stack_masks, stack_paths
 from pipeline.stages.context import StageContext
-from pipeline.stages.parts.map_ranges import whole_ranges
 
 
 @dataclass(frozen=True)

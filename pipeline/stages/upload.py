@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.bundle.kernel import check_slug
 from pipeline.errors import ArtefactError, ResourceError
 from pipeline.kaggle.client import call_kaggle, submissions
+from pipeline.kaggle.slugs import check_slug
 from pipeline.stages import leaderboard
 from pipeline.stages.context import StageContext
-from pipeline.stages.parts.notes import read_note
+from pipeline.stages.parts.notes import read_note, submission_of
 
 POLL_S = 20.0
 LONGEST_S = 3600.0
@@ -45,14 +45,12 @@ def run(
 
 
 def _submission(note: Path) -> Path:
-    found = [
-        each
-        for each in note.parent.glob(f"{note.stem}.*")
-        if each.suffix not in (".yaml", ".damaged")
-    ]
-    if not found or not found[0].is_file():
+    found = submission_of(note)
+    if found is None:
         raise ArtefactError(f"{note.with_suffix('')}: there is no file to send; run make submit")
-    return found[0]
+    if found.is_dir():
+        raise ArtefactError(f"{found} is a folder, and Kaggle takes one file; pack it as a zip")
+    return found
 
 
 def _sent(competition: str, label: str) -> dict[str, str] | None:

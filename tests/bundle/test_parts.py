@@ -16,18 +16,13 @@ import torch
 from pipeline.bundle import start
 from pipeline.bundle.data_root import find_data_root
 from pipeline.bundle.deadline import Deadline
-from pipeline.bundle.kernel import (
-    check_slug,
-    dataset_metadata,
-    kaggle_name,
-    kernel_metadata,
-    notebook,
-)
+from pipeline.bundle.kernel import dataset_metadata, kaggle_name, kernel_metadata, notebook
 from pipeline.bundle.pack import halved, pack_code
 from pipeline.ensemble.blending.means import Mean
 from pipeline.ensemble.recipe import Recipe
 from pipeline.errors import ConfigError, DataError, InterruptedRunError
 from pipeline.interruption import interruptible
+from pipeline.kaggle.slugs import check_slug
 from pipeline.stages.bundle import upload_commands
 from tests.helpers.competitions import experiment
 

@@ -24,7 +24,8 @@ from pipeline.execution.jobs import Job
 from pipeline.host import host_name
 from pipeline.workspace import Workspace
 from tests.helpers import cluster_jobs
-from tests.helpers.cluster import environment, wait_until
+from tests.helpers.cluster import environment
+from tests.helpers.waiting import wait_until
 
 
 def errand(folder: Path, call: Callable[..., Any], *arguments: Any, **changes: Any) -> Errand:

@@ -19,10 +19,11 @@ import pytest
 import yaml
 
 from pipeline.maps import MapStore
-from tests.helpers.cluster import REPOSITORY, Loopback, environment, loopback, wait_until
+from tests.helpers.cluster import REPOSITORY, Loopback, environment, loopback
 from tests.helpers.cluster_jobs import starts
 from tests.helpers.competitions import TINY, draw_discs, raw_experiment
 from tests.helpers.training_jobs import member_bytes
+from tests.helpers.waiting import wait_until
 
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

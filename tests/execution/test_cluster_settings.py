@@ -100,7 +100,7 @@ GOLDEN = """\
 module load cuda
 export PYTHONPATH={code}:$PYTHONPATH
 export MASKMILL_UNTIL=$(($(date +%s) + 28500))
-/opt/maskmill/bin/python -m distributed.cli.dask_worker tcp://scheduler:8786 --name maskmill-0 \
+/shared/maskmill/bin/python -m distributed.cli.dask_worker tcp://scheduler:8786 --name maskmill-0 \
 --nthreads 2 --memory-limit 59.60GiB --nanny --death-timeout 60 --local-directory /tmp \
 --memory-limit 0 --lifetime 28740s --no-dashboard --interface ib0
 """
@@ -112,7 +112,7 @@ def test_the_script_of_a_slurm_job(tmp_path: Path) -> None:
         tmp_path,
         "slurm: {jobs: 8, gpus: 2, cpus: 16, memory: 64GB, queue: gpu, account: lab,\n"
         "  directives: [--constraint=a100], prologue: [module load cuda],\n"
-        "  python: /opt/maskmill/bin/python}" + CLOSED,
+        "  python: /shared/maskmill/bin/python}" + CLOSED,
     )
     code = Path(launch.__file__).parents[3]
     assert launch.job_script(made) == GOLDEN.format(code=code)

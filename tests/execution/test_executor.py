@@ -28,6 +28,7 @@ from pipeline.host import host_name
 from pipeline.locks import hold
 from pipeline.reporting import SilentReporter, running_jobs
 from pipeline.workspace import Workspace
+from tests.helpers.waiting import wait_until
 
 TWO = Machine(("cpu", "cpu"), cores=1)
 ONE = Machine(("cpu",), cores=1)
@@ -181,7 +182,7 @@ def test_a_signal_lets_running_jobs_save_and_sets_the_exit_code(
     command = [sys.executable, str(script), str(tmp_path), str(slots)]
     process = subprocess.Popen(command, env=environment)
     running = ["a", "b"][:slots]
-    _wait_until(lambda: all((tmp_path / name).exists() for name in running))
+    wait_until(lambda: all((tmp_path / name).exists() for name in running))
     process.send_signal(number)
     assert process.wait(timeout=30) == code
     assert all((tmp_path / f"{name}.saved").exists() for name in running)
@@ -202,7 +203,7 @@ def test_a_job_that_waits_for_a_device_says_so_and_stops_when_told(
         process = subprocess.Popen(command, env=environment)
         told = f"waits for a device; held by pid {os.getpid()} on {host_name()}"
         try:
-            _wait_until(lambda: told in {job.note for job in running_jobs(workspace.progress)})
+            wait_until(lambda: told in {job.note for job in running_jobs(workspace.progress)})
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 143
         finally:
@@ -221,7 +222,7 @@ def test_nothing_new_begins_after_a_signal_though_workers_are_replaced(tmp_path:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen([sys.executable, str(script), str(tmp_path), "2"], env=environment)
     try:
-        _wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+        wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 143
     finally:
@@ -234,20 +235,13 @@ def test_workers_of_a_killed_stage_do_not_live_on(tmp_path: Path) -> None:
     script.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen([sys.executable, str(script), str(tmp_path), "2"], env=environment)
-    _wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+    wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
     process.send_signal(signal.SIGKILL)
     process.wait()
     locks = list(Workspace("x", tmp_path).locks.glob("*.lock"))
     pids = [int(lock.read_text().split()[1]) for lock in locks]
     assert pids
-    _wait_until(lambda: not any(Path(f"/proc/{pid}/status").exists() for pid in pids))
-
-
-def _wait_until(condition: object, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+    wait_until(lambda: not any(Path(f"/proc/{pid}/status").exists() for pid in pids))
 
 
 def test_training_errors_travel_from_workers(tmp_path: Path) -> None:
@@ -425,7 +419,7 @@ def _program(folder: Path, text: str) -> subprocess.Popen[bytes]:
 
 
 def _both_run(folder: Path) -> None:
-    _wait_until(lambda: (folder / "a").exists() and (folder / "b").exists())
+    wait_until(lambda: (folder / "a").exists() and (folder / "b").exists())
 
 
 def test_ctrl_c_of_a_terminal_reaches_everybody_and_saves_all(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pipeline.data.volumes import slice_path
 from pipeline.errors import ConfigError
 from pipeline.execution.executor import JobContext
 from pipeline.inference import job
+from pipeline.inference.map_ranges import whole_ranges
 from pipeline.inference.other_axes import SIDES, along_axis, plane_of
 from pipeline.inference.sinks import StoreSink
 from pipeline.interruption import StopFlag
@@ -25,7 +26,6 @@ from pipeline.maps.quantise import quantise
 from pipeline.models.checkpoint import save_weights
 from pipeline.models.factory import build_model
 from pipeline.reporting import JobProgress
-from pipeline.stages.parts.map_ranges import whole_ranges
 from tests.helpers.competitions import TINY
 from tests.helpers.volumes import draw_volume, save_volume, volume_experiment
 

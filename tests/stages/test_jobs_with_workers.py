@@ -18,6 +18,7 @@ from pipeline.reporting import running_jobs
 from pipeline.workspace import Workspace
 from tests.helpers.competitions import TINY, draw_discs, raw_experiment
 from tests.helpers.training_jobs import member_bytes
+from tests.helpers.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 STEPS = 40  # an epoch, so that neither job is through before the other has begun
@@ -60,13 +61,6 @@ def _in_mid_epoch(process: subprocess.Popen[str], folder: Path) -> Callable[[], 
     return reached
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float = 600) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def _left(session: int) -> list[int]:
     """The processes of a session that still live."""
 
@@ -89,7 +83,7 @@ def test_two_jobs_train_with_loader_processes_of_their_own(data: Path, tmp_path:
     errors = process.communicate()[1]
     assert process.returncode == 0, errors
     assert len(_members(tmp_path)) == 2
-    _wait_until(lambda: not _left(process.pid), 20)
+    wait_until(lambda: not _left(process.pid), 20)
 
 
 @pytest.mark.slow
@@ -103,13 +97,13 @@ def test_a_signal_to_everybody_in_mid_epoch_changes_no_byte(
     errors = process.communicate()[1]
     assert process.returncode == 0, errors
     process = _start(data, broken, decoder)
-    _wait_until(_in_mid_epoch(process, broken))
+    wait_until(_in_mid_epoch(process, broken), 600)
     os.killpg(process.pid, signal.SIGTERM)
     errors = process.communicate()[1]
     assert process.returncode == 143, errors
     assert errors.strip().endswith("the same command continues from there"), errors
     assert list(broken.glob("runs/discs/a/fold*/state.bin"))
-    _wait_until(lambda: not _left(process.pid))
+    wait_until(lambda: not _left(process.pid), 600)
     process = _start(data, broken, decoder)
     errors = process.communicate()[1]
     assert process.returncode == 0, errors
@@ -129,11 +123,11 @@ def test_no_process_outlives_a_train_that_ends_at_once(
     data: Path, tmp_path: Path, end: list[signal.Signals]
 ) -> None:
     process = _start(data, tmp_path, "linknet", steps=1000)
-    _wait_until(_in_mid_epoch(process, tmp_path))
+    wait_until(_in_mid_epoch(process, tmp_path), 600)
     assert len(_left(process.pid)) >= 1 + 2 + 2 * 2
     for number in end:
         process.send_signal(number)
         time.sleep(0.01)
     process.communicate()
     assert process.returncode in (-9, 143)
-    _wait_until(lambda: not _left(process.pid), 20)
+    wait_until(lambda: not _left(process.pid), 20)

@@ -14,6 +14,7 @@ from pipeline.data.stacks import ids_by_stack
 from pipeline.ensemble.outputs import plane_names
 from pipeline.errors import ArtefactError
 from pipeline.inference.job import VERSION, InferJob, MemberWeights, Output
+from pipeline.inference.map_ranges import number_of_ranges, whole_ranges
 from pipeline.inference.other_axes import further_axes
 from pipeline.inference.sinks import Sink
 from pipeline.inference.tiled import VERSION as TILES
@@ -24,7 +25,6 @@ from pipeline.member_id import MemberId
 from pipeline.stages import align, check, folds
 from pipeline.stages.check import Survey
 from pipeline.stages.context import StageContext
-from pipeline.stages.parts.map_ranges import number_of_ranges, whole_ranges
 from pipeline.stages.train import Member
 from pipeline.workspace import MapPart
 

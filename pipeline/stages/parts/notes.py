@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ class Note:
 def note_of(submission: Path) -> Path:
     """The path of the note beside a submission."""
     return submission.with_suffix(".yaml")
+
+
+def submission_of(note: Path) -> Path | None:
+    """The file or folder that a note is beside; None where it is gone."""
+    folder, label = note.parent, note.stem
+    beside = [*folder.glob(f"{escape(label)}.*"), folder / label]
+    found = [each for each in beside if each.exists() and each.suffix not in (".yaml", ".damaged")]
+    return found[0] if found else None
 
 
 def read_note(path: Path) -> Note:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stages.parts.map_ranges import even_ranges, number_of_ranges
+from pipeline.inference.map_ranges import even_ranges, number_of_ranges
 
 
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=60), st.data())
